@@ -1,0 +1,40 @@
+"""Build SAM2 from a yaml of the sam2 package (or ours) without touching Hydra's global state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+# What sam2.build_sam.build_sam2_video_predictor adds to every configuration; hole filling is left out because it
+# needs sam2's compiled CUDA extension, which is never built here.
+PREDICTOR_OVERRIDES = {
+    "model.sam_mask_decoder_extra_args.dynamic_multimask_via_stability": True,
+    "model.sam_mask_decoder_extra_args.dynamic_multimask_stability_delta": 0.05,
+    "model.sam_mask_decoder_extra_args.dynamic_multimask_stability_thresh": 0.98,
+    "model.binarize_mask_from_pts_for_mem_enc": True,
+}
+
+
+def build_network(config: Path | str, image_size: int | None = None, target: str | None = None) -> torch.nn.Module:
+    """Instantiate the network that a SAM2 yaml describes, with random weights, in evaluation mode, on the CPU.
+
+    config: path of the yaml. image_size: pixels, a multiple of 32; None keeps the yaml's. target: dotted class name,
+    by default this project's VolumeSAM2 (a test builds sam2's own SAM2VideoPredictor from the same yaml).
+
+    `OmegaConf.load` + `instantiate` instead of Hydra's `compose`: another extension in the same Slicer may have
+    initialised Hydra for itself.
+    """
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    from . import sam2_volume
+
+    loaded = OmegaConf.load(config)
+    for key, value in PREDICTOR_OVERRIDES.items():
+        OmegaConf.update(loaded, key, value, force_add=True)
+    loaded.model._target_ = target or f"{sam2_volume.__name__}.VolumeSAM2"
+    if image_size is not None:
+        loaded.model.image_size = image_size
+    OmegaConf.resolve(loaded)
+    return instantiate(loaded.model, _recursive_=True).eval()

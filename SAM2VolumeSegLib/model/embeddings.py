@@ -1,0 +1,55 @@
+"""What the image encoder made of a slice, kept so that no slice is encoded twice."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+import torch
+
+
+class EmbeddingCache:
+    """Features of slices by key, the least recently used going first when the byte budget is spent.
+
+    The key has to name everything that the features depend on: volume, window, crop, plane, slice, model and input size.
+    """
+
+    def __init__(self, budget_bytes: int, device: torch.device):
+        self.budget_bytes = budget_bytes
+        self.device = device
+        self.bytes = 0
+        self._entries: OrderedDict[Hashable, list[torch.Tensor]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._entries
+
+    def get(self, key: Hashable) -> list[torch.Tensor] | None:
+        """Features [1, C, h, w] per level on the cache's device, or None."""
+        if key in self._entries:
+            self._entries.move_to_end(key)
+        return self._entries.get(key)
+
+    def put(self, key: Hashable, features: list[torch.Tensor]) -> None:
+        """Keep features. The newest entry always stays, even when it alone exceeds the budget."""
+        self.discard(key)
+        self._entries[key] = [feature.to(self.device) for feature in features]
+        self.bytes += _size(features)
+        while self.bytes > self.budget_bytes and len(self._entries) > 1:
+            self.discard(next(iter(self._entries)))
+
+    def discard(self, key: Hashable) -> None:
+        """Forget one entry, if it is there."""
+        self.bytes -= _size(self._entries.pop(key, []))
+
+    def move_to(self, device: torch.device, budget_bytes: int) -> None:
+        """Move every entry, for example to main memory when a GPU's is full."""
+        self.device, self.budget_bytes = device, budget_bytes
+        for key in list(self._entries):
+            self._entries[key] = [feature.to(device) for feature in self._entries[key]]
+
+
+def _size(features: list[torch.Tensor]) -> int:
+    return sum(feature.numel() * feature.element_size() for feature in features)

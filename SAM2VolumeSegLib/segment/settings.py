@@ -1,0 +1,102 @@
+"""Every choice of a run. The defaults are the paper's best, or this project's where the paper says nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.volume import Box, Plane, Window
+
+DIRECTIONS = ("forward", "backward", "forward-backward")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a volume is segmented.
+
+    window: name of an intensity window ("bone", "soft tissue", "lung", "brain"), "min-max" (the paper's "no
+        preprocessing"), or (lower, upper) in HU. clahe: equalise contrast after the window.
+    planes: the axes that propagate; None takes every axis that has seeds.
+    margin_mm: what the model sees around the seeds. roi: a box of voxels in place of seeds + margin.
+    crop_each: True gives each segment its own crop (sharper, but every slice is encoded once per segment);
+        False one crop around all of them.
+    memory: see MemoryPolicy.
+    direction: forward goes to superior, anterior, right; backward the other way; forward-backward averages both.
+    extend: True goes on beyond the first and the last seed of an axis until the structure is gone. An axis with a single
+        seed always does, because there is nothing between.
+    passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
+
+    Raises InputError for a value that is not one of these.
+    """
+
+    window: str | tuple[float, float] = "bone"
+    clahe: bool = False
+    planes: tuple[Plane, ...] | None = None
+    margin_mm: float = 15.0
+    roi: Box | None = None
+    crop_each: bool = False
+    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    direction: str = "forward-backward"
+    extend: bool = False
+    passes: int = 1
+
+    def __post_init__(self):
+        if self.direction not in DIRECTIONS:
+            raise InputError(f"The direction is '{self.direction}'; it must be one of: {', '.join(DIRECTIONS)}.")
+        if self.passes not in (1, 2):
+            raise InputError(f"The number of passes is {self.passes}; it must be 1 or 2.")
+        if not 0 <= self.margin_mm < float("inf"):
+            raise InputError(f"The margin is {self.margin_mm} mm; it must be 0 or more.")
+        if self.planes is not None:
+            object.__setattr__(self, "planes", tuple(_plane(plane) for plane in self.planes))
+            if not self.planes or len(set(self.planes)) < len(self.planes):
+                raise InputError("Name each axis once: one or more of axial, coronal, sagittal.")
+        if isinstance(self.window, str):
+            if self.window != "min-max":
+                Window.named(self.window)
+        else:
+            Window(*self.window)
+
+    def window_for(self, voxels: np.ndarray) -> Window:
+        """The intensity window in HU, the same for every slice of every axis."""
+        if self.window == "min-max":
+            return Window.min_max(voxels)
+        return Window.named(self.window) if isinstance(self.window, str) else Window(*self.window)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; `from_dict` reads them."""
+        values = asdict(self)
+        values["planes"] = None if self.planes is None else [plane.value for plane in self.planes]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Settings from `to_dict`'s values; what is missing has its default. Raises InputError for an unknown name."""
+        unknown = set(values) - {item.name for item in fields(cls)}
+        if unknown:
+            raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
+        values = dict(values)
+        if isinstance(values.get("memory"), Mapping):
+            values["memory"] = MemoryPolicy(**values["memory"])
+        if isinstance(values.get("roi"), Mapping):
+            values["roi"] = Box(*(tuple(values["roi"][side]) for side in ("lower", "upper")))
+        if isinstance(values.get("window"), list):
+            values["window"] = tuple(values["window"])
+        return cls(**values)
+
+
+def _plane(plane) -> Plane:
+    try:
+        return Plane(plane)
+    except ValueError:
+        raise InputError(f"There is no axis '{plane}'. Choose from: axial, coronal, sagittal.") from None
+
+
+RECOMMENDED = Settings()
+STOCK_SAM2 = replace(RECOMMENDED, memory=STOCK, planes=(Plane.AXIAL,), direction="forward")
+"""SAM2 as a video model, for comparison: the axial axis alone, all six recent slices and every prompt in memory."""
