@@ -1,0 +1,90 @@
+"""From HU to what the model sees: one window for every slice of every axis, with or without CLAHE."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+
+
+@dataclass(frozen=True)
+class Window:
+    """An intensity window: ``lower`` HU and below is black, ``upper`` HU and above is white.
+
+    Raises:
+        InputError: the limits are not numbers, or ``upper`` is not above ``lower``.
+    """
+
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite([self.lower, self.upper]).all() and self.lower < self.upper):
+            raise InputError(
+                f"An intensity window from {self.lower:g} to {self.upper:g} HU is empty: the upper limit must be "
+                "above the lower one (and a width above zero)."
+            )
+
+    @classmethod
+    def centre_width(cls, centre: float, width: float) -> Window:
+        """Return the window around ``centre`` with ``width``, both in HU (Slicer's level and window)."""
+        return cls(centre - width / 2, centre + width / 2)
+
+    @classmethod
+    def named(cls, name: str) -> Window:
+        """Return a window of ``WINDOWS`` by name; case and extra spaces do not matter.
+
+        Raises:
+            InputError: no such name.
+        """
+        known = " ".join(str(name).lower().split())
+        if known not in WINDOWS:
+            raise InputError(
+                f'There is no intensity window "{name}". Choose one of {", ".join(WINDOWS)}, or give the limits in HU.'
+            )
+        return WINDOWS[known]
+
+    @classmethod
+    def min_max(cls, voxels: np.ndarray) -> Window:
+        """Return the window from the darkest to the brightest voxel: the paper's "no preprocessing"."""
+        lower, upper = float(np.min(voxels)), float(np.max(voxels))
+        return cls(lower, upper if upper > lower else lower + 1.0)
+
+
+# 3D Slicer's display presets CT-Bone, CT-Abdomen, CT-Lung and CT-Brain, so that choosing the same preset in Slicer
+# shows the user exactly what the model sees. The paper names bone windowing (section on preprocessing) without its
+# limits.
+WINDOWS = {
+    "bone": Window.centre_width(400, 1000),
+    "soft tissue": Window.centre_width(40, 350),
+    "lung": Window.centre_width(-500, 1400),
+    "brain": Window.centre_width(50, 100),
+}
+
+
+def to_unit(voxels: np.ndarray, window: Window, clahe: bool = False) -> np.ndarray:
+    """Map voxels (HU, any shape) to float32 in 0..1; the input is not changed.
+
+    CLAHE is applied after the window, in three dimensions on the whole array (scikit-image ``equalize_adapthist``,
+    tiles of an eighth of each axis, clip limit 0.01), so that the axes the volume is later sliced along all see the
+    same intensities. scikit-image is needed for this choice only, as SimpleITK's adaptive equalisation does not limit
+    contrast. A constant array becomes zeros with ``Window.min_max``.
+
+    Raises:
+        InputError: CLAHE is asked for and scikit-image is not installed.
+    """
+    unit = np.array(voxels, dtype=np.float32)
+    unit -= np.float32(window.lower)
+    unit /= np.float32(window.upper - window.lower)
+    np.clip(unit, 0.0, 1.0, out=unit)
+    if not clahe or unit.min() == unit.max():
+        return unit
+    try:
+        from skimage.exposure import equalize_adapthist
+    except ImportError as error:
+        raise InputError(
+            "CLAHE needs the Python package scikit-image: install it, or choose a window alone."
+        ) from error
+    return equalize_adapthist(unit).astype(np.float32)

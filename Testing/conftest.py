@@ -1,0 +1,75 @@
+"""Fixtures shared by all tests: real CT, real labels, real MRML."""
+
+import importlib.util
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+
+from SAM2VolumeSegLib.volume import Volume, read_volume
+
+SHARED_DATA = "SAM2VOLUMESEG_DATA"
+
+
+@pytest.fixture(scope="session")
+def sample_ct_folder() -> Path:
+    """The real CT (73 x 47 x 73, 1.5 mm, PIR) that the package TPTBox ships. Found without importing TPTBox."""
+    return Path(importlib.util.find_spec("TPTBox").origin).parent / "tests" / "sample_ct"
+
+
+@pytest.fixture(scope="session")
+def a_ct(sample_ct_folder: Path) -> Volume:
+    return read_volume(sample_ct_folder / "sub-ct_label-22_ct.nii.gz")
+
+
+@pytest.fixture(scope="session")
+def a_ct_labels(sample_ct_folder: Path) -> np.ndarray:
+    """Vertebrae on the grid of ``a_ct``: 22 = L3 (whole), 21 = L2 and 23 = L4 (cut by the field of view)."""
+    labels = sitk.ReadImage(str(sample_ct_folder / "sub-ct_seg-vert_label-22_msk.nii.gz"))
+    return sitk.GetArrayFromImage(labels).astype(int)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real CTs that are not in the repository."""
+    folder = os.environ.get(SHARED_DATA)
+    if not folder:
+        pytest.skip(f"the environment variable {SHARED_DATA} does not name the folder with the shared CTs")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def slicer_application() -> SimpleNamespace:
+    """The ``slicer`` package of slicer-core with a scene and the logics that segmentations need, no desktop."""
+    import slicer
+
+    scene = slicer.vtkMRMLScene()
+    application = slicer.vtkSlicerApplicationLogic()
+    application.SetMRMLScene(scene)
+    colors = application.GetColorLogic()
+    colors.SetMRMLScene(scene)
+    colors.AddDefaultColorNodes()
+    application.SetModuleLogic("Colors", colors)
+    logics = {"Volumes": slicer.vtkSlicerVolumesLogic(), "Segmentations": slicer.vtkSlicerSegmentationsModuleLogic()}
+    for name, logic in logics.items():
+        logic.SetMRMLScene(scene)
+        logic.SetMRMLApplicationLogic(application)
+        application.SetModuleLogic(name, logic)
+    slicer.mrmlScene = scene
+    slicer.modules = SimpleNamespace(
+        volumes=SimpleNamespace(logic=lambda: logics["Volumes"]),
+        segmentations=SimpleNamespace(logic=lambda: logics["Segmentations"]),
+    )
+    # Python must keep the logics alive as long as the scene.
+    return SimpleNamespace(slicer=slicer, scene=scene, application=application, logics=logics)
+
+
+@pytest.fixture
+def a_slicer_scene(slicer_application: SimpleNamespace):
+    """The ``slicer`` package with an empty ``slicer.mrmlScene``."""
+    slicer_application.scene.Clear()
+    yield slicer_application.slicer
+    slicer_application.scene.Clear()
