@@ -1,0 +1,47 @@
+# make demo: segment the bundled example.   make test: run the tests.   Each sets up all it needs, below .venv.
+#
+# PYTHON names the interpreter (3.10 or newer). Where packages come from is pip's own configuration; on Linux, one that
+# offers a CPU build of torch saves some gigabytes.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install
+READY := .venv/.ready
+
+.PHONY: demo demo-shared test lint setup clean distclean
+
+demo: $(READY)
+	$(BIN)/sam2-volume-seg demo
+
+# The same table for the CTs in the folder that SAM2VOLUMESEG_DATA names.
+demo-shared: $(READY)
+	@test -d "$(SAM2VOLUMESEG_DATA)" || { echo "Set SAM2VOLUMESEG_DATA to the folder with the CTs."; exit 1; }
+	$(BIN)/sam2-volume-seg demo --data "$(SAM2VOLUMESEG_DATA)"
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+
+setup: $(READY)
+
+# The stamp goes first and comes back last: a set-up that broke off is done again.
+$(READY): requirements.txt pyproject.toml Makefile
+	@rm -f $@
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
+		{ echo "Python 3.10 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: sudo apt install python3-venv"; exit 1; }
+	@echo "Setting up .venv: some minutes the first time, most of them for torch."
+	$(PIP) --constraint requirements.txt setuptools wheel torch
+	SAM2_BUILD_CUDA=0 $(PIP) --quiet --no-build-isolation --no-deps --requirement requirements.txt
+	$(PIP) --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf build dist demo-output *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv

@@ -1,0 +1,299 @@
+"""The models that can be used, where their checkpoints are stored on this machine, and how the weights are read.
+
+Only `fetch` uses the network. Neither torch nor sam2 is imported before weights are read, so a program can list and
+fetch models before those two are installed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.download import download, megabytes, part_of, sha256_of
+
+if TYPE_CHECKING:
+    import torch
+
+OFFICIAL_ADDRESS = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
+APACHE_2 = "Apache-2.0"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A SAM2 architecture together with its weights.
+
+    name: what the user calls it; config: yaml file, absolute or relative to the folder of the `sam2` package;
+    checkpoint: the weights' file, None for an official model, whose file lies in the store; url, size (bytes), sha256
+    (hex): of the official file, None for others; image_size: side of the square input in pixels, None: as `config`
+    states it, or as the device suggests (see `devices.plan`); licence: SPDX name of the weights' licence, None where
+    only the user knows.
+    """
+
+    name: str
+    config: str
+    checkpoint: Path | None = None
+    url: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    image_size: int | None = None
+    licence: str | None = None
+
+    @property
+    def is_official(self) -> bool:
+        """True for Meta's four SAM2.1 models, which are fetched and not bundled."""
+        return self.url is not None
+
+
+def _official(name: str, letter: str, file_name: str, size: int, sha256: str) -> Model:
+    config = f"configs/sam2.1/sam2.1_hiera_{letter}.yaml"
+    return Model(name, config, url=OFFICIAL_ADDRESS + file_name, size=size, sha256=sha256, licence=APACHE_2)
+
+
+_DEMO = Path(__file__).parent / "demo"
+
+MODELS = {
+    model.name: model
+    for model in (
+        _official(
+            "tiny", "t", "sam2.1_hiera_tiny.pt", 156_008_466,
+            "7402e0d864fa82708a20fbd15bc84245c2f26dff0eb43a4b5b93452deb34be69",
+        ),
+        _official(
+            "small", "s", "sam2.1_hiera_small.pt", 184_416_285,
+            "6d1aa6f30de5c92224f8172114de081d104bbd23dd9dc5c58996f0cad5dc4d38",
+        ),
+        _official(
+            "base+", "b+", "sam2.1_hiera_base_plus.pt", 323_606_802,
+            "a2345aede8715ab1d5d31b4a509fb160c5a4af1970f199d9054ccfb746c004c5",
+        ),
+        _official(
+            "large", "l", "sam2.1_hiera_large.pt", 898_083_611,
+            "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
+        ),
+        Model("demo", str(_DEMO / "demo.yaml"), checkpoint=_DEMO / "demo.pt", licence=APACHE_2),
+    )
+}  # fmt: skip
+
+
+def find(name: str) -> Model:
+    """The model of that name. Raises InputError, listing the known names."""
+    if name not in MODELS:
+        raise InputError(f"There is no model named '{name}'. Known models: {', '.join(MODELS)}.")
+    return MODELS[name]
+
+
+def user_model(checkpoint: str | Path, config: str | Path, image_size: int | None = None) -> Model:
+    """A checkpoint file of the user's, for example a tiny model fine-tuned at 512 pixels.
+
+    config: the name of a known model whose architecture it has, or the path of a yaml file; image_size: side of the
+    square input in pixels, None: as the yaml states it. Raises InputError when a file is missing.
+    """
+    checkpoint = Path(checkpoint).expanduser().absolute()
+    if not checkpoint.is_file():
+        raise InputError(f"There is no checkpoint file {checkpoint}.")
+    if str(config) in MODELS:
+        config = MODELS[str(config)].config
+    elif Path(config).expanduser().is_file():
+        config = Path(config).expanduser().absolute()
+    else:
+        raise InputError(
+            f"The configuration '{config}' is neither a known model ({', '.join(MODELS)}) nor a yaml file here."
+        )
+    return Model(checkpoint.stem, str(config), checkpoint=checkpoint, image_size=image_size)
+
+
+def config_file(model: Model) -> Path:
+    """The yaml file of the model's architecture. Raises InputError where `sam2` is missing or too old to have it."""
+    path = Path(model.config)
+    if not path.is_absolute():
+        spec = importlib.util.find_spec("sam2")
+        if spec is None or not spec.submodule_search_locations:
+            raise InputError("The package sam2 is not installed. Install it with: pip install sam2==1.1.0")
+        path = Path(next(iter(spec.submodule_search_locations))) / path
+    if not path.is_file():
+        raise InputError(f"The configuration of the model '{model.name}' is missing: {path}. {_REINSTALL}")
+    return path
+
+
+def config_image_size(model: Model) -> int:
+    """Side of the square input in pixels that the model's yaml states (its key model.image_size). Raises InputError."""
+    from omegaconf import OmegaConf
+
+    path = config_file(model)
+    try:
+        size = OmegaConf.select(OmegaConf.load(path), "model.image_size")
+    except Exception as error:  # the yaml parser has a family of exceptions of its own
+        raise InputError(f"The configuration {path} is not a readable yaml file ({type(error).__name__}).") from error
+    if not isinstance(size, int):
+        raise InputError(f"The configuration {path} states no model.image_size: it is not a configuration of SAM2.")
+    return size
+
+
+def store_folder() -> Path:
+    """The folder of fetched models: $SAM2VOLUMESEG_MODELS, else one in the user's data folder. It may not exist yet."""
+    if folder := os.environ.get("SAM2VOLUMESEG_MODELS"):
+        return Path(folder).expanduser().absolute()
+    import platformdirs  # each system has its own place for what a program stores per user
+
+    return platformdirs.user_data_path("sam2-volume-seg", appauthor=False) / "models"
+
+
+def path_in_store(model: Model) -> Path:
+    """Where an official model's file belongs, under the name that its publisher gave it, whether or not it is there."""
+    return store_folder() / model.url.rsplit("/", 1)[1]
+
+
+def stored() -> dict[str, Path]:
+    """The official models whose whole file is in the store: name -> path."""
+    official = [model for model in MODELS.values() if model.is_official]
+    return {model.name: path_in_store(model) for model in official if _size_of(path_in_store(model)) == model.size}
+
+
+def unfinished() -> dict[str, int]:
+    """The official models whose download was begun and not finished: name -> bytes that have arrived."""
+    official = [model for model in MODELS.values() if model.is_official]
+    parts = {model.name: _size_of(part_of(path_in_store(model))) for model in official}
+    return {name: size for name, size in parts.items() if size is not None}
+
+
+def path_of(model: Model) -> Path:
+    """The checkpoint file of a model. Raises InputError, saying how to get it, when it is not on this machine."""
+    if not model.is_official:
+        if not model.checkpoint.is_file():
+            raise InputError(f"The checkpoint of the model '{model.name}' is missing: {model.checkpoint}. {_REINSTALL}")
+        return model.checkpoint
+    path = path_in_store(model)
+    size = _size_of(path)
+    if size is None:
+        raise InputError(
+            f"The model '{model.name}' is not on this machine. Fetch it with: sam2-volume-seg checkpoints fetch "
+            f"{model.name} ({megabytes(model.size)}), or copy {path.name} from another computer to {path.parent}."
+        )
+    if size != model.size:
+        raise InputError(_not_official(model, path))
+    return path
+
+
+def fetch(model: Model, url: str | None = None) -> Iterator[tuple[int, int]]:
+    """Download an official model into the store; a generator that yields (bytes there, bytes in all).
+
+    Closing it cancels and keeps what has arrived; the next call continues. url: a mirror to use in place of the
+    official address. A model whose whole file is stored is verified and not fetched. Raises InputError (see
+    `download.download`).
+    """
+    if not model.is_official:
+        raise InputError(f"The model '{model.name}' is a file on this machine already: there is nothing to fetch.")
+    target = path_in_store(model)
+    if _size_of(target) == model.size:
+        yield model.size, model.size
+        verify(model)
+        return
+    yield from download(url or model.url, target, model.size, model.sha256)
+
+
+def delete(model: Model) -> int:
+    """Remove an official model and any unfinished download of it from the store; returns the bytes freed.
+
+    Raises InputError for a model that was not fetched, or a file that cannot be removed.
+    """
+    if not model.is_official:
+        raise InputError(f"The model '{model.name}' was not fetched, so it is not deleted here.")
+    freed = 0
+    for path in (path_in_store(model), part_of(path_in_store(model))):
+        size = _size_of(path)
+        if size is not None:
+            try:
+                path.unlink()
+            except OSError as error:
+                raise InputError(
+                    f"{path} could not be deleted ({error.strerror}). Close what uses it, or check who owns it."
+                ) from error
+            freed += size
+    return freed
+
+
+def verify(model: Model) -> str:
+    """SHA-256 (hex) of the model's checkpoint. Raises InputError when it is missing or is not the official file."""
+    path = path_of(model)
+    try:
+        digest = sha256_of(path)
+    except OSError as error:
+        raise InputError(f"The checkpoint {path} cannot be read ({error.strerror}).") from error
+    if model.sha256 is not None and digest != model.sha256:
+        raise InputError(_not_official(model, path))
+    return digest
+
+
+def load_weights(model: Model) -> dict[str, torch.Tensor]:
+    """Verify the model's checkpoint, then read it with `read_weights`. Raises InputError."""
+    verify(model)
+    return read_weights(path_of(model))
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The weights in a checkpoint file: parameter name -> tensor on the CPU; half precision becomes float32.
+
+    The file is a state dict, or a dict with one under "model", written by `torch.save`; or a .safetensors file where
+    that package is installed. Read with weights_only=True: a checkpoint never runs code. Raises InputError when it is
+    missing, is damaged, or holds something other than weights.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no checkpoint file {path}.")
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
+    weights = content.get("model", content) if isinstance(content, dict) else content
+    return _as_float32(weights, path)
+
+
+def _read_torch(path: Path) -> object:
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
+    except Exception as error:  # a damaged file raises nearly anything, from UnicodeDecodeError to RuntimeError
+        raise InputError(
+            f"The checkpoint {path} cannot be read: it is damaged, or it holds more than weights. Get a fresh copy."
+        ) from error
+
+
+def _read_safetensors(path: Path) -> object:
+    if importlib.util.find_spec("safetensors") is None:
+        raise InputError(f"To read {path.name}, install its package (pip install safetensors), or give a .pt file.")
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except MemoryError:
+        raise
+    except Exception as error:  # SafetensorError is no part of the package's documented names
+        raise InputError(f"The checkpoint {path} cannot be read: it is damaged. Get a fresh copy of it.") from error
+
+
+def _as_float32(weights: object, path: Path) -> dict[str, torch.Tensor]:
+    import torch
+
+    if not isinstance(weights, dict) or not weights or not all(isinstance(w, torch.Tensor) for w in weights.values()):
+        raise InputError(
+            f"The file {path} holds no weights of SAM2: expected is a state dict, or a dict with one under 'model'."
+        )
+    return {name: weight.float() if weight.is_floating_point() else weight for name, weight in weights.items()}
+
+
+def _not_official(model: Model, path: Path) -> str:
+    return (
+        f"{path} is not the official model '{model.name}' (wrong size or SHA-256): it is damaged or incomplete. "
+        f"Remove it with: sam2-volume-seg checkpoints delete {model.name}, then fetch it again."
+    )
+
+
+def _size_of(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+_REINSTALL = "Install the program (and sam2==1.1.0) again."
