@@ -44,6 +44,11 @@ class EmbeddingCache:
         """Forget one entry, if it is there."""
         self.bytes -= _size(self._entries.pop(key, []))
 
+    def clear(self) -> None:
+        """Forget everything."""
+        self._entries.clear()
+        self.bytes = 0
+
     def move_to(self, device: torch.device, budget_bytes: int) -> None:
         """Move every entry, for example to main memory when a GPU's is full."""
         self.device, self.budget_bytes = device, budget_bytes

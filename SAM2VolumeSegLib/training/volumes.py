@@ -261,16 +261,19 @@ def _intensities(rng, labels, depth, kind):
     if rng.random() < 0.35:  # air: outside the body, lung, gas
         voxels = np.where(_smooth_noise(rng, size, 4) > rng.uniform(0.5, 1.5), -950.0, voxels)
     inside = labels > 0
-    core = rng.uniform(80, 450) + rng.uniform(10, 60) * _smooth_noise(rng, size, 24)
-    if kind == "tubes" and rng.random() < 0.7:
-        core = core - rng.uniform(0, 350)  # marrow
-    rim = rng.uniform(0, 900) if rng.random() < 0.9 else 0.0
+    # Marrow of old patients is no brighter than muscle: then only the rim and the texture tell bone from its surroundings.
+    faint = rng.random() < 0.6
+    core = rng.uniform(-20, 140) if faint else rng.uniform(100, 450)
+    core = core + rng.uniform(10, 80) * _smooth_noise(rng, size, 24)
+    if kind == "tubes" and rng.random() < 0.5:
+        core = core - rng.uniform(0, 250)
+    rim = rng.uniform(250, 1200) if faint else rng.choice((0, 1), p=(0.15, 0.85)) * rng.uniform(0, 900)
     thickness = rng.uniform(0.8, 2.5)
     bone = core + rim * np.exp(-((depth.clip(0) / thickness) ** 2))
-    contrast = rng.uniform(0.6, 1.2) if rng.random() < 0.8 else rng.uniform(0.25, 0.6)
+    contrast = 1.0 if faint or rng.random() < 0.7 else rng.uniform(0.3, 0.8)
     voxels = np.where(inside, voxels * (1 - contrast) + bone * contrast, voxels)
     voxels = ndimage.gaussian_filter(voxels, rng.uniform(0.3, 1.0))
     noise = rng.standard_normal(voxels.shape).astype(np.float32)
     if rng.random() < 0.5:
         noise = ndimage.gaussian_filter(noise, 0.7) * 3
-    return (voxels + rng.uniform(3, 60) * noise).clip(-1024, 3071).astype(np.int16)
+    return (voxels + rng.uniform(3, 90) * noise).clip(-1024, 3071).astype(np.int16)

@@ -1,0 +1,3 @@
+from SAM2VolumeSegLib.cli import main
+
+raise SystemExit(main())

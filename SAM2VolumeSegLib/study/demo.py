@@ -1,0 +1,199 @@
+"""The demonstration: segment bones of real CTs from simulated seeds, and measure against their reference."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.model.policy import STOCK
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
+from SAM2VolumeSegLib.segment import RECOMMENDED, STOCK_SAM2, Segmenter, Settings
+from SAM2VolumeSegLib.study.figure import draw_overview
+from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
+from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
+from SAM2VolumeSegLib.study.metrics import dice, hausdorff_mm, iou
+from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
+
+PROMPTS = "first-middle-last"
+COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A CT and the labels of the structures to segment in it."""
+
+    title: str
+    ct: Path
+    labels: Path
+    names: Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one method did with one structure. seconds and slices: of this structure alone; memory: of the method."""
+
+    dice: float
+    iou: float
+    hausdorff_mm: float
+    slices: int
+    seconds: float
+
+
+def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
+    """Segment, measure, print a table per CT; write a .seg.nrrd and an overview picture per CT into `out`.
+
+    data: a folder with the CTs of `shared_cases`; None takes the one that the package tptbox brings.
+    Raises InputError when the CT is missing.
+    """
+    cases = [bundled_case()] if data is None else shared_cases(data)
+    out.mkdir(parents=True, exist_ok=True)
+    tracker = SliceTracker.load(checkpoints.find("demo"), device)
+    print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
+    for number, case in enumerate(cases):
+        _run_case(case, tracker, out, crop_each=data is not None)
+        if number < len(cases) - 1:
+            print()
+
+
+def bundled_case() -> Case:
+    """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
+    spec = importlib.util.find_spec("TPTBox")
+    if spec is None:
+        raise InputError("The demo's CT comes with the package tptbox. Install it with: pip install --no-deps tptbox==1.1.0")
+    folder = Path(spec.origin).parent / "tests" / "sample_ct"
+    names = {21: "L2", 22: "L3", 23: "L4"}
+    ct, labels = folder / "sub-ct_label-22_ct.nii.gz", folder / "sub-ct_seg-vert_label-22_msk.nii.gz"
+    return Case("Lumbar spine (tptbox)", ct, labels, names)
+
+
+def shared_cases(folder: Path) -> list[Case]:
+    """The labelled CTs below a folder laid out as `torso-ct` and `spine-ct`. Raises InputError when none is there."""
+    torso = {26: "S1", 27: "L5", 28: "L4", 29: "L3", 30: "L2", 31: "L1", 32: "T12", 25: "sacrum"}
+    torso |= {75: "femur left", 76: "femur right", 77: "hip left", 78: "hip right"}
+    lumbar = {20: "L1", 21: "L2", 22: "L3", 23: "L4", 24: "L5"}
+    cases = [
+        Case("Torso", folder / "torso-ct/ct.nii.gz", folder / "torso-ct/labels.nii.gz", torso),
+        Case("Lumbar spine", folder / "spine-ct/lumbar_ct.nii.gz", folder / "spine-ct/lumbar_vertebrae.nii.gz", lumbar),
+        Case(
+            "Lower lumbar spine, thick slices",
+            folder / "spine-ct/thick_slices_ct.nii.gz",
+            folder / "spine-ct/thick_slices_vertebrae.nii.gz",
+            {23: "L4", 24: "L5"},
+        ),
+    ]
+    found = [case for case in cases if case.ct.exists()]
+    if not found:
+        raise InputError(f"There is no torso-ct or spine-ct folder with a CT below {folder}.")
+    return found
+
+
+def _run_case(case: Case, tracker: SliceTracker, out: Path, crop_each: bool) -> None:
+    volume = read_volume(case.ct)
+    labels = read_seeds(case.labels, volume)
+    references = {name: labels[f"label {value}"].mask for value, name in case.names.items()}
+    print(f"\n{case.title}: {' x '.join(str(n) for n in volume.voxels.shape[::-1])} voxels")
+    three_axes = _seeds(references, volume, tuple(Plane))
+    axial = _seeds(references, volume, (Plane.AXIAL,))
+    # (name, seeds, settings; None: interpolation)
+    methods = (
+        ("SAM2VolumeSeg, recommended settings, three axes", three_axes, RECOMMENDED),
+        ("Stock SAM2 memory, axial axis alone", axial, STOCK_SAM2),
+        ("Stock SAM2 memory, three axes", three_axes, replace(RECOMMENDED, memory=STOCK)),
+        ("Interpolation of the seeds, no model, three axes", three_axes, None),
+    )
+    means, best = {}, None
+    for title, seeds, settings in methods:
+        reset_peak_memory()
+        if settings is None:
+            masks, rows = _interpolate(volume, seeds, references)
+        else:
+            tracker.cache.clear()  # each method pays for its own encoding
+            masks, rows, provenance = _segment(tracker, volume, seeds, replace(settings, crop_each=crop_each), references)
+        count = {name: len(own) for name, own in seeds.items()}
+        _print_table(title, rows, count, peak_memory_mb())
+        means[title] = float(np.mean([row.dice for row in rows.values()]))
+        if settings is RECOMMENDED:
+            best = masks, provenance
+    print("\nMean Dice: " + "; ".join(f"{title} {mean:.3f}" for title, mean in means.items()))
+    _write(case, volume, three_axes, references, *best, means, out)
+
+
+def _seeds(references, volume, planes) -> dict[str, list[SeedSlice]]:
+    return {name: simulate_seeds(mask, volume, PROMPTS, planes) for name, mask in references.items()}
+
+
+def _segment(
+    tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings, references
+):
+    seconds, slices = dict.fromkeys(seeds, 0.0), dict.fromkeys(seeds, 0)
+    run, before = Segmenter(tracker).run(volume, seeds, settings), time.monotonic()
+    while True:
+        try:
+            step = next(run)
+        except StopIteration as end:
+            result = end.value
+            break
+        now = time.monotonic()
+        seconds[step.segment] += now - before
+        slices[step.segment] += 1
+        before = now
+    masks = {name: segment.mask for name, segment in result.segments.items()}
+    return masks, _measure(volume, masks, references, slices.get, seconds.get), result.provenance
+
+
+def _interpolate(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], references):
+    masks, seconds = {}, {}
+    for name, own in seeds.items():
+        before = time.monotonic()
+        masks[name] = interpolate_seeds(own, volume)
+        seconds[name] = time.monotonic() - before
+    return masks, _measure(volume, masks, references, lambda name: 0, seconds.get)
+
+
+def _measure(volume, masks, references, slices: Callable, seconds: Callable) -> dict[str, Row]:
+    spacing = volume.spacing[::-1]  # in array order k, j, i
+    return {
+        name: Row(
+            dice(mask, references[name]),
+            iou(mask, references[name]),
+            hausdorff_mm(mask, references[name], spacing),
+            slices(name),
+            seconds(name),
+        )
+        for name, mask in masks.items()
+    }
+
+
+def _print_table(title: str, rows: Mapping[str, Row], seeds: Mapping[str, int], memory_mb: float) -> None:
+    print(f"\n{title} (peak memory {memory_mb:.0f} MB)")
+    print(f"  {'structure':12} {'seeds':>6} {'Dice':>7} {'IoU':>7} {'HD mm':>7} {'slices':>7} {'seconds':>8}")
+    for name, row in rows.items():
+        line = f"{row.dice:7.3f} {row.iou:7.3f} {row.hausdorff_mm:7.1f} {row.slices or '-':>7} {row.seconds:8.1f}"
+        print(f"  {name:12} {seeds[name]:6} {line}")
+    values = list(rows.values())
+    mean = [np.mean([getattr(row, item) for row in values]) for item in ("dice", "iou", "hausdorff_mm")]
+    total = sum(row.slices for row in values) or "-"
+    line = f"{mean[0]:7.3f} {mean[1]:7.3f} {mean[2]:7.1f} {total:>7} {sum(row.seconds for row in values):8.1f}"
+    print(f"  {'mean / total':12} {sum(seeds.values()):6} {line}")
+
+
+def _write(case, volume, seeds, references, masks, provenance, means, out: Path) -> None:
+    colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
+    stem = case.title.split(",")[0].split(" (")[0].lower().replace(" ", "-")
+    if "thick" in case.title:
+        stem += "-thick-slices"
+    segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
+    write_segmentation(out / f"{stem}.seg.nrrd", volume, segments, provenance)
+    picture = out / f"{stem}.png"
+    title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
+    footer = "Bundled demonstration model (trained on synthetic volumes only). Not for clinical use. Mean Dice: "
+    draw_overview(picture, volume, seeds, masks, references, colors, title, footer + f"{next(iter(means.values())):.3f}")
+    print(f"Written: {out / f'{stem}.seg.nrrd'} and {picture}")

@@ -1,0 +1,180 @@
+"""The memory bank against sam2's own video predictor, and deliberate faults that have to show in the logits.
+
+Dice hides wrong temporal embeddings and pointers on a small model, so everything here compares logits.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from sam2_reference import a_moving_disc, our_logits, predictor_logits, twin
+
+from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.model.build import build_network
+from SAM2VolumeSegLib.model.policy import STOCK, Memories, MemoryPolicy
+
+FAULT = 1e-3  # smallest mean difference that counts as a fault
+SAME = 1e-5
+
+
+@pytest.fixture(scope="module")
+def demo_weights():
+    return checkpoints.load_weights(checkpoints.find("demo"))
+
+
+@pytest.fixture(scope="module")
+def frames():
+    pictures, masks = a_moving_disc(192)
+    return pictures, {1: masks[1], 10: masks[10]}
+
+
+def largest_difference(ours, theirs):
+    """Over the frames that sam2 tracked: from its first prompt onwards."""
+    both = ours.keys() & theirs.keys()
+    assert len(both) >= 7
+    return max(np.abs(ours[frame] - theirs[frame]).max() for frame in both)
+
+
+def mean_difference(one, other):
+    return float(np.mean([np.abs(np.clip(one[t], -20, 20) - np.clip(other[t], -20, 20)).mean() for t in one]))
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
+def test_stock_policy_gives_the_logits_of_sam2_on_the_demo_model(demo_weights, frames, tmp_path, step):
+    pictures, prompted = frames
+    ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), demo_weights, 192)
+    expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
+    found = our_logits(ours, pictures, prompted, STOCK, step)
+    assert largest_difference(found, expected) < 1e-3
+
+
+@pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
+def test_stock_policy_gives_the_logits_of_sam2_on_the_tiny_architecture(tmp_path, step):
+    """The predictor comes from sam2's own builder, with random weights of which the object score is made positive."""
+    from sam2.build_sam import build_sam2_video_predictor
+
+    torch.manual_seed(5)
+    size = 256
+    theirs = build_sam2_video_predictor(
+        "configs/sam2.1/sam2.1_hiera_t.yaml", None, device="cpu", hydra_overrides_extra=[f"++model.image_size={size}"]
+    )
+    theirs.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.data.fill_(5.0)
+    ours = build_network(checkpoints.config_file(checkpoints.find("tiny")), size)
+    ours.load_state_dict(theirs.state_dict())
+    pictures, masks = a_moving_disc(size, 12)
+    prompted = {1: masks[1], 9: masks[9]}
+    expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
+    found = our_logits(ours, pictures, prompted, STOCK, step)
+    assert np.ptp(found[5]) > 0.01, "the object counts as absent: nothing is compared"
+    assert largest_difference(found, expected) < 1e-3
+
+
+def stock_with(rows, stride=1):
+    """How sam2's own code is brought to a smaller memory: fewer rows of the temporal embedding, the last for prompts."""
+
+    def change(predictor):
+        predictor.maskmem_tpos_enc = torch.nn.Parameter(predictor.maskmem_tpos_enc[list(rows)])
+        predictor.num_maskmem = len(rows)
+        predictor.memory_temporal_stride_for_eval = stride
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("policy", "change"),
+    [
+        (MemoryPolicy(radius=None), stock_with((0, 5, 6))),
+        (MemoryPolicy(radius=None, recent=1), stock_with((0, 6))),
+        (MemoryPolicy(None, 2, "sam2"), stock_with((0, 1, 6))),
+        (MemoryPolicy(None, 4, "sam2"), stock_with((0, 1, 2, 3, 6))),
+        (MemoryPolicy(None, 6, "sam2", stride=2), stock_with(range(7), stride=2)),
+        (MemoryPolicy(None, 6, "sam2", stride=4), stock_with(range(7), stride=4)),
+    ],
+    ids=["IS", "IS one slice", "capacity 2", "capacity 4", "stride 2", "stride 4"],
+)
+@pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
+def test_each_policy_gives_the_logits_of_sam2_brought_to_the_same_memory(
+    demo_weights, frames, tmp_path, policy, change, step
+):
+    pictures, prompted = frames
+    ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), demo_weights, 192)
+    change(theirs)
+    expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
+    assert largest_difference(our_logits(ours, pictures, prompted, policy, step), expected) < 1e-3
+
+
+def test_sps_gives_the_logits_of_sam2_that_never_saw_the_far_prompt(demo_weights, tmp_path):
+    """Up to slice 9 the prompt on 13 is out of reach (0.3 * 14 = 4.2), so sam2 without it has the same answer."""
+    pictures, masks = a_moving_disc(192)
+    ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), demo_weights, 192)
+    expected = predictor_logits(theirs, pictures, {7: masks[7]}, tmp_path, 1)
+    near = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, MemoryPolicy(0.3, 6, "sam2"))
+    every = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, STOCK)
+    assert max(np.abs(near[t] - expected[t]).max() for t in (8,)) < 1e-3
+    assert np.abs(every[8] - expected[8]).mean() > FAULT
+
+
+@dataclass(frozen=True)
+class Broken(MemoryPolicy):
+    """The recommended policy with a deliberate fault."""
+
+    fault: str = ""
+
+    def choose(self, now, step, prompted, tracked, num_slices):
+        right = super().choose(now, step, prompted, tracked, num_slices)
+        spatial, pointers = right.spatial, right.pointers
+        prompts = tuple(memory for memory in spatial if memory[1] == 6)
+        recent = tuple(memory for memory in spatial if memory[1] != 6)
+        if self.fault == "no recent slices":
+            spatial = prompts
+        elif self.fault == "recent slices one older":
+            spatial = prompts + tuple((n - step, row) for n, row in recent if n - step in tracked)
+        elif self.fault == "later prompts lost":
+            spatial = tuple(m for m in spatial if m[1] != 6 or (now - m[0]) * step >= 0)
+        elif self.fault == "temporal embeddings swapped":
+            spatial = prompts + tuple((n, 5 - row) for n, row in recent)
+        elif self.fault == "prompts with an embedding of recent slices":
+            spatial = tuple((n, 0) for n, _ in prompts) + recent
+        elif self.fault == "no pointers":
+            pointers = ()
+        elif self.fault == "pointers of the prompts lost":
+            pointers = tuple((n, ago) for n, ago in pointers if n not in prompted)
+        return Memories(spatial, pointers)
+
+
+FAULTS = (
+    "no recent slices",
+    "recent slices one older",
+    "later prompts lost",
+    "temporal embeddings swapped",
+    "prompts with an embedding of recent slices",
+    "no pointers",
+    "pointers of the prompts lost",
+)
+
+
+@pytest.fixture(scope="module")
+def recommended_logits(demo_weights, frames):
+    network = build_network(checkpoints.config_file(checkpoints.find("demo")), 192)
+    network.load_state_dict(demo_weights)
+    policy = MemoryPolicy(radius=1.0)  # both prompts in reach, so that losing the later one is seen
+    return network, our_logits(network, *frames, policy)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_memory_bank_shows_in_the_logits(recommended_logits, frames, fault):
+    network, right = recommended_logits
+    wrong = our_logits(network, *frames, Broken(radius=1.0, fault=fault))
+    assert mean_difference(right, wrong) > FAULT
+
+
+def test_logits_do_not_depend_on_repetition_or_threads(recommended_logits, frames):
+    network, right = recommended_logits
+    threads = torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            assert mean_difference(right, our_logits(network, *frames, MemoryPolicy(radius=1.0))) < SAME
+    finally:
+        torch.set_num_threads(threads)
