@@ -23,8 +23,8 @@ class PlanePictures:
         self.times = {index: time for time, index in enumerate(self.view.order)}
         self.box = box
         self._volume, self._window, self._clahe = volume, window, clahe
-        self._input = SquareWindow.of(self.view, volume, box, size)
-        self._output = SquareWindow.of(self.view, volume, box, size // LOGIT_STRIDE)
+        self._input = SquareWindow.of(self.view, box, size)
+        self._output = SquareWindow.of(self.view, box, size // LOGIT_STRIDE)
         self.key = f"{volume.fingerprint()} {plane.value} {box} {window} {clahe} {size}"
 
     def index(self, time: int) -> int:

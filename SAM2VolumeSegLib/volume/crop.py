@@ -75,7 +75,7 @@ class SquareWindow:
     mm_per_px: float
 
     @classmethod
-    def of(cls, view: PlaneView, volume: Volume, box: Box, size_px: int) -> SquareWindow:
+    def of(cls, view: PlaneView, box: Box, size_px: int) -> SquareWindow:
         """Return the smallest square, centred on the box's cross-section in that plane, that covers it."""
         top, bottom, left, right = view.bounds(box.lower, box.upper)
         top_mm, bottom_mm = (top - 0.5) * view.row_mm, (bottom - 0.5) * view.row_mm

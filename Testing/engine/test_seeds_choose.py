@@ -1,0 +1,97 @@
+"""Reading, describing and changing the list of seeds, as the command line does."""
+
+import numpy as np
+import pytest
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, paint_seeds, parse_slice, skip_seeds
+from SAM2VolumeSegLib.volume import Plane, Volume
+
+
+@pytest.fixture
+def a_volume():
+    """10 axial, 12 coronal, 14 sagittal slices of 2 x 0.5 x 1.5 mm (i, j, k), axial slice 0 at S -20 mm."""
+    matrix = np.diag([2.0, 0.5, 1.5, 1.0])
+    matrix[:3, 3] = (5, 0, -20)
+    return Volume(np.zeros((10, 12, 14), dtype=np.int16), matrix)
+
+
+@pytest.fixture
+def two_seeds(a_volume):
+    """An axial seed of 6 x 5 and a coronal seed of 8 x 3 pixels that cross."""
+    mask = np.zeros(a_volume.voxels.shape, dtype=bool)
+    mask[4, 3:9, 5:10] = True
+    axial = SeedSlice(Plane.AXIAL, 4, a_volume.view(Plane.AXIAL).slice(mask, 4).copy())
+    mask[:] = False
+    mask[1:9, 6, 6:9] = True
+    return [axial, SeedSlice(Plane.CORONAL, 6, a_volume.view(Plane.CORONAL).slice(mask, 6).copy())]
+
+
+def test_a_seed_is_described_in_millimetres(a_volume, two_seeds):
+    """A wrong spacing pairing would show a wrong position or area, and the user could not find the slice in Slicer."""
+    assert describe(two_seeds[0], a_volume) == "axial slice 4 (S -14.0 mm): 30 mm²"
+    assert describe(two_seeds[1], a_volume) == "coronal slice 6 (A 3.0 mm): 72 mm²"
+    empty = SeedSlice(Plane.SAGITTAL, 2, np.zeros((10, 12), dtype=bool))
+    assert describe(empty, a_volume) == "sagittal slice 2 (R 9.0 mm): absent here"
+
+
+def test_painting_seeds_back_gives_the_mask_they_came_from(a_volume, two_seeds):
+    """Every room above puts the user's voxels back with this; a transposed slice would move what they painted."""
+    mask = paint_seeds(two_seeds, a_volume)
+    assert mask[4, 3:9, 5:10].all()
+    assert mask[1:9, 6, 6:9].all()
+    assert np.count_nonzero(mask) == 30 + 24 - 3
+
+
+def test_slices_are_read_as_the_user_writes_them(a_volume):
+    """Capital letters and spaces are no reason to refuse a slice."""
+    assert parse_slice("axial:4", a_volume) == (Plane.AXIAL, 4)
+    assert parse_slice(" Sagittal : 13", a_volume) == (Plane.SAGITTAL, 13)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("axail:4", "axial, coronal, sagittal"),
+        ("4", "axial, coronal, sagittal"),
+        ("coronal", "from 0 to 11"),
+        ("coronal:x", "from 0 to 11"),
+        ("axial:10", "from 0 to 9"),
+        ("axial:-1", "from 0 to 9"),
+    ],
+)
+def test_a_slice_that_does_not_exist_says_which_do(a_volume, text, message):
+    """A negative or mistyped number must not quietly mean another slice."""
+    with pytest.raises(InputError, match=message):
+        parse_slice(text, a_volume)
+
+
+def test_a_found_seed_can_be_switched_off(a_volume, two_seeds):
+    """A stray voxel found as a seed has to be removable."""
+    assert skip_seeds(two_seeds, [(Plane.AXIAL, 4)], a_volume) == [two_seeds[1]]
+
+
+def test_switching_off_what_is_no_seed_lists_the_seeds(a_volume, two_seeds):
+    """The user mistook a number; they need the right ones."""
+    with pytest.raises(InputError, match="axial slice 4 .*coronal slice 6"):
+        skip_seeds(two_seeds, [(Plane.AXIAL, 5)], a_volume)
+
+
+def test_switching_off_every_seed_is_refused(a_volume, two_seeds):
+    """Without any seed the run would fail much later."""
+    with pytest.raises(InputError, match="Keep at least one"):
+        skip_seeds(two_seeds, [(Plane.AXIAL, 4), (Plane.CORONAL, 6)], a_volume)
+
+
+def test_an_absent_slice_becomes_an_empty_seed_once(a_volume, two_seeds):
+    """The model is told that the structure has ended there; told twice it must not become two prompts."""
+    once = add_absent(two_seeds, [(Plane.AXIAL, 9), (Plane.AXIAL, 9)], a_volume)
+    assert [(s.plane, s.index, s.absent, s.mask.shape) for s in once[2:]] == [(Plane.AXIAL, 9, True, (12, 14))]
+    assert len(add_absent(once, [(Plane.AXIAL, 9)], a_volume)) == 3
+
+
+@pytest.mark.parametrize("where", [(Plane.AXIAL, 4), (Plane.AXIAL, 2)])
+def test_a_painted_slice_cannot_be_absent(a_volume, two_seeds, where):
+    """Axial 4 is a seed; on axial 2 the coronal seed left a line: the structure cannot be absent on either."""
+    with pytest.raises(InputError, match="declared absent"):
+        add_absent(two_seeds, [where], a_volume)
