@@ -11,14 +11,29 @@ from pathlib import Path
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
-from SAM2VolumeSegLib.volume import WINDOWS, Segment, Volume, check_output, read_seeds, read_volume, write_segmentation
+from SAM2VolumeSegLib.segment import RECOMMENDED, Settings, check_seeds
+from SAM2VolumeSegLib.segment.settings import DIRECTIONS, FUSIONS
+from SAM2VolumeSegLib.volume import (
+    WINDOWS,
+    Segment,
+    Volume,
+    check_output,
+    check_segments,
+    read_seeds,
+    read_volume,
+    write_segmentation,
+)
 
 INPUT_ERROR, CANCELLED = 2, 130  # exit codes: bad usage, and 128 + SIGINT as shells have it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. What the user can mend is one sentence on stderr, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console that lacks a letter of a segment's name gets "?", not a traceback.
+        stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
         options.command(options)
@@ -40,20 +55,21 @@ def _segment(options: argparse.Namespace) -> None:
     model = _model(options)
     volume, segments = _read(options)
     seeds = _seeds(options, volume, segments)
+    check_seeds(volume, seeds, settings)
+    check_segments(options.output, volume, segments)
 
     # torch and sam2 take seconds to import: not before everything else is known to be right
     from SAM2VolumeSegLib.model.tracker import SliceTracker
-    from SAM2VolumeSegLib.segment import Segmenter
+    from SAM2VolumeSegLib.segment.segmenter import Segmenter
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
     result = _with_progress(Segmenter(tracker).run(volume, seeds, settings))
     answer = [replace(segments[name], mask=found.mask) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
-    for segment in answer:
-        voxel_ml = abs(_determinant(volume)) / 1000
-        confidence = result.segments[segment.name].mean_confidence
-        print(f"{segment.name}: {segment.mask.sum() * voxel_ml:.1f} ml, mean confidence {confidence:.2f}")
+    voxel_ml = abs(_determinant(volume)) / 1000
+    for name, found in result.segments.items():
+        print(f"{name}: {found.mask.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
 
 
@@ -85,10 +101,7 @@ def _determinant(volume: Volume) -> float:
     return float(np.linalg.det(volume.ijk_to_ras[:3, :3]))
 
 
-def _settings(options: argparse.Namespace):
-    from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
-    from SAM2VolumeSegLib.segment.settings import Settings
-
+def _settings(options: argparse.Namespace) -> Settings:
     if options.stock:
         memory = STOCK
     else:
@@ -102,6 +115,8 @@ def _settings(options: argparse.Namespace):
         crop_each=options.crop_each,
         memory=memory,
         direction=options.direction,
+        fusion=options.fusion,
+        drop_islands=not options.keep_islands,
         extend=options.extend,
         passes=options.passes,
     )
@@ -130,7 +145,9 @@ def _model(options: argparse.Namespace):
 
     if options.checkpoint:
         if not options.config:
-            raise InputError("A checkpoint of your own needs --config: the model whose architecture it has, such as tiny.")
+            raise InputError(
+                "A checkpoint of your own needs --config: the model whose architecture it has, such as tiny."
+            )
         model = checkpoints.user_model(options.checkpoint, options.config, options.image_size)
     else:
         model = checkpoints.find(options.model)
@@ -273,12 +290,9 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("seeds", type=Path, help="painted slices: .seg.nrrd, or a label image on the CT's grid")
     parser.add_argument("--series", help="series UID, when the DICOM folder holds several")
     parser.add_argument("--segments", nargs="+", metavar="NAME", help="only these segments (default: all)")
-    parser.add_argument(
-        "--skip", action="append", default=[], metavar="[NAME=]PLANE:INDEX", help="switch a found seed off, as in axial:34"
-    )
-    parser.add_argument(
-        "--absent", action="append", default=[], metavar="[NAME=]PLANE:INDEX", help="say that a structure is not on a slice"
-    )
+    slices = {"action": "append", "default": [], "metavar": "[NAME=]PLANE:INDEX"}
+    parser.add_argument("--skip", **slices, help="switch a found seed off, as in axial:34")
+    parser.add_argument("--absent", **slices, help="say that a structure is not on a slice")
 
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
@@ -288,28 +302,40 @@ def _add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--config", help="its architecture: the name of a model, or a yaml file")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
     group.add_argument(
-        "--image-size", type=int, help="pixels the model sees, a multiple of 32 (official models: 1024 on a GPU, 512 on a CPU)"
+        "--image-size",
+        type=int,
+        help="pixels the model sees, a multiple of 32 (official models: 1024 on a GPU, 512 on a CPU)",
     )
 
 
 def _add_choices(parser: argparse.ArgumentParser) -> None:
-    from SAM2VolumeSegLib.segment.settings import DIRECTIONS, RECOMMENDED
-
     group = parser.add_argument_group("choices (the defaults are recommended)")
     group.add_argument(
-        "--window", default=RECOMMENDED.window, help=f"{', '.join(WINDOWS)}, min-max, LOWER,UPPER or cCENTREwWIDTH in HU (bone)"
+        "--window",
+        default=RECOMMENDED.window,
+        help=f"{', '.join(WINDOWS)}, min-max, or HU: --window=LOWER,UPPER or cCENTREwWIDTH as in c400w1000 (bone)",
     )
     group.add_argument("--clahe", action="store_true", help="equalise contrast after the window")
     group.add_argument("--axes", help="axes that propagate, as in axial,coronal (every axis that has seeds)")
     group.add_argument("--direction", choices=DIRECTIONS, default=RECOMMENDED.direction)
-    group.add_argument("--margin", type=float, default=RECOMMENDED.margin_mm, help="mm around the seeds that the model sees")
+    group.add_argument(
+        "--fusion", choices=FUSIONS, default=RECOMMENDED.fusion, help="votes weighted by nearness to a seed, or a plain mean"
+    )
+    group.add_argument("--keep-islands", action="store_true", help="keep parts that touch nothing painted")
+    group.add_argument(
+        "--margin", type=float, default=RECOMMENDED.margin_mm, help="mm around the seeds that the model sees (15)"
+    )
     group.add_argument("--crop-each", action="store_true", help="a crop for each segment: sharper, slower")
-    group.add_argument("--extend", action="store_true", help="go on beyond the outermost seeds until the structure is gone")
+    group.add_argument(
+        "--extend", action="store_true", help="go on beyond the outermost seeds until the structure is gone"
+    )
     group.add_argument("--passes", type=int, default=1, help="2: once more, with confident slices as extra prompts")
     memory = parser.add_argument_group("memory")
     memory.add_argument("--stock", action="store_true", help="SAM2's own memory; the options below are then not used")
     memory.add_argument("--radius", default="0.3", help="SPS: prompts within this share of the stack, or all (0.3)")
     memory.add_argument("--recent", type=int, default=2, help="recent slices kept, 0 to 6 (2)")
-    memory.add_argument("--embeddings", choices=("is", "sam2"), default="is", help="temporal embeddings of recent slices (is)")
+    memory.add_argument(
+        "--embeddings", choices=("is", "sam2"), default="is", help="temporal embeddings of recent slices (is)"
+    )
     memory.add_argument("--stride", type=int, default=1, help="1, 2 or 4 (1)")
     memory.add_argument("--gate", type=int, default=0, help="only the most confident slices, 1 to 6 (0: off)")

@@ -33,6 +33,34 @@ def a_ct_labels(sample_ct_folder: Path) -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
+def a_phantom():
+    """A synthetic CT with touching structures (segment_runs.Phantom)."""
+    from segment_runs import a_column
+
+    return a_column()
+
+
+@pytest.fixture
+def a_tracker():
+    """The demo model on the CPU at a size that is fast; nothing encoded yet."""
+    from segment_runs import SIZE
+
+    from SAM2VolumeSegLib.model import checkpoints
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+    return SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE)
+
+
+@pytest.fixture
+def a_fast_tracker():
+    """The demo model at a size where it still runs but is no good: for what does not depend on quality."""
+    from SAM2VolumeSegLib.model import checkpoints
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+    return SliceTracker.load(checkpoints.find("demo"), "cpu", 64)
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real CTs that are not in the repository."""
     folder = os.environ.get(SHARED_DATA)

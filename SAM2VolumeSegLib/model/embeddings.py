@@ -11,7 +11,7 @@ import torch
 class EmbeddingCache:
     """Features of slices by key, the least recently used going first when the byte budget is spent.
 
-    The key has to name everything that the features depend on: volume, window, crop, plane, slice, model and input size.
+    The key has to name everything that the features depend on: volume, window, crop, plane, slice, model, input size.
     """
 
     def __init__(self, budget_bytes: int, device: torch.device):
@@ -37,8 +37,7 @@ class EmbeddingCache:
         self.discard(key)
         self._entries[key] = [feature.to(self.device) for feature in features]
         self.bytes += _size(features)
-        while self.bytes > self.budget_bytes and len(self._entries) > 1:
-            self.discard(next(iter(self._entries)))
+        self._keep_budget()
 
     def discard(self, key: Hashable) -> None:
         """Forget one entry, if it is there."""
@@ -50,10 +49,15 @@ class EmbeddingCache:
         self.bytes = 0
 
     def move_to(self, device: torch.device, budget_bytes: int) -> None:
-        """Move every entry, for example to main memory when a GPU's is full."""
+        """Move every entry that the new budget holds, for example to main memory when a GPU's is full."""
         self.device, self.budget_bytes = device, budget_bytes
+        self._keep_budget()
         for key in list(self._entries):
             self._entries[key] = [feature.to(device) for feature in self._entries[key]]
+
+    def _keep_budget(self) -> None:
+        while self.bytes > self.budget_bytes and len(self._entries) > 1:
+            self.discard(next(iter(self._entries)))
 
 
 def _size(features: list[torch.Tensor]) -> int:

@@ -53,7 +53,9 @@ class MemoryPolicy:
 
     def __post_init__(self):
         if self.radius is not None and not 0 < self.radius <= 1:
-            raise InputError(f"The SPS radius is {self.radius}; it must be above 0 and at most 1 (the paper's best: 0.3).")
+            raise InputError(
+                f"The SPS radius is {self.radius}; it must be above 0 and at most 1 (the paper's best: 0.3)."
+            )
         if self.recent not in range(MAX_RECENT + 1):
             raise InputError(f"The number of recent slices is {self.recent}; it must be 0 to {MAX_RECENT}.")
         if self.gate not in range(MAX_RECENT + 1):
@@ -64,8 +66,8 @@ class MemoryPolicy:
             raise InputError(f"The temporal embeddings are '{self.embeddings}'; they must be 'sam2' or 'is'.")
         if self.embeddings == "is" and (self.gate or self.recent) > 2:
             raise InputError(
-                "IS has an embedding for two recent slices only: keep at most 2 recent slices (and a gate of at most 2), "
-                "or choose the embeddings of SAM2."
+                "IS has an embedding for two recent slices only: keep at most 2 recent slices (and a gate of at most "
+                "2), or choose the embeddings of SAM2."
             )
 
     def choose(
@@ -78,8 +80,9 @@ class MemoryPolicy:
     ) -> Memories:
         """Choose what slice `now` looks at.
 
-        step: +1 forward, -1 backward. prompted: slices with a mask of the user's. tracked: slices predicted so far, with
-        their confidence. With the policy `STOCK` this is the rule of SAM2Base._prepare_memory_conditioned_features.
+        step: +1 forward, -1 backward. prompted: slices with a mask of the user's. tracked: slices predicted so far,
+        with their confidence. With the policy `STOCK` this is the rule of
+        SAM2Base._prepare_memory_conditioned_features.
         """
         near = self._near(now, step, sorted(prompted), num_slices)
         # As in SAM2, a prompted slice that is left out still counts as a recent slice if it is one.

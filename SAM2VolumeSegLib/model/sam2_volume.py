@@ -1,7 +1,8 @@
 """SAM2 with a memory that the caller fills: the one subclass of `sam2.modeling.SAM2Base` in this project.
 
 `sam2` decides inside one method which earlier frames a frame may look at. Here that decision is taken outside
-(model/policy.py) and passed in; everything else (encoder, memory encoder, memory attention, mask decoder) is sam2's own.
+(model/policy.py) and passed in; everything else (encoder, memory encoder, memory attention, mask decoder) is sam2's
+own.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class VolumeSAM2(SAM2Base):
         pointers: list[tuple[int, torch.Tensor]],
         num_slices: int,
     ) -> SlicePrediction:
-        """Predict a slice from memories given as (row of maskmem_tpos_enc, memory) and pointers as (slices ago, pointer)."""
+        """Predict a slice from memories (row of maskmem_tpos_enc, memory) and pointers (slices ago, pointer)."""
         fused = self.attend(features[-1], memories, pointers, num_slices)
         heads = self._forward_sam_heads(
             backbone_features=fused,

@@ -8,6 +8,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints, devices
@@ -46,11 +48,18 @@ class SliceTracker:
     def load(cls, model: checkpoints.Model, device: str = "auto", image_size: int | None = None) -> SliceTracker:
         """Build a model with its weights on a device.
 
-        Raises InputError: the checkpoint is missing, damaged or of another architecture, or the device is absent.
+        Raises InputError: the checkpoint is missing, damaged or of another architecture, the configuration describes no
+        network, or the device is absent.
         """
         plan = devices.plan(model, device, image_size)
         weights = checkpoints.load_weights(model)
-        network = build_network(checkpoints.config_file(model), plan.image_size)
+        try:
+            network = build_network(checkpoints.config_file(model), plan.image_size)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise InputError(
+                f"The configuration {model.config} describes no SAM2 network. Take the name of a known model, or a "
+                "yaml made for sam2 1.1.0."
+            ) from error
         expected = network.state_dict()
         fits = expected.keys() == weights.keys() and all(expected[n].shape == weights[n].shape for n in expected)
         if not fits:
@@ -120,8 +129,8 @@ class SliceTracker:
                     raise
                 if not self._free_memory():
                     raise InputError(
-                        f"The memory of {self.plan.device} is too small for this model at {self.plan.image_size} pixels. "
-                        "Choose a smaller model or input size, or run on the CPU."
+                        f"The memory of {self.plan.device} is too small for this model at {self.plan.image_size} "
+                        "pixels. Choose a smaller model or input size, or run on the CPU."
                     ) from error
             # Outside of the handler, or the error's traceback keeps the tensors alive.
             if self.plan.device.type == "cuda":

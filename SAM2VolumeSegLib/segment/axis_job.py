@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice
@@ -14,7 +15,10 @@ STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
 
 
 class AxisJob:
-    """Propagates the seeds of one axis. `remaining` bounds the slices left; `guesses` holds the answer (time -> Guess)."""
+    """Propagates the seeds of one axis.
+
+    `remaining` bounds the slices left; `guesses` holds the answer (time -> Guess) for every slice without a seed.
+    """
 
     def __init__(
         self, tracker: SliceTracker, pictures: PlanePictures, name: str, seeds: Sequence[SeedSlice], settings: Settings
@@ -22,28 +26,43 @@ class AxisJob:
         self.tracker, self.pictures, self.name, self.settings = tracker, pictures, name, settings
         self.seeds = seeds
         self.prompted = {pictures.times[seed.index]: pictures.mask_to_model(seed.mask) for seed in seeds}
-        self.span = span_of(self.prompted, pictures.view.count, settings.extend)
+        ends = (0, pictures.view.count - 1) if settings.roi is None else pictures.ends
+        self.span = span_of(self.prompted, ends, settings.extend)
         self.steps = STEPS[settings.direction]
         self.remaining = settings.passes * len(self.steps) * self.span.slices
         self.guesses: dict[int, Guess] = {}
 
     def run(self) -> Iterator[int]:
         """Propagate; yields the index of each slice that is done."""
-        prompted = self.prompted
-        for left in reversed(range(self.settings.passes)):
+        extra = {}
+        runs_left = self.settings.passes * len(self.steps)
+        for number in range(self.settings.passes):
+            if number:
+                extra = extra_prompts(self.prompted, self.guesses, self.tracker.plan.image_size)
             found = []
-            for number, step in enumerate(self.steps, 1):
+            for step in self.steps:
+                runs_left -= 1
                 guesses = {}
-                for time, guess in propagate(
-                    self.tracker, self.pictures, prompted, self.span, self.settings.memory, step
+                for time, guess, left in propagate(
+                    self.tracker, self.pictures, self.prompted | extra, self.span, self.settings.memory, step
                 ):
-                    self.remaining -= 1
+                    self.remaining = runs_left * self.span.slices + left
                     if guess is not None:
-                        guesses[time] = guess
+                        guesses[time] = replace(guess, weight=self.weight(time, step))
                     yield self.pictures.index(time)
                 found.append(guesses)
-                # An extension may have ended early.
-                self.remaining = (left * len(self.steps) + len(self.steps) - number) * self.span.slices
-            self.guesses = average(found)
-            if left:
-                prompted = prompted | extra_prompts(prompted, self.guesses, self.tracker.plan.image_size)
+            # A slice that became a prompt has no new guess; the one that made it a prompt stands.
+            self.guesses = average(found) | {time: self.guesses[time] for time in extra}
+
+    def weight(self, time: int, step: int) -> float:
+        """How much the vote of slice `time` counts, when it was reached in direction `step`; 1 for a plain mean.
+
+        By nearness: the inverse of the distance in mm to the seed that the propagation came from, because errors add up
+        on the way. A seed itself counts as half a slice away.
+        """
+        if self.settings.fusion == "mean":
+            return 1.0
+        passed = [(time - seed) * step for seed in self.prompted if (time - seed) * step >= 0]
+        # Beyond the outermost seed, against `step`, it came from that seed.
+        slices = min(passed) if passed else min(abs(time - seed) for seed in self.prompted)
+        return 1.0 / (max(slices, 0.5) * self.pictures.view.slice_mm)

@@ -6,10 +6,37 @@ from functools import cached_property
 
 import numpy as np
 
-from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Volume, Window, to_unit
+from SAM2VolumeSegLib.volume import Box, Plane, PlaneView, SquareWindow, Volume, Window, to_unit
 
 AIR = 0.0  # outside of the volume the model sees what is darkest in the window
 LOGIT_STRIDE = 4  # SAM2's mask logits have a quarter of the input's size
+
+
+class Intensities:
+    """A volume's voxels in 0..1, as the model sees them.
+
+    CLAHE needs the whole volume, so it is computed when it is first asked for, and once for all planes.
+    """
+
+    def __init__(self, volume: Volume, window: Window, clahe: bool):
+        self.volume, self.window, self.clahe = volume, window, clahe
+        self.key = f"{volume.fingerprint()} {window} {clahe}"
+
+    def slice(self, view: PlaneView, index: int) -> np.ndarray:
+        """Slice `index` of a plane, float32 (rows, columns)."""
+        if self.clahe:
+            return view.slice(self._equalised, index)
+        return to_unit(view.slice(self.volume.voxels, index), self.window)
+
+    @cached_property
+    def _equalised(self) -> np.ndarray:
+        # CLAHE counts its tiles from a corner: always the same one, or the storage order would change the result.
+        views = [self.volume.view(plane) for plane in Plane]
+        axes, forward = [view.axis for view in views], tuple(slice(None, None, view.order.step) for view in views)
+        equalised = np.empty(self.volume.voxels.shape, dtype=np.float32)
+        upright = self.volume.voxels.transpose(axes)[forward]
+        equalised.transpose(axes)[forward] = to_unit(upright, self.window, clahe=True)
+        return equalised
 
 
 class PlanePictures:
@@ -18,14 +45,21 @@ class PlanePictures:
     Time 0 is the most inferior, posterior or left slice, whatever the storage order.
     """
 
-    def __init__(self, volume: Volume, plane: Plane, box: Box, size: int, window: Window, clahe: bool):
-        self.view = volume.view(plane)
+    def __init__(self, intensities: Intensities, plane: Plane, box: Box, size: int):
+        self.view = intensities.volume.view(plane)
         self.times = {index: time for time, index in enumerate(self.view.order)}
         self.box = box
-        self._volume, self._window, self._clahe = volume, window, clahe
+        self._intensities = intensities
         self._input = SquareWindow.of(self.view, box, size)
         self._output = SquareWindow.of(self.view, box, size // LOGIT_STRIDE)
-        self.key = f"{volume.fingerprint()} {plane.value} {box} {window} {clahe} {size}"
+        self.key = f"{intensities.key} {plane.value} {box} {size}"
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first and the last time inside of the box."""
+        axis = self.view.axis
+        first, last = sorted(self.times[index] for index in (self.box.lower[axis], self.box.upper[axis] - 1))
+        return first, last
 
     def index(self, time: int) -> int:
         """Index of a slice in the volume's array."""
@@ -33,15 +67,7 @@ class PlanePictures:
 
     def picture(self, index: int) -> np.ndarray:
         """Slice `index` as the model sees it: float32 [size, size] in 0..1."""
-        if self._clahe:
-            picture = self.view.slice(self._equalised, index)
-        else:
-            picture = to_unit(self.view.slice(self._volume.voxels, index), self._window)
-        return np.ascontiguousarray(self._input.to_model(picture, AIR))
-
-    @cached_property
-    def _equalised(self) -> np.ndarray:
-        return to_unit(self._volume.voxels, self._window, clahe=True)
+        return np.ascontiguousarray(self._input.to_model(self._intensities.slice(self.view, index), AIR))
 
     def mask_to_model(self, mask: np.ndarray) -> np.ndarray:
         """A mask on a slice, bool [size, size]."""

@@ -11,19 +11,20 @@ from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.segment.pictures import PlanePictures
 
-LOGIT_LIMIT = 10.0
-"""Logits are clamped to this before they are averaged: SAM2 gives -1024 for an absent structure, which would outvote every
-other axis, and 10 is what it gives a prompted mask."""
+LOGIT_LIMIT = 4.0
+"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent structure,
+which would outvote every other axis, and the size of a logit beyond "sure" says little."""
 
 GONE_AFTER = 2  # slices without the structure that end an extension
 
 
 @dataclass(frozen=True, eq=False)
 class Guess:
-    """Logits [S/4, S/4] float32 within LOGIT_LIMIT, and confidence 0..1, of one slice."""
+    """Logits [S/4, S/4] float32 within LOGIT_LIMIT, confidence 0..1, and weight when it is averaged, of one slice."""
 
     logits: np.ndarray
     confidence: float
+    weight: float = 1.0
 
     def mask(self, size: int) -> np.ndarray:
         """The guess as a mask of the model's input size, bool [size, size]."""
@@ -44,11 +45,18 @@ class Span:
         return self.last - self.first + 1
 
 
-def span_of(prompted: Mapping[int, object], count: int, extend: bool) -> Span:
-    """The span of an axis of `count` slices with masks at the given times."""
-    if extend or len(prompted) == 1:
-        return Span(0, count - 1)
-    return Span(min(prompted), max(prompted))
+def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: bool) -> Span:
+    """The span of an axis with masks at the given times; an extension goes no further than `ends` (first, last time).
+
+    A single painted slice always extends. Nothing is looked for beyond an outermost slice that is declared absent.
+    """
+    first, last = min(prompted), max(prompted)
+    if extend or sum(mask.any() for mask in prompted.values()) == 1:
+        if prompted[first].any():
+            first = min(first, ends[0])
+        if prompted[last].any():
+            last = max(last, ends[1])
+    return Span(first, last)
 
 
 def propagate(
@@ -58,11 +66,11 @@ def propagate(
     span: Span,
     policy: MemoryPolicy,
     step: int,
-) -> Iterator[tuple[int, Guess | None]]:
+) -> Iterator[tuple[int, Guess | None, int]]:
     """Propagate once through `span`, forward (step 1) or backward (step -1).
 
-    prompted: time -> bool [S, S] at the model's size. Yields each time with its guess, or with None where it is prompted.
-    Beyond the outermost prompts it goes on, away from them, until the structure is gone.
+    prompted: time -> bool [S, S] at the model's size. Yields each time, its guess (None where it is prompted), and how
+    many times are left at most. Beyond the outermost prompts it goes on, away from them, until the structure is gone.
     """
     start, stop = (min(prompted), max(prompted)) if step > 0 else (max(prompted), min(prompted))
     ahead, behind = (span.last, span.first) if step > 0 else (span.first, span.last)
@@ -71,11 +79,19 @@ def propagate(
         features = tracker.features(pictures, pictures.index(time))
         memories[time] = tracker.prompt(features, mask).memory
 
-    def track(times, direction, until_gone):
+    stretches = (
+        (range(start, stop + step, step), step, False),
+        (range(stop + step, ahead + step, step), step, True),
+        (range(start - step, behind - step, -step), -step, True),
+    )
+    later = sum(len(times) for times, _, _ in stretches)
+    for times, direction, until_gone in stretches:
+        later -= len(times)
         gone = 0
         for position, time in enumerate(times):
+            left = later + len(times) - position - 1
             if time in prompted:
-                yield time, None
+                yield time, None, left
                 continue
             upcoming = [pictures.index(t) for t in times[position + 1 :] if t not in prompted]
             features = tracker.features(pictures, pictures.index(time), upcoming)
@@ -84,24 +100,23 @@ def propagate(
             memories[time] = prediction.memory
             logits = prediction.logits[0, 0].clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
             tracked[time] = float(prediction.iou[0].clamp(0, 1) * prediction.object_score[0].sigmoid())
-            yield time, Guess(logits, tracked[time])
             gone = gone + 1 if not (logits > 0).any() else 0
-            if until_gone and gone == GONE_AFTER:
-                return
-
-    yield from track(range(start, stop + step, step), step, until_gone=False)
-    yield from track(range(stop + step, ahead + step, step), step, until_gone=True)
-    yield from track(range(start - step, behind - step, -step), -step, until_gone=True)
+            ended = until_gone and gone == GONE_AFTER
+            yield time, Guess(logits, tracked[time]), later if ended else left
+            if ended:
+                break
 
 
 def average(guesses: list[dict[int, Guess]]) -> dict[int, Guess]:
-    """Average the directions of one axis, slice by slice, over those that reached the slice."""
+    """Average the directions of one axis, slice by slice, over those that reached the slice, by their weights."""
     times = sorted(set().union(*guesses))
     result = {}
     for time in times:
         found = [guess[time] for guess in guesses if time in guess]
-        logits = np.mean([guess.logits for guess in found], axis=0)
-        result[time] = Guess(logits, float(np.mean([guess.confidence for guess in found])))
+        weights = [guess.weight for guess in found]
+        logits = np.average([guess.logits for guess in found], axis=0, weights=weights).astype(np.float32)
+        confidence = np.average([guess.confidence for guess in found], weights=weights)
+        result[time] = Guess(logits, float(confidence), float(np.mean(weights)))
     return result
 
 

@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
 DIRECTIONS = ("forward", "backward", "forward-backward")
+FUSIONS = ("nearness", "mean")
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,11 @@ class Settings:
         False one crop around all of them.
     memory: see MemoryPolicy.
     direction: forward goes to superior, anterior, right; backward the other way; forward-backward averages both.
-    extend: True goes on beyond the first and the last seed of an axis until the structure is gone. An axis with a single
-        seed always does, because there is nothing between.
+    fusion: how the votes of axes and directions are averaged. "mean" is the paper's plain mean; "nearness" weights each
+        by the inverse of the distance to the seed that it came from, because errors add up on the way.
+    drop_islands: True removes parts of the result that are not connected to anything painted.
+    extend: True goes on beyond the first and the last seed of an axis until the structure is gone, or to the end of
+        the roi. An axis with a single painted slice always does, because there is nothing between.
     passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
 
     Raises InputError for a value that is not one of these.
@@ -42,12 +46,16 @@ class Settings:
     crop_each: bool = False
     memory: MemoryPolicy = field(default_factory=MemoryPolicy)
     direction: str = "forward-backward"
+    fusion: str = "nearness"
+    drop_islands: bool = True
     extend: bool = False
     passes: int = 1
 
     def __post_init__(self):
         if self.direction not in DIRECTIONS:
             raise InputError(f"The direction is '{self.direction}'; it must be one of: {', '.join(DIRECTIONS)}.")
+        if self.fusion not in FUSIONS:
+            raise InputError(f"The fusion is '{self.fusion}'; it must be one of: {', '.join(FUSIONS)}.")
         if self.passes not in (1, 2):
             raise InputError(f"The number of passes is {self.passes}; it must be 1 or 2.")
         if not 0 <= self.margin_mm < float("inf"):
@@ -60,7 +68,7 @@ class Settings:
             if self.window != "min-max":
                 Window.named(self.window)
         else:
-            Window(*self.window)
+            object.__setattr__(self, "window", _limits(self.window))
 
     def window_for(self, voxels: np.ndarray) -> Window:
         """The intensity window in HU, the same for every slice of every axis."""
@@ -77,17 +85,29 @@ class Settings:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """Settings from `to_dict`'s values; what is missing has its default. Raises InputError for an unknown name."""
-        unknown = set(values) - {item.name for item in fields(cls)}
-        if unknown:
-            raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
-        values = dict(values)
+        values = _known(cls, values)
         if isinstance(values.get("memory"), Mapping):
-            values["memory"] = MemoryPolicy(**values["memory"])
+            values["memory"] = MemoryPolicy(**_known(MemoryPolicy, values["memory"]))
         if isinstance(values.get("roi"), Mapping):
             values["roi"] = Box(*(tuple(values["roi"][side]) for side in ("lower", "upper")))
-        if isinstance(values.get("window"), list):
-            values["window"] = tuple(values["window"])
         return cls(**values)
+
+
+def _known(cls, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, or an InputError where `cls` has no field of a name."""
+    unknown = set(values) - {item.name for item in fields(cls)}
+    if unknown:
+        raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
+    return dict(values)
+
+
+def _limits(window) -> tuple[float, float]:
+    try:
+        lower, upper = (float(limit) for limit in window)
+    except (TypeError, ValueError):
+        raise InputError(f"The window {window!r} is neither a name nor a lower and an upper limit in HU.") from None
+    Window(lower, upper)
+    return lower, upper
 
 
 def _plane(plane) -> Plane:
@@ -98,5 +118,7 @@ def _plane(plane) -> Plane:
 
 
 RECOMMENDED = Settings()
-STOCK_SAM2 = replace(RECOMMENDED, memory=STOCK, planes=(Plane.AXIAL,), direction="forward")
+PAPER = replace(RECOMMENDED, fusion="mean", drop_islands=False)
+"""The paper's best: IS + SPS, a plain mean over the axes, nothing done to the result."""
+STOCK_SAM2 = replace(PAPER, memory=STOCK, planes=(Plane.AXIAL,), direction="forward")
 """SAM2 as a video model, for comparison: the axial axis alone, all six recent slices and every prompt in memory."""

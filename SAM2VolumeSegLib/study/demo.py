@@ -15,7 +15,7 @@ from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
-from SAM2VolumeSegLib.segment import RECOMMENDED, STOCK_SAM2, Segmenter, Settings
+from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings
 from SAM2VolumeSegLib.study.figure import draw_overview
 from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
@@ -58,7 +58,7 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     for number, case in enumerate(cases):
-        _run_case(case, tracker, out, crop_each=data is not None)
+        _run_case(case, tracker, out)
         if number < len(cases) - 1:
             print()
 
@@ -67,7 +67,9 @@ def bundled_case() -> Case:
     """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
     spec = importlib.util.find_spec("TPTBox")
     if spec is None:
-        raise InputError("The demo's CT comes with the package tptbox. Install it with: pip install --no-deps tptbox==1.1.0")
+        raise InputError(
+            "The demo's CT comes with the package tptbox. Install it with: pip install --no-deps tptbox==1.1.0"
+        )
     folder = Path(spec.origin).parent / "tests" / "sample_ct"
     names = {21: "L2", 22: "L3", 23: "L4"}
     ct, labels = folder / "sub-ct_label-22_ct.nii.gz", folder / "sub-ct_seg-vert_label-22_msk.nii.gz"
@@ -95,7 +97,7 @@ def shared_cases(folder: Path) -> list[Case]:
     return found
 
 
-def _run_case(case: Case, tracker: SliceTracker, out: Path, crop_each: bool) -> None:
+def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:
     volume = read_volume(case.ct)
     labels = read_seeds(case.labels, volume)
     references = {name: labels[f"label {value}"].mask for value, name in case.names.items()}
@@ -105,8 +107,10 @@ def _run_case(case: Case, tracker: SliceTracker, out: Path, crop_each: bool) -> 
     # (name, seeds, settings; None: interpolation)
     methods = (
         ("SAM2VolumeSeg, recommended settings, three axes", three_axes, RECOMMENDED),
+        ("The same, forward only", three_axes, replace(RECOMMENDED, direction="forward")),
+        ("The paper's best, three axes", three_axes, PAPER),
+        ("Stock SAM2 memory, three axes", three_axes, replace(PAPER, memory=STOCK)),
         ("Stock SAM2 memory, axial axis alone", axial, STOCK_SAM2),
-        ("Stock SAM2 memory, three axes", three_axes, replace(RECOMMENDED, memory=STOCK)),
         ("Interpolation of the seeds, no model, three axes", three_axes, None),
     )
     means, best = {}, None
@@ -116,7 +120,9 @@ def _run_case(case: Case, tracker: SliceTracker, out: Path, crop_each: bool) -> 
             masks, rows = _interpolate(volume, seeds, references)
         else:
             tracker.cache.clear()  # each method pays for its own encoding
-            masks, rows, provenance = _segment(tracker, volume, seeds, replace(settings, crop_each=crop_each), references)
+            # The demonstration model sees few pixels: each structure gets its own crop, with every method.
+            chosen = replace(settings, crop_each=True)
+            masks, rows, provenance = _segment(tracker, volume, seeds, chosen, references)
         count = {name: len(own) for name, own in seeds.items()}
         _print_table(title, rows, count, peak_memory_mb())
         means[title] = float(np.mean([row.dice for row in rows.values()]))
@@ -195,5 +201,6 @@ def _write(case, volume, seeds, references, masks, provenance, means, out: Path)
     picture = out / f"{stem}.png"
     title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
     footer = "Bundled demonstration model (trained on synthetic volumes only). Not for clinical use. Mean Dice: "
-    draw_overview(picture, volume, seeds, masks, references, colors, title, footer + f"{next(iter(means.values())):.3f}")
+    footer += f"{next(iter(means.values())):.3f}"
+    draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
     print(f"Written: {out / f'{stem}.seg.nrrd'} and {picture}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -10,7 +11,7 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 def reset_peak_memory() -> None:
     """Start a new peak where the system can (Linux); elsewhere the peak is that of the whole process so far."""
-    if _RESET.exists():
+    with suppress(OSError):
         _RESET.write_text("5")
 
 

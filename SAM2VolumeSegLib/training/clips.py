@@ -55,16 +55,22 @@ def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, promp
 
     footprint = [side for n, side in enumerate(box) if n != axis]
     pictures, masks = _zoom(rng, voxels[slices], labels[slices] == label, footprint, size)
-    lower = rng.uniform(-900, 50) if rng.random() < 0.5 else rng.uniform(-450, -150)
-    upper = max(rng.uniform(500, 2000), lower + 300)
+    if rng.random() < 0.5:  # about the bone window
+        lower, upper = rng.uniform(-170, -30), rng.uniform(750, 1050)
+    else:
+        lower = rng.uniform(-900, 50)
+        upper = max(rng.uniform(500, 2000), lower + 300)
     pictures = ((pictures - lower) / (upper - lower)).clamp(0, 1)
     return pictures, masks, slices
 
 
 def _zoom(rng, pictures, masks, footprint, size):
     """Resample a square around the object's footprint to `size` pixels, through a coarser grid as in a real CT."""
-    side = max(extent.stop - extent.start for extent in footprint) * rng.uniform(1.1, 1.9) + 4
-    centre = np.array([extent.start + extent.stop for extent in footprint]) / 2 + rng.uniform(-0.1, 0.1, 2) * side
+    extent = max(side.stop - side.start for side in footprint)
+    side = extent * rng.uniform(1.1, 1.9 if rng.random() < 0.6 else 3.5) + 4
+    # One crop for several structures: any of them may be small and far from its middle.
+    middle = np.array([side.start + side.stop for side in footprint]) / 2
+    centre = middle + rng.uniform(-0.5, 0.5, 2) * (side - extent)
     angle = rng.uniform(-0.35, 0.35)
     turn = side / 2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < 0.5:

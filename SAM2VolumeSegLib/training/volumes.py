@@ -27,7 +27,7 @@ def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = Non
 
     kind: one of KINDS; drawn at random when None (half of the volumes are columns of touching, vertebra-like objects).
     """
-    kind = kind or rng.choice(KINDS, p=(0.4, 0.15, 0.1, 0.1, 0.15, 0.1))
+    kind = kind or rng.choice(KINDS, p=(0.5, 0.14, 0.08, 0.08, 0.12, 0.08))
     points = _warped_grid(rng, size)
     distances = _OBJECTS[kind](rng, points, size)
     labels, depth = _assemble(rng, distances)
@@ -261,7 +261,7 @@ def _intensities(rng, labels, depth, kind):
     if rng.random() < 0.35:  # air: outside the body, lung, gas
         voxels = np.where(_smooth_noise(rng, size, 4) > rng.uniform(0.5, 1.5), -950.0, voxels)
     inside = labels > 0
-    # Marrow of old patients is no brighter than muscle: then only the rim and the texture tell bone from its surroundings.
+    # Marrow of old patients is no brighter than muscle: then only rim and texture tell bone from its surroundings.
     faint = rng.random() < 0.6
     core = rng.uniform(-20, 140) if faint else rng.uniform(100, 450)
     core = core + rng.uniform(10, 80) * _smooth_noise(rng, size, 24)

@@ -7,7 +7,7 @@ from SAM2VolumeSegLib.volume.read import read_seeds, read_volume
 from SAM2VolumeSegLib.volume.seg_nrrd import read_provenance
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
-from SAM2VolumeSegLib.volume.write import check_output, write_segmentation
+from SAM2VolumeSegLib.volume.write import check_output, check_segments, write_segmentation
 
 __all__ = [
     "WINDOWS",
@@ -19,6 +19,7 @@ __all__ = [
     "Volume",
     "Window",
     "check_output",
+    "check_segments",
     "read_provenance",
     "read_seeds",
     "read_volume",

@@ -37,6 +37,30 @@ def check_output(path: str | Path) -> None:
         pass
 
 
+def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segment] | Iterable[Segment]) -> None:
+    """Check that the kind of file at ``path`` can hold these segments: ``.seg.nrrd`` holds any, a label map does not.
+
+    Painted seeds tell before a run what its result would: results overlap only where the seeds do.
+
+    Raises:
+        InputError: segments overlap, or the grid of ``volume`` is sheared, and the file is a label map.
+    """
+    if _suffix(Path(path)) == ".seg.nrrd":
+        return
+    directions = volume.ijk_to_ras[:3, :3] / volume.spacing
+    if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4):
+        raise InputError("NIfTI cannot hold the sheared grid of this CT. Write a .seg.nrrd instead.")
+    segments = list(segments.values() if isinstance(segments, Mapping) else segments)
+    owner = np.zeros(volume.voxels.shape, dtype=np.uint16)  # 1 + number of the segment that has the voxel
+    for number, segment in enumerate(segments, 1):
+        if (hidden := owner[segment.mask]).any():
+            other = segments[hidden[hidden > 0][0] - 1].name
+            raise InputError(
+                f'"{segment.name}" and "{other}" overlap, which a label map cannot hold. Write a .seg.nrrd instead.'
+            )
+        owner[segment.mask] = number
+
+
 def write_segmentation(
     path: str | Path, volume: Volume, segments: Mapping[str, Segment] | Iterable[Segment], provenance: dict
 ) -> None:
@@ -64,6 +88,7 @@ def write_segmentation(
         if segment.mask.shape != volume.voxels.shape or segment.mask.dtype != bool:
             raise ValueError(f'The mask of "{segment.name}" is not boolean on the grid of "{volume.name}".')
     check_output(path)
+    check_segments(path, volume, segments)
     with _beside(path) as folder:
         if _suffix(path) == ".seg.nrrd":
             write_seg_nrrd(folder / path.name, volume, segments, provenance)
@@ -105,21 +130,13 @@ def _beside(path: Path) -> Iterator[Path]:
 
 def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dict[str, str]:
     """Write the label image; return the segments' names by label."""
-    directions = volume.ijk_to_ras[:3, :3] / volume.spacing
-    if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4):
-        raise InputError("NIfTI cannot hold the sheared grid of this CT. Write a .seg.nrrd instead.")
     values = _label_values(segments)
     labels = np.zeros(volume.voxels.shape, dtype=np.uint8 if max(values) < 256 else np.uint16)
     for value, segment in zip(values, segments, strict=True):
-        if (hidden := labels[segment.mask]).any():
-            other = segments[values.index(hidden[hidden > 0][0])].name
-            raise InputError(
-                f'"{segment.name}" and "{other}" overlap, which a label map cannot hold. Write a .seg.nrrd instead.'
-            )
         labels[segment.mask] = value
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(volume.spacing)
-    image.SetDirection((np.diag([-1.0, -1.0, 1.0]) @ directions).ravel())
+    image.SetDirection((np.diag([-1.0, -1.0, 1.0]) @ volume.ijk_to_ras[:3, :3] / volume.spacing).ravel())
     image.SetOrigin(volume.ijk_to_ras[:3, 3] * [-1, -1, 1])
     try:
         sitk.WriteImage(image, str(path), useCompression=True)

@@ -47,7 +47,8 @@ def predictor_logits(predictor, pictures, prompted, folder, step):
     for number in range(len(pictures)):
         Image.new("RGB", (8, 8)).save(folder / f"{number}.jpg")
     with warnings.catch_warnings(), torch.inference_mode():
-        warnings.simplefilter("ignore")  # hole filling needs sam2's CUDA extension; without it sam2 leaves masks as they are
+        # Hole filling needs sam2's CUDA extension; without it sam2 leaves masks as they are.
+        warnings.simplefilter("ignore")
         state = predictor.init_state(str(folder))
         mean, std = torch.tensor(IMAGE_MEAN)[:, None, None], torch.tensor(IMAGE_STD)[:, None, None]
         state["images"] = (torch.from_numpy(pictures)[:, None] - mean) / std
@@ -74,10 +75,10 @@ def our_logits(network, pictures, prompted, policy=STOCK, step=1):
 
     tracker._compact = catch
     logits = {}
-    for time, guess in propagate(tracker, Frames(pictures), prompted, Span(0, len(pictures) - 1), policy, step):
+    for time, guess, _ in propagate(tracker, Frames(pictures), prompted, Span(0, len(pictures) - 1), policy, step):
         if guess is not None:
-            enlarged = torch.nn.functional.interpolate(caught[-1], size=(size, size), mode="bilinear", align_corners=False)
-            logits[time] = enlarged[0, 0].numpy()
+            large = torch.nn.functional.interpolate(caught[-1], (size, size), mode="bilinear", align_corners=False)
+            logits[time] = large[0, 0].numpy()
     return logits
 
 

@@ -71,7 +71,7 @@ def test_stock_policy_gives_the_logits_of_sam2_on_the_tiny_architecture(tmp_path
 
 
 def stock_with(rows, stride=1):
-    """How sam2's own code is brought to a smaller memory: fewer rows of the temporal embedding, the last for prompts."""
+    """How sam2's own code is brought to a smaller memory: fewer temporal embeddings, the last one for prompts."""
 
     def change(predictor):
         predictor.maskmem_tpos_enc = torch.nn.Parameter(predictor.maskmem_tpos_enc[list(rows)])

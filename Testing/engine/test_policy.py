@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 
-TRACKED = {time: 0.5 for time in range(1, 20)}
+TRACKED = dict.fromkeys(range(1, 20), 0.5)
 
 
 def spatial(policy, now=20, step=1, prompted=(0, 40, 80), tracked=TRACKED, count=100):
@@ -38,7 +38,7 @@ def test_is_gives_the_two_most_recent_slices_the_first_and_the_last_embedding():
 
 
 def test_is_going_backward_looks_at_the_slices_above():
-    tracked = {time: 0.5 for time in range(21, 40)}
+    tracked = dict.fromkeys(range(21, 40), 0.5)
     assert spatial(MemoryPolicy(), step=-1, prompted=(40,), tracked=tracked)[1:] == [(21, 0), (22, 5)]
 
 
@@ -57,7 +57,7 @@ def test_a_slot_stays_empty_when_its_slice_was_not_tracked():
     [(2, [20, 18, 16, 14, 12, 10]), (4, [20, 16, 12, 8, 4])],
 )
 def test_stride_counts_from_a_fixed_grid(stride, expected):
-    tracked = {time: 0.5 for time in range(1, 21)}
+    tracked = dict.fromkeys(range(1, 21), 0.5)
     chosen = spatial(MemoryPolicy(None, 6, "sam2", stride), now=21, prompted=(0,), tracked=tracked)[1:]
     assert [time for time, _ in chosen] == expected
 

@@ -214,7 +214,7 @@ def test_gradient_survives_the_way_to_the_model_and_back(spacing, rotation, stor
     volume = restored(ras_volume((24, 30, 27), spacing, rotation), storage)
     view = volume.view(plane)
     box = box_of(fractions, volume.voxels.shape)
-    window = SquareWindow.of(view, volume, box, size)
+    window = SquareWindow.of(view, box, size)
     rows, columns = np.indices(view.shape)
     picture = (rows * view.row_mm * 0.7 - columns * view.col_mm).astype(np.float32)
     square = window.to_model(picture, outside=0.0)
@@ -249,7 +249,7 @@ def test_window_is_square_in_mm(spacing, storage):
     volume = restored(ras_volume(ball.shape, spacing, voxels=ball.astype(np.uint8)), storage)
     for plane in Plane:
         view = volume.view(plane)
-        window = SquareWindow.of(view, volume, Box.whole(volume), 128)
+        window = SquareWindow.of(view, Box.whole(volume), 128)
         square = window.mask_to_model(view.slice(volume.voxels, view.count // 2) > 0)
         height, width = (square.any(axis=1).sum() * window.mm_per_px, square.any(axis=0).sum() * window.mm_per_px)
         assert abs(height - 2 * radius) <= view.row_mm + 2 * window.mm_per_px
@@ -261,7 +261,7 @@ def test_window_is_square_in_mm(spacing, storage):
 def test_masks_survive_the_way_to_the_model_and_back(spacing, storage, fractions, seed):
     volume = restored(ras_volume((24, 30, 27), spacing), storage)
     view = volume.view(Plane.CORONAL)
-    window = SquareWindow.of(view, volume, box_of(fractions, volume.voxels.shape), 256)
+    window = SquareWindow.of(view, box_of(fractions, volume.voxels.shape), 256)
     noise = np.random.default_rng(seed).normal(size=view.shape)
     mask = np.zeros(view.shape, dtype=bool)
     rows, columns = (slice(1 + abs(int(x * 3)), None) for x in noise[0, :2])
@@ -277,7 +277,7 @@ def test_thin_seed_is_never_lost():
     """An empty seed tells the model "absent here": a thin rib must not turn into that when the window shrinks it."""
     volume = ras_volume((4, 400, 400))
     view = volume.view(Plane.AXIAL)
-    window = SquareWindow.of(view, volume, Box.whole(volume), 32)
+    window = SquareWindow.of(view, Box.whole(volume), 32)
     mask = np.zeros(view.shape, dtype=bool)
     mask[100, 50:350] = True
     assert window.mask_to_model(mask).sum() >= 20
@@ -286,7 +286,7 @@ def test_thin_seed_is_never_lost():
     square = window.mask_to_model(mask)
     assert 1 <= square.sum() <= 4 and square[201 * 32 // 400, 303 * 32 // 400]
     assert not window.mask_to_model(np.zeros_like(mask)).any()
-    corner = SquareWindow.of(view, volume, Box((0, 0, 0), (4, 40, 40)), 32)
+    corner = SquareWindow.of(view, Box((0, 0, 0), (4, 40, 40)), 32)
     mask[:] = False
     mask[0, -1] = True
     with pytest.raises(InputError, match="outside the region"):
@@ -297,12 +297,12 @@ def test_beyond_the_volume_is_air():
     """A crop that is longer than the volume is wide must not smear or wrap the border."""
     volume = ras_volume((4, 40, 10))
     view = volume.view(Plane.AXIAL)
-    window = SquareWindow.of(view, volume, Box.whole(volume), 40)
+    window = SquareWindow.of(view, Box.whole(volume), 40)
     square = window.to_model(np.ones(view.shape), outside=-1.0)
     assert (square[:, :14] == -1).all() and (square[:, -14:] == -1).all()
     assert (square[1:-1, 16:-16] == 1).all()
     assert np.isfinite(window.from_model(square)).all()
-    half = SquareWindow.of(view, volume, Box((0, 0, 0), (4, 20, 10)), 40).from_model(np.ones((40, 40)))
+    half = SquareWindow.of(view, Box((0, 0, 0), (4, 20, 10)), 40).from_model(np.ones((40, 40)))
     assert np.isnan(half).mean() == 0.5 and np.isnan(half[:20]).all()  # j runs anterior, so j < 20 is the lower half
 
 
@@ -311,5 +311,5 @@ def test_shrinking_does_not_alias():
     volume = ras_volume((4, 256, 256))
     view = volume.view(Plane.AXIAL)
     stripes = np.indices(view.shape).sum(0) % 2.0
-    square = SquareWindow.of(view, volume, Box.whole(volume), 48).to_model(stripes, 0.5)
+    square = SquareWindow.of(view, Box.whole(volume), 48).to_model(stripes, 0.5)
     assert np.abs(square[1:-1, 1:-1] - 0.5).max() < 0.05

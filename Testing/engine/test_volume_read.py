@@ -1,11 +1,11 @@
 """Reading a CT: files, DICOM folders, and the words for what cannot be used."""
 
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_files import upright, write_series
 from scipy.spatial.transform import Rotation
 
 from SAM2VolumeSegLib.errors import InputError
@@ -22,39 +22,6 @@ def an_image(shape_kji=(4, 5, 6), direction=OBLIQUE, spacing=(0.7, 0.8, 2.5)) ->
         image.SetSpacing(spacing)
         image.SetOrigin((-11.0, 22.0, -333.0))
     return image
-
-
-def write_series(
-    folder: Path, uid: str, positions: np.ndarray, description="CT", orientation=(1, 0, 0, 0, 1, 0)
-) -> np.ndarray:
-    """Write one DICOM file a slice, in shuffled file order; returns the voxels [k, j, i]."""
-    folder.mkdir(parents=True, exist_ok=True)
-    voxels = np.random.default_rng(5).integers(-1000, 2000, size=(len(positions), 6, 5)).astype(np.int16)
-    writer = sitk.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    for number, position in enumerate(positions):
-        image = sitk.GetImageFromArray(voxels[number])
-        image.SetSpacing((0.5, 0.75))
-        for tag, value in {
-            "0008|0008": "ORIGINAL\\PRIMARY\\AXIAL",
-            "0008|0060": "CT",
-            "0008|0018": f"{uid}.{number + 1}",
-            "0008|103e": description,
-            "0020|000d": "1.2.3.4",
-            "0020|000e": uid,
-            "0020|0013": str(number),
-            "0020|0032": "\\".join(f"{x:.6f}" for x in position),
-            "0020|0037": "\\".join(f"{x:.8f}" for x in orientation),
-        }.items():
-            image.SetMetaData(tag, value)
-        # File names in another order than the slices: only the position counts.
-        writer.SetFileName(str(folder / f"{uid}_{(number * 7) % 11:03}.dcm"))
-        writer.Execute(image)
-    return voxels
-
-
-def upright(count=6, gap=2.0) -> np.ndarray:
-    return np.array([(-10.0, -20.0, 100.0 + gap * n) for n in range(count)])
 
 
 @pytest.mark.parametrize("name", ["ct.nrrd", "ct.nii.gz", "ct.nii", "ct.mha"])

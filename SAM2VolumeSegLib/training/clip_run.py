@@ -1,0 +1,113 @@
+"""A clip through the network: in parallel from true or guessed memories, or slice by slice as inference does."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory
+from SAM2VolumeSegLib.training.losses import decode, losses
+
+POINTERS = 15
+
+
+def roughen(rng, masks: torch.Tensor) -> torch.Tensor:
+    """Imperfect mask logits [N, 1, S, S] as a tracker would remember them, from true masks [N, 1, S, S]."""
+    soft = masks.float()
+    coarse = F.avg_pool2d(soft, 4)
+    blurred = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)
+    noise = torch.randn(len(masks), 1, 6, 6) * float(rng.choice((0.0, 0.3, 0.8, 1.5)))
+    noise = F.interpolate(noise, size=masks.shape[-2:], mode="bicubic", align_corners=False)
+    return ((blurred - 0.5) * 12 + noise * 3).clamp(-10, 10)
+
+
+class ClipRun:
+    """One batch of clips [B, T, S, S] under one memory layout; T = prompts before + run + prompts after."""
+
+    def __init__(self, model, rng, before, after, pictures, masks, slices):
+        self.model, self.rng = model, rng
+        self.batch, self.length = pictures.shape[:2]
+        self.before, self.after = before, after
+        self.run = range(before, self.length - after)
+        self.prompted = [*range(before), *range(self.length - after, self.length)]
+        self.masks, self.slices = masks, slices
+        self.features = [f.unflatten(0, (self.batch, self.length)) for f in model.encode(pictures.flatten(0, 1))]
+        # SAM2's own layout with 1 to 6 recent slices, or the paper's IS
+        self.rows = [(0,), (0, 5), (0, 1), (0, 1, 2), tuple(range(6))][rng.choice(5, p=(0.1, 0.35, 0.1, 0.15, 0.3))]
+
+    def of(self, times):
+        """Features of the given times, [len(times) * B, ...], time first."""
+        return [f[:, times].transpose(0, 1).flatten(0, 1) for f in self.features]
+
+    def prompt_memories(self, times, logits=None):
+        """Memories of slices whose masks are given; logits [B, T, S, S] replace the true masks."""
+        features = self.of(times)
+        truth = self.masks[:, times].transpose(0, 1).flatten(0, 1)[:, None].float()
+        if logits is None:
+            memory = self.model.prompt(features, truth).memory
+        else:
+            given = logits[:, times].transpose(0, 1).flatten(0, 1)[:, None]
+            hard = (given > 0).float()
+            heads = self.model._use_mask_as_output(features[-1], features[:-1], hard)
+            memory = self.model.remember(features[-1], given, heads[6], heads[5], prompted=False)
+        return dict(zip(times, _split(memory, len(times)), strict=True))
+
+    def predict(self, time, memories):
+        """Predict one slice of every clip from the memories of other times."""
+        passed = list(range(time - 1, self.before - 1, -1))
+        spatial = [(PROMPT_ROW, memories[t]) for t in self.prompted]
+        spatial += [(row, memories[t]) for row, t in zip(self.rows, passed, strict=False)]
+        past = [t for t in self.prompted if t < time] + passed[:POINTERS]
+        pointers = [(self._ago(time, t), memories[t].pointer) for t in past]
+        features = self.of([time])
+        return decode(self.model, features, self.model.attend(features[-1], spatial, pointers, num_slices=64))
+
+    def _ago(self, now, then):
+        if then >= self.before:
+            return now - then
+        return int((self.slices[:, now] - self.slices[:, then]).float().mean())
+
+    def truth(self, times):
+        return self.masks[:, times].transpose(0, 1).flatten(0, 1)[:, None]
+
+    def parallel(self, own_masks: bool):
+        """Every slice of the run at once, from memories of roughened true masks or of the model's own guesses."""
+        run = list(self.run)
+        memories = self.prompt_memories(self.prompted)
+        rough = roughen(self.rng, self.masks.flatten(0, 1)[:, None])[:, 0].unflatten(0, (self.batch, self.length))
+        if self.rng.random() < 0.3:  # a memory that lags one slice behind
+            rough[:, 1:] = rough[:, :-1].clone()
+        if own_masks:
+            with torch.no_grad():
+                guesses = self._all(run, {**memories, **self.prompt_memories(run, rough)})
+                rough = torch.zeros_like(self.masks, dtype=torch.float32)
+                for time, (masks, ious, _, _) in guesses.items():
+                    rough[:, time] = masks[torch.arange(self.batch), ious.argmax(dim=1)]
+        guesses = self._all(run, {**memories, **self.prompt_memories(run, rough)})
+        outputs = [torch.cat(parts) for parts in zip(*[guesses[t] for t in run], strict=True)]
+        return losses(outputs[0], outputs[1], outputs[3], self.truth(run))
+
+    def _all(self, run, memories):
+        """Predictions by time."""
+        return {time: self.predict(time, memories) for time in run}
+
+    def unrolled(self):
+        """Slice by slice, each remembered as inference would."""
+        memories = self.prompt_memories(self.prompted)
+        outputs = []
+        for time in self.run:
+            masks, ious, pointers, score = self.predict(time, memories)
+            outputs.append((masks, ious, score))
+            rows, best = torch.arange(self.batch), ious.argmax(dim=1)
+            appears = (score > 0).float()
+            pointer = appears * pointers[rows, best] + (1 - appears) * self.model.no_obj_ptr
+            logits = torch.where(score[..., None, None] > 0, masks[rows, best][:, None], torch.tensor(-1024.0))
+            memories[time] = self.model.remember(self.of([time])[-1], logits, score, pointer, prompted=False)
+        masks, ious, score = (torch.cat(parts) for parts in zip(*outputs, strict=True))
+        return losses(masks, ious, score, self.truth(list(self.run)))
+
+
+def _split(memory: SliceMemory, parts: int):
+    pieces = (memory.features.chunk(parts), memory.position.chunk(parts), memory.pointer.chunk(parts))
+    return [SliceMemory(*piece) for piece in zip(*pieces, strict=True)]

@@ -1,0 +1,108 @@
+"""Rooms know only the rooms below them, and what is heavy is imported only where it is needed."""
+
+import ast
+import subprocess
+import sys
+
+import pytest
+from cli_files import ROOT
+
+PACKAGE = ROOT / "SAM2VolumeSegLib"
+ROOMS = ("volume", "seeds", "model", "segment")
+"""From the lowest up. What is above them (study, training, scene, cli, ...) may import them, never the other way."""
+FILES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
+
+
+def imported(path):
+    """Dotted names of the modules that a file imports, anywhere in it; relative ones are made absolute."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = ".".join(path.parts[: len(path.parts) - node.level]) if node.level else ""
+            module = ".".join(filter(None, (base, node.module)))
+            names |= {module} | {f"{module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_knows_only_the_rooms_below(room):
+    """Else geometry could not be tested without a network, nor the engine without Slicer."""
+    allowed = {*ROOMS[: ROOMS.index(room) + 1], "errors", "__version__"}
+    files = [path for path in FILES if path.parts[1] == room]
+    assert files
+    for path in files:
+        ours = {name.split(".")[1] for name in imported(path) if name.startswith("SAM2VolumeSegLib.")}
+        assert ours <= allowed, f"{path} imports {ours - allowed}"
+
+
+def test_no_desktop_in_the_engine():
+    """No Qt anywhere, and no Slicer in the rooms that run without it."""
+    for path in FILES:
+        top = {name.split(".")[0] for name in imported(path)}
+        forbidden = {"qt", "ctk", "PythonQt"}
+        if path.parts[1] in (*ROOMS, "study", "training", "cli.py"):
+            forbidden |= {"slicer", "vtk"}
+        assert not top & forbidden, f"{path} imports {top & forbidden}"
+
+
+def test_nothing_imports_torchvision():
+    """Beside a CPU-only torch it fails, and sam2 imports it in modules that we do not need."""
+    for path in FILES:
+        names = imported(path)
+        assert not any(name.split(".")[0] == "torchvision" for name in names), path
+        for module in ("sam2.utils.transforms", "sam2.sam2_image_predictor", "sam2.automatic_mask_generator"):
+            assert not any(name.startswith(module) for name in names), path
+
+
+BLOCKER = """
+import sys
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {blocked!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocker())
+"""
+
+
+def run_without(blocked, code):
+    code = BLOCKER.format(blocked=blocked) + code
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_needs_no_network_is_imported_without_torch():
+    """Slicer shows found seeds and settings, and lists models, before the user has agreed to install torch."""
+    run_without(
+        ("torch", "sam2", "hydra", "omegaconf", "torchvision"),
+        "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
+        "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.cli\n"
+        "from SAM2VolumeSegLib.segment import RECOMMENDED, Progress, Result, Settings, check_seeds\n"
+        "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED",
+    )
+
+
+def test_a_network_is_built_without_torchvision_and_matplotlib():
+    """The bare installation in Slicer has neither."""
+    run_without(
+        ("torchvision", "matplotlib", "skimage"),
+        "from SAM2VolumeSegLib.segment import Segmenter\n"
+        "from SAM2VolumeSegLib.model import checkpoints\n"
+        "from SAM2VolumeSegLib.model.tracker import SliceTracker\n"
+        "Segmenter(SliceTracker.load(checkpoints.find('demo'), 'cpu', 64))",
+    )
+
+
+def test_building_leaves_hydra_as_it_was():
+    """Another extension may have initialised Hydra for itself; sam2's own import initialises it once, too."""
+    run_without(
+        ("torchvision",),
+        "from hydra import initialize_config_module\n"
+        "from hydra.core.global_hydra import GlobalHydra\n"
+        "from SAM2VolumeSegLib.model import build, checkpoints\n"
+        "import sam2.modeling.sam2_base\n"
+        "before = GlobalHydra.instance().hydra\n"
+        "build.build_network(checkpoints.config_file(checkpoints.find('demo')), 64)\n"
+        "assert GlobalHydra.instance().hydra is before",
+    )

@@ -1,0 +1,154 @@
+"""How masks are carried along one axis, with a scripted network: where it goes, what it remembers, where it stops."""
+
+import numpy as np
+import pytest
+import torch
+
+from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction
+from SAM2VolumeSegLib.segment.propagate import (
+    GONE_AFTER,
+    LOGIT_LIMIT,
+    Guess,
+    Span,
+    average,
+    extra_prompts,
+    propagate,
+    span_of,
+)
+
+SIZE = 32
+HERE, ABSENT = np.ones((SIZE, SIZE), dtype=bool), np.zeros((SIZE, SIZE), dtype=bool)
+
+
+class ScriptedTracker:
+    """Sees the structure on the times in `present`; notes what was looked at."""
+
+    def __init__(self, present):
+        self.present, self.seen, self.looked_at = present, [], {}
+
+    def features(self, pictures, index, upcoming=()):
+        self.seen.append(index)
+        return index
+
+    def _answer(self, found):
+        logits = torch.full((1, 1, SIZE // 4, SIZE // 4), 3.0 if found else -1024.0)
+        memory = SliceMemory(torch.zeros(1), torch.zeros(1), torch.zeros(1))
+        return SlicePrediction(logits, torch.tensor([0.8]), torch.tensor([100.0 if found else -100.0]), memory)
+
+    def prompt(self, features, mask):
+        return self._answer(mask.any())
+
+    def track(self, features, chosen, memories, num_slices):
+        self.looked_at[features] = [slice_ for slice_, _ in chosen.spatial]
+        assert all(slice_ in memories for slice_, _ in chosen.spatial)
+        return self._answer(features in self.present)
+
+
+class Pictures:
+    def index(self, time):
+        return time
+
+
+def order(prompted, span, step=1, present=range(100), policy=None):
+    tracker = ScriptedTracker(present)
+    masks = dict.fromkeys(prompted, HERE)
+    steps = list(propagate(tracker, Pictures(), masks, span, policy or MemoryPolicy(), step))
+    left = [left for _, _, left in steps]
+    assert left == sorted(left, reverse=True) and left[-1] == 0, "the user is told that slices are left, or too few"
+    return [time for time, _, _ in steps], tracker
+
+
+@pytest.mark.parametrize(("step", "expected"), [(1, [3, 4, 5, 6, 7]), (-1, [7, 6, 5, 4, 3])])
+def test_between_the_seeds_and_no_further(step, expected):
+    assert order((3, 7), Span(3, 7), step)[0] == expected
+
+
+def test_an_extension_goes_on_to_the_ends_of_the_volume():
+    assert order((3, 5), Span(0, 8))[0] == [3, 4, 5, 6, 7, 8, 2, 1, 0]
+    assert order((3, 5), Span(0, 8), -1)[0] == [5, 4, 3, 2, 1, 0, 6, 7, 8]
+
+
+def test_an_extension_stops_when_the_structure_is_gone():
+    """Else every bone would be looked for through the whole body, and found again elsewhere."""
+    times, tracker = order((30,), Span(0, 99), present=range(28, 36))
+    assert times == [30, *range(31, 36 + GONE_AFTER), 29, 28, *range(27, 27 - GONE_AFTER, -1)]
+
+
+def test_a_gap_of_one_slice_does_not_end_an_extension():
+    present = set(range(20, 50)) - {35}
+    times, _ = order((30,), Span(0, 99), present=present)
+    assert max(times) == 49 + GONE_AFTER
+
+
+def test_between_seeds_a_lost_structure_is_looked_for_again():
+    times, _ = order((2, 12), Span(2, 12), present=())
+    assert times == list(range(2, 13))
+
+
+def test_an_extension_never_looks_at_slices_it_has_not_reached():
+    """Backwards from the first seed, the slices just passed are above."""
+    _, tracker = order((4, 6), Span(0, 9), policy=MemoryPolicy(recent=2))
+    assert tracker.looked_at[2] == [4, 3] and tracker.looked_at[1] == [4, 2, 3]
+    assert tracker.looked_at[9] == [6, 8, 7]
+
+
+def test_logits_of_an_absent_structure_are_clamped():
+    """SAM2 says -1024: averaged as it is, one axis would outvote the two others."""
+    steps = propagate(ScriptedTracker({2}), Pictures(), {1: HERE, 4: HERE}, Span(1, 4), MemoryPolicy(), 1)
+    guesses = {time: guess for time, guess, _ in steps}
+    assert guesses[1] is None and guesses[4] is None
+    assert (guesses[2].logits == 3).all() and guesses[2].confidence == pytest.approx(0.8)
+    assert (guesses[3].logits == -LOGIT_LIMIT).all() and guesses[3].confidence == 0
+
+
+@pytest.mark.parametrize(
+    ("prompted", "extend", "expected"),
+    [
+        ({4: HERE, 7: HERE}, False, (4, 7)),
+        ({4: HERE, 7: HERE}, True, (0, 9)),
+        ({4: HERE}, False, (0, 9)),
+        ({4: HERE, 6: ABSENT}, False, (0, 6)),
+        ({2: ABSENT, 4: HERE}, False, (2, 9)),
+        ({2: ABSENT, 4: HERE, 6: ABSENT}, False, (2, 6)),
+        ({2: ABSENT, 4: HERE, 6: HERE}, True, (2, 9)),
+        ({2: ABSENT, 4: HERE, 6: HERE}, False, (2, 6)),
+    ],
+    ids=str,
+)
+def test_span(prompted, extend, expected):
+    """A single painted slice goes on both ways; "absent here" ends it on its side only."""
+    span = span_of(prompted, (0, 9), extend)
+    assert (span.first, span.last) == expected and span.slices == expected[1] - expected[0] + 1
+
+
+def test_an_extension_stays_inside_of_the_ends():
+    assert span_of({4: HERE}, (3, 6), False) == Span(3, 6)
+    assert span_of({4: HERE, 8: HERE}, (5, 6), True) == Span(4, 8)  # seeds are never left out
+
+
+def guess(value, confidence):
+    return Guess(np.full((8, 8), value, dtype=np.float32), confidence)
+
+
+def test_directions_are_averaged_where_both_arrived():
+    """An extension may end earlier one way: the other way's slices must not be lost or halved."""
+    found = average([{1: guess(4.0, 0.9), 2: guess(2.0, 0.5)}, {1: guess(-2.0, 0.3)}])
+    assert list(found) == [1, 2]
+    assert (found[1].logits == 1).all() and found[1].confidence == pytest.approx(0.6)
+    assert (found[2].logits == 2).all() and found[2].confidence == 0.5
+    assert average([{}, {}]) == {}
+
+
+def test_extra_prompts_are_the_most_confident_slices_of_long_gaps():
+    guesses = {time: guess(2.0, 0.6 + time / 100) for time in (1, 2, 3, 4, 6, 7, 9, 10, 11, 12)}
+    guesses[2] = guess(1.0, 0.95)
+    guesses[11] = guess(-3.0, 0.99)  # confident that nothing is there
+    extra = extra_prompts({0: HERE, 5: HERE, 8: HERE, 13: HERE}, guesses, SIZE)
+    assert list(extra) == [2], "the gap 6-7 is short, the best slice of 9-12 is empty"
+    assert extra[2].shape == (SIZE, SIZE) and extra[2].all()
+
+
+def test_an_unsure_slice_is_no_extra_prompt():
+    """A wrong mask as a prompt is believed from then on."""
+    assert extra_prompts({0: HERE, 6: HERE}, {time: guess(2.0, 0.45) for time in range(1, 6)}, SIZE) == {}
