@@ -319,7 +319,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--axes", help="axes that propagate, as in axial,coronal (every axis that has seeds)")
     group.add_argument("--direction", choices=DIRECTIONS, default=RECOMMENDED.direction)
     group.add_argument(
-        "--fusion", choices=FUSIONS, default=RECOMMENDED.fusion, help="votes weighted by nearness to a seed, or a plain mean"
+        "--fusion", choices=FUSIONS, default=RECOMMENDED.fusion, help="votes weighted by nearness to a seed, or plain"
     )
     group.add_argument("--keep-islands", action="store_true", help="keep parts that touch nothing painted")
     group.add_argument(

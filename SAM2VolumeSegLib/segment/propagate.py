@@ -12,8 +12,8 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.segment.pictures import PlanePictures
 
 LOGIT_LIMIT = 4.0
-"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent structure,
-which would outvote every other axis, and the size of a logit beyond "sure" says little."""
+"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
+structure, which would outvote every other axis, and the size of a logit beyond "sure" says little."""
 
 GONE_AFTER = 2  # slices without the structure that end an extension
 

@@ -53,6 +53,11 @@ def test_a_folder_without_cts_is_told_in_words(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("Error: There is no torso-ct")
 
 
+def row_of(table, name):
+    """The columns of a structure in a printed table: name, seeds, Dice, IoU, HD, slices, seconds."""
+    return next(line.split() for line in table.splitlines() if line.split()[:1] == [name])
+
+
 def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     """Every method gets its table, the numbers are those of the masks that are written, and the picture is there."""
     part = (slice(6, 20), slice(6, 24), slice(4, 22))
@@ -69,18 +74,20 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
 
     said = capsys.readouterr().out
-    tables = said.split("(peak memory ")[1:]
-    assert len(tables) == 4 and "Not for clinical use" in said
+    tables = dict(re.findall(r"\n(.+) \(peak memory \d+ MB\)\n((?:  .+\n)+)", said))
+    ours, *_, interpolation = tables.values()  # in the order in which they are printed
+    (stock,) = (table for title, table in tables.items() if "tock SAM2" in title and "axial axis alone" in title)
+    assert "recommended" in next(iter(tables)) and "Interpolation" in list(tables)[-1]
+    assert "Not for clinical use" in said
     found = read_seeds(tmp_path / "out" / "phantom.seg.nrrd", volume)
     for name, reference in (("L3", references[22]), ("L4", references[23])):
-        columns = next(line for line in tables[0].splitlines() if line.split()[:1] == [name]).split()
+        columns = row_of(ours, name)
         assert float(columns[2]) == pytest.approx(dice(found[name].mask, reference), abs=6e-4)
         assert float(columns[3]) == pytest.approx(iou(found[name].mask, reference), abs=6e-4)
         assert int(columns[1]) == 9 and int(columns[5]) > 9
     # Stock SAM2 gets the axial seeds alone; interpolation needs no slices of the model.
-    assert int(next(line for line in tables[1].splitlines() if line.split()[:1] == ["L3"]).split()[1]) == 3
-    assert next(line for line in tables[3].splitlines() if line.split()[:1] == ["L3"]).split()[5] == "-"
-    means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables]
+    assert int(row_of(stock, "L3")[1]) == 3 and row_of(interpolation, "L3")[5] == "-"
+    means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables.values()]
     summary = said.split("Mean Dice: ")[1].splitlines()[0]
     assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
     assert read_provenance(tmp_path / "out" / "phantom.seg.nrrd")["settings"]["direction"] == "forward"

@@ -1,0 +1,77 @@
+"""Masks from one voxel grid on another that is parallel to it. Plain numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+_MAX_DRIFT = 0.5
+"""How far, in voxels of the target, the grids may drift apart over the source by not being quite parallel."""
+
+_SAME_SIZE = 0.999
+"""Steps between source voxels of at least so many target voxels: not smaller than those."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parallel:
+    """How a source grid runs along a target grid: source axis a along target axis ``axes[a]``, (i, j, k) both.
+
+    target index = start + step * source index, for each source axis; ``step`` is negative where they run against
+    each other.
+    """
+
+    axes: tuple[int, int, int]
+    start: np.ndarray
+    step: np.ndarray
+
+    @classmethod
+    def of(
+        cls, source_to_world: np.ndarray, source_shape: tuple[int, int, int], target_to_world: np.ndarray
+    ) -> Parallel | None:
+        """Return the relation of two grids (matrices in mm, shape [k, j, i]), or None where they are not parallel."""
+        matrix = np.linalg.solve(target_to_world, source_to_world)
+        lengths = np.abs(matrix[:3, :3])
+        axes = max(permutations(range(3)), key=lambda rows: float(np.prod(lengths[rows, range(3)])))
+        step = matrix[axes, range(3)]
+        crossing = matrix[:3, :3].copy()
+        crossing[axes, range(3)] = 0
+        drift = np.abs(crossing) @ (np.array(source_shape[::-1]) - 1)
+        if not step.all() or drift.max() > _MAX_DRIFT:
+            return None
+        middle = (matrix[:3, 3] + crossing @ ((np.array(source_shape[::-1]) - 1) / 2))[list(axes)]
+        return cls(tuple(axes), middle, step)
+
+    def put(self, mask: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+        """Return a bool mask [k, j, i] of the source on a target grid of ``shape``, without what lies outside of it.
+
+        A target voxel takes the value of the nearest source voxel. Where source voxels are smaller, one painted layer
+        of them is enough, so that a thin painted slice is not lost between two slices of the target.
+        """
+        source_axes = [self.axes.index(axis) for axis in (2, 1, 0)]  # which (i, j, k) goes into array axis 0, 1, 2
+        smaller = [1 / abs(step) for step in self.step if abs(step) < _SAME_SIZE]
+        # How many painted source voxels a target voxel holds; no more than one where none is smaller.
+        counts = mask.transpose([2 - axis for axis in source_axes]).astype(np.int32 if smaller else np.uint8)
+        for array_axis, axis in enumerate(source_axes):
+            start, step, size = self.start[axis], self.step[axis], shape[array_axis]
+            counts = np.moveaxis(counts, array_axis, 0)
+            if abs(step) >= _SAME_SIZE:
+                sources = _nearest((np.arange(size) - start) / step)
+                inside = (sources >= 0) & (sources < len(counts))
+                placed = np.zeros((size, *counts.shape[1:]), dtype=counts.dtype)
+                placed[inside] = counts[sources[inside]]
+            else:
+                places = _nearest(start + step * np.arange(len(counts)))
+                inside = (places >= 0) & (places < size)
+                placed = np.zeros((size, *counts.shape[1:]), dtype=counts.dtype)
+                np.add.at(placed, places[inside], counts[inside])
+            counts = np.moveaxis(placed, 0, array_axis)
+        # Half of what one layer, across the axis where the source is finest, leaves in a target voxel.
+        enough = 0.5 * np.prod(smaller) / max(smaller, default=1.0)
+        return np.ascontiguousarray(counts >= max(1.0, enough))
+
+
+def _nearest(positions: np.ndarray) -> np.ndarray:
+    # Not np.rint: it rounds halves to even, so that of equally thick slices one would become thin and one thick.
+    return np.floor(positions + 0.5).astype(int)

@@ -1,0 +1,85 @@
+"""What a node is and where it lies: volumes, grids in the world, names."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume import Volume
+
+
+def volume_from_node(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
+    """Return the CT of a scalar volume node: its voxels without a copy (read-only), its place with parent transforms.
+
+    Raises:
+        InputError: no node, no voxels, several values a voxel, a labelmap, a non-linear parent transform, or what
+            ``Volume`` refuses (a single slice, NaN, a singular geometry).
+    """
+    if volume_node is None:
+        raise InputError("No CT is chosen. Choose the volume that was painted on.")
+    name = volume_node.GetName()
+    image = volume_node.GetImageData()
+    if image is None or image.GetPointData().GetScalars() is None:
+        raise InputError(f'"{name}" has no voxels. Load the CT again, or choose another volume.')
+    if volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise InputError(f'"{name}" is a label map. Choose the CT itself.')
+    if image.GetNumberOfScalarComponents() != 1:
+        raise InputError(f'"{name}" has {image.GetNumberOfScalarComponents()} values in each voxel. Choose a CT.')
+    return Volume(slicer.util.arrayFromVolume(volume_node), image_to_world(volume_node), name)
+
+
+def grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int, int], np.ndarray]:
+    """Return the shape [k, j, i] and the matrix from (i, j, k) to RAS in mm, parent transforms included.
+
+    Raises:
+        InputError: no voxels, or a non-linear parent transform.
+    """
+    image = None if volume_node is None else volume_node.GetImageData()
+    if image is None:
+        raise InputError("The CT has no voxels. Choose a loaded volume.")
+    return tuple(image.GetDimensions()[::-1]), image_to_world(volume_node)
+
+
+def image_to_world(volume_node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:
+    """Return the 4x4 matrix from voxel indices (i, j, k) to RAS in mm with all parent transforms.
+
+    Raises:
+        InputError: a parent transform is not linear.
+    """
+    check_linear(volume_node)
+    matrix = vtk.vtkMatrix4x4()
+    slicer.vtkSlicerSegmentEditorLogic.ImageToWorldMatrix(volume_node, matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def node_to_world(node: slicer.vtkMRMLTransformableNode) -> np.ndarray:
+    """Return the 4x4 matrix of a node's parent transforms (identity without one).
+
+    Raises:
+        InputError: a parent transform is not linear.
+    """
+    check_linear(node)
+    matrix = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(node.GetParentTransformNode(), None, matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def check_linear(node: slicer.vtkMRMLTransformableNode) -> None:
+    """Raise InputError when a node lies under a transform that is not linear: its slices are then no planes."""
+    parent = node.GetParentTransformNode()
+    if parent is not None and not parent.IsTransformToWorldLinear():
+        raise InputError(
+            f'"{node.GetName()}" lies under the warping transform "{parent.GetName()}". '
+            "Harden the transform in the Data module (on the CT and on the segmentation), and try again."
+        )
+
+
+def segment_names(segmentation_node: slicer.vtkMRMLSegmentationNode) -> dict[str, str]:
+    """Return the names of all segments by their ID, in the segmentation's order."""
+    segmentation = segmentation_node.GetSegmentation()
+    return {
+        segmentation.GetNthSegmentID(n): segmentation.GetNthSegment(n).GetName()
+        for n in range(segmentation.GetNumberOfSegments())
+    }

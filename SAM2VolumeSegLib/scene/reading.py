@@ -1,0 +1,153 @@
+"""Painted segments as masks on the CT's grid, and as seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import slicer
+import vtk
+import vtk.util.numpy_support
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.scene.lattice import Parallel
+from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
+from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
+from SAM2VolumeSegLib.volume import Volume
+
+
+def seeds_from_segmentation(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    segment_ids: Sequence[str] | None = None,
+    *,
+    convert: bool = False,
+) -> dict[str, list[SeedSlice]]:
+    """Find the painted slices of segments, hidden ones too: seeds by segment ID, in the segmentation's order.
+
+    The scene is not touched (but for ``convert``). Segments without a painted voxel are left out.
+
+    Args:
+        segmentation_node: painted segments; shared layers, any parent transform, any grid parallel to the CT's.
+        volume_node: the CT.
+        segment_ids: which segments; None takes all.
+        convert: True turns a segmentation that is kept as surfaces into a labelmap first (ask the user before).
+
+    Raises:
+        InputError: no such segment; the segmentation is kept as surfaces and ``convert`` is False; its grid is turned
+            against the CT's, so that what was painted is no slice of the CT; a segment is painted beside the CT only;
+            or what ``volume_from_node`` refuses.
+    """
+    return find_all_seeds(segmentation_node, volume_node, volume_from_node(volume_node), segment_ids, convert=convert)
+
+
+def find_all_seeds(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    volume: Volume,
+    segment_ids: Sequence[str] | None,
+    *,
+    convert: bool = False,
+) -> dict[str, list[SeedSlice]]:
+    """Do what ``seeds_from_segmentation`` says, for a ``volume`` that was already made of ``volume_node``."""
+    check_labelmaps(segmentation_node, volume_node, convert=convert)
+    segmentation = segmentation_node.GetSegmentation()
+    wanted = None if segment_ids is None else [checked_id(segmentation_node, segment) for segment in segment_ids]
+    seeds = {}
+    for n in range(segmentation.GetNumberOfSegments()):
+        segment_id = segmentation.GetNthSegmentID(n)
+        if wanted is None or segment_id in wanted:
+            mask = mask_from_segment(segmentation_node, segment_id, volume_node)
+            if mask.any():
+                seeds[segment_id] = find_seeds(mask, volume)
+    return seeds
+
+
+def mask_from_segment(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> np.ndarray:
+    """Return a segment as a bool mask [k, j, i] on the CT's grid (a copy). The scene is not touched.
+
+    Raises:
+        InputError: as ``seeds_from_segmentation``.
+    """
+    shape, volume_to_world = grid_of(volume_node)
+    check_labelmaps(segmentation_node, volume_node)
+    checked_id(segmentation_node, segment_id)
+    image = slicer.vtkOrientedImageData()
+    segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image)
+    painted, image_to_world = _painted_part(image, node_to_world(segmentation_node))
+    if painted is None:
+        return np.zeros(shape, dtype=bool)
+    name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
+    parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
+    if parallel is None:
+        raise InputError(
+            f'"{segmentation_node.GetName()}" was painted on a grid that is turned against "{volume_node.GetName()}". '
+            "Choose the CT that it was painted on, or paint it anew with this CT as source volume."
+        )
+    mask = parallel.put(painted, shape)
+    if not mask.any():
+        raise InputError(
+            f'"{name}" is painted beside "{volume_node.GetName()}". Choose the CT that it was painted on, '
+            "and check that both lie under the same transform."
+        )
+    return mask
+
+
+def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:
+    """Return the ID of a segment that is there. Raises InputError otherwise."""
+    if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
+        raise InputError(f'"{segmentation_node.GetName()}" has no segment "{segment_id}" any more. Choose another one.')
+    return segment_id
+
+
+def check_labelmaps(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    *,
+    convert: bool = False,
+) -> None:
+    """Check that segments are kept as labelmaps; make them so with ``convert``.
+
+    Raises:
+        InputError: no segmentation; it is kept as surfaces and ``convert`` is False, or it cannot be converted.
+    """
+    if segmentation_node is None:
+        raise InputError("No segmentation is chosen. Choose the one that was painted.")
+    segmentation = segmentation_node.GetSegmentation()
+    labelmap = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if not segmentation.GetNumberOfSegments() or segmentation.GetSourceRepresentationName() == labelmap:
+        return
+    name = segmentation_node.GetName()
+    if not convert:
+        raise InputError(
+            f'"{name}" is kept as surfaces, which hold no painted slices. '
+            "Convert it to a binary labelmap in the Segmentations module, or agree to the conversion here."
+        )
+    segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+    if not segmentation_node.CreateBinaryLabelmapRepresentation():
+        raise InputError(f'The surfaces of "{name}" could not be converted to a binary labelmap. Paint it anew.')
+    segmentation_node.SetSourceRepresentationToBinaryLabelmap()
+
+
+def _painted_part(
+    image: slicer.vtkOrientedImageData, parent_to_world: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the painted bounding box of a labelmap [k, j, i] (a copy; None when empty) and its matrix to the world."""
+    extent = image.GetExtent()
+    scalars = image.GetPointData().GetScalars()
+    if scalars is None or any(first > last for first, last in zip(extent[::2], extent[1::2], strict=True)):
+        return None, np.eye(4)
+    shape = [last - first + 1 for first, last in zip(extent[::2], extent[1::2], strict=True)][::-1]
+    painted = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(shape) != 0
+    used = [np.flatnonzero(painted.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    if not len(used[0]):
+        return None, np.eye(4)
+    first = [int(indices[0]) for indices in used]
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    image_to_world = parent_to_world @ slicer.util.arrayFromVTKMatrix(matrix)
+    corner = [low + start for low, start in zip(extent[::2], first[::-1], strict=True)]
+    image_to_world[:3, 3] = (image_to_world @ [*corner, 1])[:3]
+    return painted[tuple(slice(int(indices[0]), int(indices[-1]) + 1) for indices in used)].copy(), image_to_world

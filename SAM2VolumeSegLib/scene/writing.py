@@ -1,0 +1,213 @@
+"""Results into segmentation nodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.scene.editing import add, editing, labelmap_of
+from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
+from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
+from SAM2VolumeSegLib.volume import Plane, PlaneView
+
+PROVENANCE = "SAM2VolumeSeg.Provenance"
+"""Node attribute with the JSON of how the result was made; it is saved with the scene."""
+
+
+def write_result(
+    masks: Mapping[str, np.ndarray],
+    source_segmentation_node: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    provenance: Mapping[str, Any],
+    *,
+    target: str = "new",
+    editor_node: slicer.vtkMRMLSegmentEditorNode | None = None,
+    intensity_range: tuple[float, float] | None = None,
+) -> slicer.vtkMRMLSegmentationNode:
+    """Write masks (source segment ID -> bool [k, j, i]), all or nothing; return the node that holds them.
+
+    What the user painted stays, whatever the masking. There is one undo step when the caller saves the editor's state
+    once before the call (``editor.saveStateForUndo()``; only ``target="same"`` needs it).
+
+    Args:
+        masks: results on the CT's grid.
+        source_segmentation_node: the painted segmentation.
+        volume_node: the CT.
+        provenance: what ``Result.provenance`` holds.
+        target: "new" makes a segmentation node with the same names, colors, terminology and parent transform, and the
+            CT's geometry. "same" adds to the painted segments through ``vtkSlicerSegmentEditorLogic``.
+        editor_node: whose masking is respected: editable area and intensity range for both targets, the overwrite
+            mode for "same" ("Overwrite all" takes the overlap from other segments, as painting does). None: no
+            masking, and no other segment is touched.
+        intensity_range: (lower, upper) in HU; outside of it only painted voxels are written.
+
+    Raises:
+        InputError: no masks, a segment that is gone, another grid, a segmentation kept as surfaces ("same").
+    """
+    if target not in ("new", "same"):
+        raise ValueError(f"target is {target!r}; it must be 'new' or 'same'")
+    masks = _checked(masks, source_segmentation_node, volume_node)
+    masking = editor_node if target == "new" else None  # "same" leaves the editor's masking to the editor's logic
+    masks = dict(_limited(masks, source_segmentation_node, volume_node, masking, intensity_range))
+    note = json.dumps(provenance, ensure_ascii=False, default=str)
+    if target == "new":
+        return _new_node(masks, source_segmentation_node, volume_node, note)
+    with editing(source_segmentation_node, volume_node, editor_node) as logic:
+        for segment_id, mask in masks.items():
+            add(logic, segment_id, labelmap_of(mask, volume_node, source_segmentation_node))
+    source_segmentation_node.SetAttribute(PROVENANCE, note)
+    return source_segmentation_node
+
+
+def provenance_of(segmentation_node: slicer.vtkMRMLSegmentationNode) -> dict[str, Any] | None:
+    """Return how a segmentation node was made, or None when it is no result of this module."""
+    note = segmentation_node.GetAttribute(PROVENANCE)
+    return json.loads(note) if note else None
+
+
+def use_slice_as_seed(
+    result_node: slicer.vtkMRMLSegmentationNode,
+    result_segment_id: str,
+    seeds_node: slicer.vtkMRMLSegmentationNode,
+    seeds_segment_id: str,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    plane: Plane,
+    index: int,
+) -> None:
+    """Copy one slice of a result into a painted segment, in place of what was painted on that slice.
+
+    Other segments are not touched. Undo: as ``write_result``.
+
+    Raises:
+        InputError: no such segment or slice, or the result is empty on it.
+    """
+    shape, ijk_to_ras = grid_of(volume_node)
+    view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
+    if not 0 <= index < view.count:
+        raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
+    check_labelmaps(seeds_node, volume_node)
+    checked_id(seeds_node, seeds_segment_id)
+    node_to_world(seeds_node)
+    whole = np.zeros(shape, dtype=bool)
+    view.slice(whole, index)[...] = True
+    copied = mask_from_segment(result_node, result_segment_id, volume_node) & whole
+    if not copied.any():
+        name = result_node.GetSegmentation().GetSegment(result_segment_id).GetName()
+        raise InputError(
+            f'"{name}" is empty on {view.plane.value} slice {index}, so there is nothing to copy. '
+            "Go to a slice that shows it, or mark the structure as absent here."
+        )
+    with editing(seeds_node, volume_node, None) as logic:
+        add(logic, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node), remove=True)
+        add(logic, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
+        if not (mask_from_segment(seeds_node, seeds_segment_id, volume_node) & copied).any():
+            raise InputError(
+                f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
+                "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
+            )
+
+
+def _checked(masks, segmentation_node, volume_node) -> dict[str, np.ndarray]:
+    """Return the masks to write; raise before anything is written."""
+    check_labelmaps(segmentation_node, volume_node)
+    if not masks:
+        raise InputError("There is no result to write. Run the propagation first.")
+    shape, _ = grid_of(volume_node)
+    node_to_world(segmentation_node)
+    for segment_id, mask in masks.items():
+        checked_id(segmentation_node, segment_id)
+        if mask.shape != shape or mask.dtype != bool:
+            raise InputError(
+                f'The result of "{segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()}" is not on the '
+                f'grid of "{volume_node.GetName()}". Run the propagation again on this CT.'
+            )
+    return dict(masks)
+
+
+def _limited(masks, segmentation_node, volume_node, editor_node, intensity_range) -> Iterator[tuple[str, np.ndarray]]:
+    """Give each mask by segment ID, without what is neither painted nor allowed."""
+    voxels = slicer.util.arrayFromVolume(volume_node)
+    ranges = [] if intensity_range is None else [intensity_range]
+    area = None
+    if editor_node is not None:
+        if editor_node.GetSourceVolumeIntensityMask():
+            ranges.append(editor_node.GetSourceVolumeIntensityMaskRange())
+        area = _EditableArea.of(segmentation_node, volume_node, editor_node)
+    if not ranges and area is None:
+        yield from masks.items()
+        return
+    inside = np.ones(voxels.shape, dtype=bool)
+    for lower, upper in ranges:
+        inside &= (voxels >= lower) & (voxels <= upper)
+    for segment_id, mask in masks.items():
+        painted = mask_from_segment(segmentation_node, segment_id, volume_node)
+        allowed = inside if area is None else inside & area.for_segment(segment_id, painted)
+        yield segment_id, mask & (allowed | painted)
+
+
+@dataclass(frozen=True)
+class _EditableArea:
+    """The editor's "editable area" on the CT's grid: inside or outside of segments.
+
+    count: uint16 [k, j, i], how many of the segments ``ids`` hold a voxel.
+    """
+
+    ids: list[str]
+    count: np.ndarray
+    outside: bool
+
+    @classmethod
+    def of(cls, segmentation_node, volume_node, editor_node) -> _EditableArea | None:
+        """Return the area, or None where everything may be edited."""
+        mode, node = editor_node.GetMaskMode(), slicer.vtkMRMLSegmentationNode
+        if mode == node.EditAllowedEverywhere:
+            return None
+        ids = list(segment_names(segmentation_node))
+        if mode in (node.EditAllowedInsideVisibleSegments, node.EditAllowedOutsideVisibleSegments):
+            display = segmentation_node.GetDisplayNode()
+            ids = [segment_id for segment_id in ids if display is None or display.GetSegmentVisibility(segment_id)]
+        elif mode == node.EditAllowedInsideSingleSegment:
+            ids = [editor_node.GetMaskSegmentID()]
+        count = np.zeros(grid_of(volume_node)[0], dtype=np.uint16)
+        for segment_id in ids:
+            count += mask_from_segment(segmentation_node, segment_id, volume_node)
+        return cls(ids, count, mode in (node.EditAllowedOutsideAllSegments, node.EditAllowedOutsideVisibleSegments))
+
+    def for_segment(self, segment_id: str, painted: np.ndarray) -> np.ndarray:
+        """Return where a segment may be edited: a segment is no obstacle to itself."""
+        if not self.outside:
+            return self.count > 0
+        return (self.count - painted if segment_id in self.ids else self.count) == 0
+
+
+def _new_node(masks, source, volume_node, note: str) -> slicer.vtkMRMLSegmentationNode:
+    """Make the node and its segments, add it to the scene whole."""
+    scene = source.GetScene()
+    node = scene.AddNewNodeByClass("vtkMRMLSegmentationNode", scene.GenerateUniqueName(f"{source.GetName()} result"))
+    try:
+        node.CreateDefaultDisplayNodes()
+        node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+        node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
+        node.SetSourceRepresentationToBinaryLabelmap()
+        name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+        with slicer.util.NodeModify(node):
+            for segment_id, mask in masks.items():
+                segment = slicer.vtkSegment()
+                segment.DeepCopyMetadata(source.GetSegmentation().GetSegment(segment_id))
+                segment.SetLabelValue(1)
+                if mask.any():
+                    segment.AddRepresentation(name, labelmap_of(mask, volume_node, node))
+                if not node.GetSegmentation().AddSegment(segment, segment_id):
+                    raise RuntimeError(f"segment {segment_id} could not be added to {node.GetName()}")
+            node.SetAttribute(PROVENANCE, note)
+    except BaseException:
+        scene.RemoveNode(node.GetDisplayNode())
+        scene.RemoveNode(node)
+        raise
+    return node

@@ -1,0 +1,338 @@
+"""A run on nodes that the user deletes, closes or changes while it goes on; the demo model, real MRML."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from segment_runs import SIZE
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.scene import SceneRun, provenance_of, write_result
+from SAM2VolumeSegLib.seeds import paint_seeds
+from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.volume import Plane
+
+SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")
+
+
+@pytest.fixture(scope="module")
+def segmenter():
+    """One for all tests, so that each slice is encoded once."""
+    from SAM2VolumeSegLib.model import checkpoints
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+    return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE))
+
+
+@pytest.fixture
+def painted(nodes, a_phantom):
+    """CT and segmentation with two painted segments that have the same name, and one that is empty."""
+    ct = nodes.ct(a_phantom.volume.voxels, a_phantom.volume.ijk_to_ras, name="phantom")
+    segmentation = nodes.segmentation(ct, names=("middle", "below", "empty"))
+    segmentation.GetSegmentation().GetSegment("id_middle").SetName("bone")
+    segmentation.GetSegmentation().GetSegment("id_below").SetName("bone")
+    for name, seeds in a_phantom.seeds(planes=SETTINGS.planes, names=("middle", "below")).items():
+        nodes.paint(segmentation, f"id_{name}", paint_seeds(seeds, a_phantom.volume), ct)
+    return ct, segmentation
+
+
+def steps_of(run):
+    steps = []
+    while (progress := run.step()) is not None:
+        steps.append(progress)
+    return steps
+
+
+def test_a_run_writes_what_the_engine_answers(nodes, painted, segmenter):
+    ct, segmentation = painted
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    assert list(run.seeds) == ["id_middle", "id_below"]
+    assert run.names == {"id_middle": "bone", "id_below": "bone (2)"}
+    before = nodes.ids()
+    steps = steps_of(run)
+    assert steps[-1].slices_left == 0
+    assert {step.segment for step in steps} == {"bone", "bone (2)"}
+    assert nodes.ids() == before  # the scene is left alone until the end
+    assert run.step() is None
+    node = run.finish()
+    for segment, name in run.names.items():
+        np.testing.assert_array_equal(nodes.mask(node, segment, ct), run.result.segments[name].mask)
+        assert node.GetSegmentation().GetSegment(segment).GetName() == "bone"
+    note = provenance_of(node)
+    assert note["segment_ids"] == run.names
+    assert note["model"]["sha256"] == segmenter.tracker.checkpoint_sha256
+    assert note["settings"] == SETTINGS.to_dict() | {"planes": ["axial", "sagittal"]}
+    assert note["segments"]["bone"]["seeds"]
+    assert note["volume"]["name"] == "phantom"
+    with pytest.raises(InputError, match="written already"):
+        run.finish()
+
+
+def test_back_into_the_painted_segments_is_one_undo_step(nodes, painted, segmenter):
+    ct, segmentation = painted
+    before = {segment: nodes.mask(segmentation, segment, ct) for segment in ("id_middle", "id_below", "id_empty")}
+    history = nodes.slicer.vtkSegmentationHistory()
+    history.SetSegmentation(segmentation.GetSegmentation())
+    history.SetMaximumNumberOfStates(5)
+    with SceneRun(segmenter, segmentation, ct, SETTINGS) as run:
+        steps_of(run)
+        history.SaveState()
+        assert run.finish(target="same", editor_node=nodes.editor()) is segmentation
+    for segment, name in run.names.items():
+        np.testing.assert_array_equal(nodes.mask(segmentation, segment, ct), run.result.segments[name].mask)
+    assert history.RestorePreviousState()
+    for segment, mask in before.items():
+        np.testing.assert_array_equal(nodes.mask(segmentation, segment, ct), mask)
+
+
+def test_the_users_say_over_the_seeds_counts(painted, segmenter):
+    """One segment alone, one seed switched off, one slice declared empty."""
+    ct, segmentation = painted
+    whole = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"])
+    assert list(whole.seeds) == ["id_below"]
+    off = [(seed.plane, seed.index) for seed in whole.seeds["id_below"]][:1]
+    top = whole.volume.view(Plane.AXIAL).order[-1]
+    run = SceneRun(
+        segmenter,
+        segmentation,
+        ct,
+        SETTINGS,
+        segment_ids=["id_below"],
+        skipped={"id_below": off},
+        absent={"id_below": [(Plane.AXIAL, top)]},
+    )
+    left = {(seed.plane, seed.index): seed.absent for seed in run.seeds["id_below"]}
+    assert off[0] not in left
+    assert left[Plane.AXIAL, top]
+    assert len(left) == len(whole.seeds["id_below"])
+
+
+def test_an_empty_segment_is_said_before_anything_is_computed(nodes, painted, segmenter):
+    ct, segmentation = painted
+    with pytest.raises(InputError, match='"empty" is not painted'):
+        SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle", "id_empty"])
+    with pytest.raises(InputError, match="Nothing is painted"):
+        SceneRun(segmenter, nodes.segmentation(ct), ct, SETTINGS)
+
+
+# ------------------------------------------------------------------------------------------------- cancel
+
+
+@pytest.mark.parametrize("stage", [0.0, 0.01, 0.3, 0.5, 0.75, 0.99, 1.0, "done"])
+def test_cancelled_at_any_stage_the_scene_is_as_it_was(nodes, painted, segmenter, stage):
+    ct, segmentation = painted
+    state, ids, modified = nodes.segment_state(segmentation), nodes.ids(), segmentation.GetSegmentation().GetMTime()
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    if stage == "done":
+        steps_of(run)
+    elif stage:
+        total = run.step().total
+        for _ in range(int(stage * total) - 1):
+            run.step()
+    run.cancel()
+    run.cancel()  # a second click
+    assert run.state == "cancelled"
+    for call in (run.step, run.finish):
+        with pytest.raises(InputError, match="cancelled"):
+            call()
+    assert nodes.segment_state(segmentation) == state
+    assert segmentation.GetSegmentation().GetMTime() == modified
+    assert nodes.ids() == ids
+
+
+def test_leaving_the_with_block_early_cancels(nodes, painted, segmenter):
+    ct, segmentation = painted
+    ids = nodes.ids()
+    with pytest.raises(ZeroDivisionError), SceneRun(segmenter, segmentation, ct, SETTINGS) as run:
+        run.step()
+        1 / 0  # noqa: B018
+    assert run.state == "cancelled"
+    assert nodes.ids() == ids
+
+
+def test_a_cancelled_run_does_not_stop_the_next(painted, segmenter):
+    ct, segmentation = painted
+    first = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    first.step()
+    first.cancel()
+    with SceneRun(segmenter, segmentation, ct, SETTINGS) as second:
+        steps_of(second)
+        assert second.finish() is not None
+
+
+def test_unfinished_it_cannot_be_written(nodes, painted, segmenter):
+    ct, segmentation = painted
+    ids = nodes.ids()
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run.step()
+    with pytest.raises(InputError, match="not finished"):
+        run.finish()
+    assert nodes.ids() == ids
+
+
+class Interrupting:
+    """A segmenter that calls something in the middle of a slice, as an event that is handled there would."""
+
+    def __init__(self, segmenter, interrupt):
+        self.segmenter, self.interrupt = segmenter, interrupt
+
+    def run(self, *arguments):
+        for number, progress in enumerate(self.segmenter.run(*arguments)):
+            if number == 2:
+                self.interrupt()
+            yield progress
+
+
+def test_a_step_within_a_step_is_refused_and_the_run_goes_on(painted, segmenter):
+    """A click on Propagate while events are handled: two runs in one would mix."""
+    ct, segmentation = painted
+    refused = []
+
+    def click():
+        with pytest.raises(InputError, match="already going on"):
+            run.step()
+        refused.append(True)
+
+    run = SceneRun(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
+    for _ in range(4):
+        assert run.step() is not None
+    assert refused
+    assert run.state == "running"
+
+
+def test_cancel_within_a_step_takes_effect_after_it(nodes, painted, segmenter):
+    ct, segmentation = painted
+    ids = nodes.ids()
+
+    def click():
+        run.cancel()
+
+    run = SceneRun(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
+    run.step()
+    run.step()
+    run.step()  # cancelled in here
+    with pytest.raises(InputError, match="cancelled"):
+        run.step()
+    assert nodes.ids() == ids
+
+
+def test_an_error_in_the_model_ends_the_run(nodes, painted, segmenter):
+    ct, segmentation = painted
+    state, ids = nodes.segment_state(segmentation), nodes.ids()
+
+    def out_of_memory():
+        raise MemoryError
+
+    run = SceneRun(Interrupting(segmenter, out_of_memory), segmentation, ct, SETTINGS)
+    with pytest.raises(MemoryError):
+        steps_of(run)
+    assert run.state == "cancelled"
+    assert nodes.segment_state(segmentation) == state
+    assert nodes.ids() == ids
+
+
+# --------------------------------------------------------------------------- the scene changes between two steps
+
+
+GONE = {
+    "CT deleted": (lambda scene, ct, segmentation: scene.RemoveNode(ct), "The CT was removed"),
+    "segmentation deleted": (
+        lambda scene, ct, segmentation: scene.RemoveNode(segmentation),
+        "The painted segmentation was removed",
+    ),
+    "segment deleted": (
+        lambda scene, ct, segmentation: segmentation.GetSegmentation().RemoveSegment("id_below"),
+        r'The segment "bone \(2\)" was removed',
+    ),
+    "scene closed": (lambda scene, ct, segmentation: scene.Clear(), "The CT was removed"),
+}
+
+
+@pytest.mark.parametrize("what", GONE)
+@pytest.mark.parametrize("done", [False, True])
+def test_what_is_gone_ends_the_run_and_nothing_comes_back(nodes, painted, segmenter, what, done):
+    """Writing into a deleted node crashes; writing into the next patient's scene is worse."""
+    ct, segmentation = painted
+    remove, words = GONE[what]
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    if done:
+        steps_of(run)
+    else:
+        run.step()
+    remove(nodes.scene, ct, segmentation)
+    ids = nodes.ids()
+    with pytest.raises(InputError, match=words):
+        run.finish() if done else run.step()
+    assert run.state == "cancelled"
+    assert nodes.ids() == ids
+
+
+def test_another_scene_with_the_same_ids_is_not_taken_for_the_old(nodes, painted, segmenter):
+    """Close the scene, load the next patient: node IDs start anew."""
+    ct, segmentation = painted
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run.step()
+    old = ct.GetID(), segmentation.GetID()
+    nodes.scene.Clear()
+    other = nodes.ct(np.zeros((5, 5, 5), np.int16))
+    other_segmentation = nodes.segmentation(other, names=("middle", "below"))
+    assert (other.GetID(), other_segmentation.GetID()) == old
+    with pytest.raises(InputError, match="removed from the scene"):
+        run.step()
+
+
+def test_a_ct_that_was_changed_meanwhile_gets_no_result(nodes, painted, segmenter):
+    """Cropped, filtered or moved during the run: the masks would belong to another image."""
+    ct, segmentation = painted
+    ids = nodes.ids()
+    for change in (
+        lambda: nodes.slicer.util.arrayFromVolume(ct).__setitem__((0, 0, 0), 77),
+        lambda: ct.SetOrigin(1, 2, 3),
+    ):
+        run = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
+        steps_of(run)
+        change()
+        with pytest.raises(InputError, match="changed or moved"):
+            run.finish()
+    assert nodes.ids() == ids
+
+
+def test_paint_added_meanwhile_is_not_lost(nodes, painted, segmenter):
+    """Views stay alive during a run, and so does the brush."""
+    ct, segmentation = painted
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
+    steps_of(run)
+    added = nodes.mask(segmentation, "id_middle", ct)
+    added[:2, :2, :2] = True
+    nodes.paint(segmentation, "id_middle", added, ct)
+    run.finish(target="same")
+    np.testing.assert_array_equal(nodes.mask(segmentation, "id_middle", ct), run.result.segments["bone"].mask | added)
+
+
+def test_going_again_after_a_correction_starts_from_the_corrected_slice(nodes, painted, segmenter):
+    """Use this slice as seed, propagate again: the slice must come out as the user corrected it."""
+    from SAM2VolumeSegLib.scene import use_slice_as_seed
+
+    ct, segmentation = painted
+    with SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as run:
+        steps_of(run)
+        node = run.finish()
+    seeds = [seed.index for seed in run.seeds["id_middle"] if seed.plane is Plane.AXIAL]
+    view = run.volume.view(Plane.AXIAL)
+    index = next(n for n in range(min(seeds) + 1, max(seeds)) if n not in seeds)
+    corrected = nodes.mask(node, "id_middle", ct)
+    view.slice(corrected, index)[10:14, 10:14] = True
+    write_result({"id_middle": corrected}, node, ct, {}, target="same")
+    use_slice_as_seed(node, "id_middle", segmentation, "id_middle", ct, Plane.AXIAL, index)
+    with SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as again:
+        assert index in [seed.index for seed in again.seeds["id_middle"] if seed.plane is Plane.AXIAL]
+        steps_of(again)
+        second = again.finish()
+    np.testing.assert_array_equal(view.slice(nodes.mask(second, "id_middle", ct), index), view.slice(corrected, index))
+
+
+def test_seeds_and_views_work_before_torch_is_installed():
+    """The seeds table is there before the set-up button was pressed."""
+    code = "import sys; import SAM2VolumeSegLib.scene, SAM2VolumeSegLib.phantom; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,379 @@
+"""Results in real segmentation nodes: what is written, what is left alone, and going back."""
+
+import numpy as np
+import pytest
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.scene import mask_from_segment, provenance_of, use_slice_as_seed, write_result
+from SAM2VolumeSegLib.volume import Plane
+
+NOTE = {"program": "SAM2VolumeSeg", "segments": {'Wirbel "L3" äöü;:|&<>%': {"seeds": ["axial:5"]}}}
+
+
+# ------------------------------------------------------------------------------------------------- into a new node
+
+
+def test_a_new_node_holds_the_result_where_the_ct_is(nodes, shapes, cross, geometry, transforms):
+    """The parent transforms must be applied once: applied twice, the mask lies beside the bone."""
+    ct, source = nodes.case(geometry, transforms)
+    nodes.paint(source, "id_bone", cross, ct)
+    before = nodes.segment_state(source)
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE)
+    np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), shapes.ball)
+    np.testing.assert_array_equal(mask_from_segment(node, "id_bone", ct), shapes.ball)
+    assert node.GetTransformNodeID() == source.GetTransformNodeID()
+    assert nodes.segment_state(source) == before
+    assert provenance_of(node) == NOTE
+    assert provenance_of(source) is None
+
+
+def test_a_new_node_keeps_names_colours_and_terminology(nodes, shapes):
+    """A radiologist who coded the bone in SNOMED does not want to do it again."""
+    ct, source = nodes.case(names=("a", "b"))
+    segment = source.GetSegmentation().GetSegment("id_a")
+    term = "Segmentation category and type~SCT^123037004^Anatomical Structure~SCT^36470004^Third lumbar vertebra~^^"
+    segment.SetColor(0.2, 0.4, 0.6)
+    segment.SetTag(segment.GetTerminologyEntryTagName(), term)
+    segment.SetTag("mine", "kept")
+    node = write_result({"id_b": shapes.apart, "id_a": shapes.ball}, source, ct, NOTE)
+    import vtk
+
+    copied = node.GetSegmentation().GetSegment("id_a")
+    tag = vtk.reference("")
+    assert copied.GetName() == "a"
+    assert copied.GetColor() == (0.2, 0.4, 0.6)
+    assert copied.GetTag(copied.GetTerminologyEntryTagName(), tag)
+    assert tag.get() == term
+    assert copied.GetTag("mine", tag)
+    assert tag.get() == "kept"
+    assert node.GetName() == "Segmentation result"
+    assert node.GetNodeReference("referenceImageGeometryRef") is ct
+
+
+def test_overlapping_and_empty_results_are_kept_as_they_are(nodes, shapes):
+    ct, source = nodes.case(names=("a", "b", "none"))
+    masks = {"id_a": shapes.ball, "id_b": shapes.overlapping, "id_none": np.zeros_like(shapes.ball)}
+    node = write_result(masks, source, ct, NOTE)
+    for segment_id, mask in masks.items():
+        np.testing.assert_array_equal(mask_from_segment(node, segment_id, ct), mask)
+
+
+def test_a_second_result_does_not_take_the_name_of_the_first(nodes, shapes):
+    ct, source = nodes.case()
+    first, second = (write_result({"id_bone": shapes.ball}, source, ct, NOTE) for _ in range(2))
+    assert first.GetName() != second.GetName()
+
+
+# -------------------------------------------------------------------------------------- into the painted segmentation
+
+
+def test_the_same_node_holds_the_result_where_the_ct_is(nodes, shapes, cross, geometry, transforms):
+    ct, source = nodes.case(geometry, transforms)
+    nodes.paint(source, "id_bone", cross, ct)
+    before = nodes.ids()
+    assert write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same") is source
+    np.testing.assert_array_equal(nodes.mask(source, "id_bone", ct), shapes.ball)
+    assert provenance_of(source) == NOTE
+    assert nodes.ids() == before
+
+
+@pytest.mark.parametrize(("size", "enough"), [(2.0, 0.75), (1 / 3, 0.99)])
+def test_into_a_segmentation_with_larger_or_smaller_voxels(nodes, shapes, size, enough):
+    """An oversampled segmentation keeps its own grid, and the result lies in its place."""
+    ct, source = nodes.case("oblique", "segmentation moved")
+    grid = np.linalg.solve(nodes.segmentation_move, nodes.matrix(ct)) @ np.diag([size, size, size, 1])
+    grid[:3, 3] = (grid @ [*[(1 - 1 / size) / 2] * 3, 1])[:3]  # the outer edges of both grids coincide
+    count = tuple(int(n / size) for n in (11, 13, 17))
+    dot = np.zeros(count, dtype=bool)
+    dot[count[0] // 2, count[1] // 2, count[2] // 2] = True
+    nodes.paint_image(source, "id_bone", nodes.image(dot, grid))
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same")
+    image = nodes.slicer.vtkOrientedImageData()
+    source.GetBinaryLabelmapRepresentation("id_bone", image)
+    np.testing.assert_allclose(image.GetSpacing(), np.array([1.0, 1.5, 2.5]) * size)
+    read = mask_from_segment(source, "id_bone", ct)
+    overlap = 2 * np.count_nonzero(read & shapes.ball) / (np.count_nonzero(read) + np.count_nonzero(shapes.ball))
+    assert overlap > enough  # voxels of twice the size hold a ball of nine only roughly
+
+
+def test_into_a_segmentation_whose_grid_starts_elsewhere(nodes, shapes):
+    """A segmentation loaded from a file is cropped: same voxels, another origin."""
+    ct, source = nodes.case("oblique", names=("bone", "neighbour"))
+    cropped = nodes.matrix(ct)
+    cropped[:3, 3] = (cropped @ [6, 5, 4, 1])[:3]
+    part = (slice(4, 8), slice(5, 9), slice(6, 10))
+    nodes.paint_image(source, "id_bone", nodes.image(shapes.ball[part], cropped))
+    nodes.paint_image(source, "id_neighbour", nodes.image(shapes.overlapping[part] & ~shapes.ball[part], cropped))
+    source.GetSegmentation().CollapseBinaryLabelmaps(False)
+    neighbour = nodes.mask(source, "id_neighbour", ct)
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same")
+    np.testing.assert_array_equal(nodes.mask(source, "id_bone", ct), shapes.ball)
+    np.testing.assert_array_equal(nodes.mask(source, "id_neighbour", ct), neighbour)
+
+
+def test_paint_that_is_not_in_the_result_stays(nodes, shapes):
+    """A slice that was switched off as a seed, or painted while the model was running, is still the user's."""
+    ct, source = nodes.case()
+    nodes.paint(source, "id_bone", shapes.apart, ct)
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same")
+    np.testing.assert_array_equal(nodes.mask(source, "id_bone", ct), shapes.ball | shapes.apart)
+
+
+@pytest.mark.parametrize(
+    ("mode", "visible", "neighbour_gives_way"),
+    [
+        (None, True, False),
+        ("OverwriteNone", True, False),
+        ("OverwriteVisibleSegments", True, True),
+        ("OverwriteVisibleSegments", False, False),
+        ("OverwriteAllSegments", False, True),
+    ],
+)
+def test_the_overwrite_mode_says_whether_a_neighbour_gives_way(nodes, shapes, mode, visible, neighbour_gives_way):
+    """Overwriting a finished neighbour unasked is what users of other tools complain about most."""
+    ct, source = nodes.case(names=("bone", "neighbour"))
+    nodes.paint(source, "id_neighbour", shapes.overlapping, ct)
+    source.GetDisplayNode().SetSegmentVisibility("id_neighbour", visible)
+    editor = None
+    if mode is not None:
+        editor = nodes.editor()
+        editor.SetOverwriteMode(getattr(editor, mode))
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same", editor_node=editor)
+    expected = shapes.overlapping & ~shapes.ball if neighbour_gives_way else shapes.overlapping
+    np.testing.assert_array_equal(nodes.mask(source, "id_neighbour", ct), expected)
+    np.testing.assert_array_equal(nodes.mask(source, "id_bone", ct), shapes.ball)
+
+
+@pytest.mark.parametrize("mode", ["OverwriteNone", "OverwriteAllSegments"])
+def test_neighbours_in_the_same_layer_keep_every_voxel_outside_the_result(nodes, shapes, mode):
+    """Segments of a loaded file share one labelmap: writing one must not disturb the others."""
+    ct, source = nodes.case(names=("bone", "near", "far"))
+    near = shapes.overlapping & ~shapes.ball
+    seed = np.zeros_like(shapes.ball)
+    seed[5] = shapes.ball[5]
+    for segment_id, mask in (("id_bone", seed), ("id_near", near), ("id_far", shapes.apart)):
+        nodes.paint(source, segment_id, mask, ct)
+    source.GetSegmentation().CollapseBinaryLabelmaps(False)
+    assert source.GetSegmentation().GetNumberOfLayers() == 1
+    editor = nodes.editor()
+    editor.SetOverwriteMode(getattr(editor, mode))
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same", editor_node=editor)
+    for segment_id, mask in (("id_bone", shapes.ball), ("id_near", near), ("id_far", shapes.apart)):
+        np.testing.assert_array_equal(nodes.mask(source, segment_id, ct), mask)
+
+
+# ------------------------------------------------------------------------------------------------- masking
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+@pytest.mark.parametrize(
+    ("mode", "area"),
+    [
+        ("EditAllowedEverywhere", lambda own, region, hidden: np.ones_like(own)),
+        ("EditAllowedInsideSingleSegment", lambda own, region, hidden: region),
+        ("EditAllowedInsideAllSegments", lambda own, region, hidden: own | region | hidden),
+        ("EditAllowedInsideVisibleSegments", lambda own, region, hidden: own | region),
+        ("EditAllowedOutsideAllSegments", lambda own, region, hidden: ~(region | hidden)),
+        ("EditAllowedOutsideVisibleSegments", lambda own, region, hidden: ~region),
+    ],
+)
+def test_the_editable_area_bounds_the_result(nodes, shapes, target, mode, area):
+    """The user set "editable area" in the editor: a result beyond it is not what they asked for."""
+    ct, source = nodes.case(names=("bone", "region", "hidden"))
+    k, j, i = np.indices(shapes.ball.shape)
+    region, hidden = i < 6, (i > 8) & (j > 6)
+    seed = shapes.ball & (k == 5)
+    for segment_id, mask in (("id_bone", seed), ("id_region", region), ("id_hidden", hidden)):
+        nodes.paint(source, segment_id, mask, ct)
+    source.GetDisplayNode().SetSegmentVisibility("id_hidden", False)
+    editor = nodes.editor(MaskSegmentID="id_region", OverwriteMode=nodes.slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+    editor.SetMaskMode(getattr(nodes.slicer.vtkMRMLSegmentationNode, mode))
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE, target=target, editor_node=editor)
+    expected = shapes.ball & (area(seed, region, hidden) | seed)
+    assert expected.any()
+    np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), expected)
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+@pytest.mark.parametrize("by_editor", [True, False])
+def test_the_intensity_range_bounds_the_result_but_not_the_paint(nodes, shapes, target, by_editor):
+    """ "Limit to intensity range" keeps the result inside bone; marrow that the user painted stays painted."""
+    ct, source = nodes.case("oblique")
+    seed = np.zeros_like(shapes.ball)
+    seed[5] = shapes.ball[5]
+    nodes.paint(source, "id_bone", seed, ct)
+    voxels = nodes.slicer.util.arrayFromVolume(ct)
+    bone = (voxels >= 200) & (voxels <= 1500)
+    if by_editor:
+        editor = nodes.editor(SourceVolumeIntensityMask=True, SourceVolumeIntensityMaskRange=(200, 1500))
+        options = {"editor_node": editor}
+    else:
+        options = {"intensity_range": (200, 1500)}
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE, target=target, **options)
+    np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), (shapes.ball & bone) | seed)
+
+
+def test_the_users_editor_keeps_its_selection(nodes, shapes):
+    ct, source = nodes.case()
+    other = nodes.segmentation(ct, names=("x",))
+    editor = nodes.editor(SelectedSegmentID="id_x")
+    editor.SetAndObserveSegmentationNode(other)
+    before = nodes.ids()
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same", editor_node=editor)
+    assert editor.GetSegmentationNode() is other
+    assert editor.GetSelectedSegmentID() == "id_x"
+    assert nodes.ids() == before
+
+
+# ------------------------------------------------------------------------------------------------- undo
+
+
+def test_undo_and_redo_take_one_step_for_all_segments(nodes, shapes):
+    ct, source = nodes.case(names=("bone", "second", "neighbour"))
+    painted = {"id_bone": shapes.ball & (np.indices(shapes.ball.shape)[0] == 5), "id_neighbour": shapes.overlapping}
+    for segment_id, mask in painted.items():
+        nodes.paint(source, segment_id, mask, ct)
+    history = nodes.slicer.vtkSegmentationHistory()
+    history.SetSegmentation(source.GetSegmentation())
+    history.SetMaximumNumberOfStates(10)
+    history.SaveState()  # what the widget does through editor.saveStateForUndo()
+    editor = nodes.editor()  # overwrites all segments, as the editor does unless told otherwise
+    masks = {"id_bone": shapes.ball, "id_second": shapes.apart}
+    write_result(masks, source, ct, NOTE, target="same", editor_node=editor)
+    assert history.RestorePreviousState()
+    for segment_id, mask in painted.items():
+        np.testing.assert_array_equal(nodes.mask(source, segment_id, ct), mask)
+    assert not nodes.mask(source, "id_second", ct).any()
+    assert not history.IsRestorePreviousStateAvailable()
+    assert history.RestoreNextState()
+    for segment_id, mask in masks.items():
+        np.testing.assert_array_equal(nodes.mask(source, segment_id, ct), mask)
+    np.testing.assert_array_equal(nodes.mask(source, "id_neighbour", ct), shapes.overlapping & ~shapes.ball)
+
+
+# ------------------------------------------------------------------------------------------------- all or nothing
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+def test_one_bad_segment_and_nothing_is_written(nodes, shapes, cross, target):
+    ct, source = nodes.case(names=("a", "b"))
+    nodes.paint(source, "id_a", cross, ct)
+    state, ids = nodes.segment_state(source), nodes.ids()
+    for bad, words in (
+        ({"id_a": shapes.ball, "id_gone": shapes.ball}, 'no segment "id_gone"'),
+        ({"id_a": shapes.ball, "id_b": shapes.ball[:-1]}, "not on the grid"),
+        ({}, "no result"),
+    ):
+        with pytest.raises(InputError, match=words):
+            write_result(bad, source, ct, NOTE, target=target)
+        assert nodes.segment_state(source) == state
+        assert nodes.ids() == ids
+    assert provenance_of(source) is None
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+def test_a_failure_halfway_is_taken_back(nodes, shapes, cross, target, monkeypatch):
+    """Out of memory at the second segment: half a result in the user's segmentation would be worse than none."""
+    from SAM2VolumeSegLib.scene import writing
+
+    ct, source = nodes.case(names=("a", "b", "neighbour"))
+    nodes.paint(source, "id_a", cross, ct)
+    nodes.paint(source, "id_neighbour", shapes.overlapping, ct)
+    editor = nodes.editor()
+    state, ids = nodes.segment_state(source), nodes.ids()
+    made = []
+
+    def fails_at_the_second(*arguments):
+        if made:
+            raise MemoryError
+        made.append(1)
+        return labelmap_of(*arguments)
+
+    labelmap_of = writing.labelmap_of
+    monkeypatch.setattr(writing, "labelmap_of", fails_at_the_second)
+    with pytest.raises(MemoryError):
+        write_result({"id_a": shapes.ball, "id_b": shapes.apart}, source, ct, NOTE, target=target, editor_node=editor)
+    assert nodes.segment_state(source) == state
+    assert nodes.ids() == ids
+    np.testing.assert_array_equal(nodes.mask(source, "id_a", ct), cross)
+    np.testing.assert_array_equal(nodes.mask(source, "id_neighbour", ct), shapes.overlapping)
+
+
+def test_shown_surfaces_follow_what_was_written(nodes, shapes, cross):
+    """3D is on: an old surface beside a new mask would be believed."""
+    ct, source = nodes.case("RAS")
+    nodes.paint(source, "id_bone", cross, ct)
+    source.CreateClosedSurfaceRepresentation()
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same")
+    import vtk
+
+    surface = vtk.vtkPolyData()
+    assert source.GetClosedSurfaceRepresentation("id_bone", surface)
+    volume_mm3 = vtk.vtkMassProperties()
+    volume_mm3.SetInputData(surface)
+    assert volume_mm3.GetVolume() == pytest.approx(np.count_nonzero(shapes.ball) * 1.0 * 1.5 * 2.5, rel=0.25)
+
+
+# ------------------------------------------------------------------------------------------------- saving
+
+
+def test_where_a_result_came_from_survives_saving_and_loading_the_scene(nodes, shapes, cross, tmp_path):
+    ct, source = nodes.case("oblique", "segmentation moved")
+    nodes.paint(source, "id_bone", cross, ct)
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE)
+    expected = {segmentation.GetName(): nodes.mask(segmentation, "id_bone", ct) for segmentation in (source, node)}
+    scene = nodes.scene
+    for saved, kind, suffix in (
+        (ct, "vtkMRMLVolumeArchetypeStorageNode", ".nrrd"),
+        (source, "vtkMRMLSegmentationStorageNode", ".seg.nrrd"),
+        (node, "vtkMRMLSegmentationStorageNode", ".seg.nrrd"),
+        (source.GetParentTransformNode(), "vtkMRMLTransformStorageNode", ".h5"),
+    ):
+        storage = scene.AddNewNodeByClass(kind)
+        storage.SetFileName(str(tmp_path / f"{saved.GetName()}{suffix}"))
+        saved.SetAndObserveStorageNodeID(storage.GetID())
+        assert storage.WriteData(saved)
+    scene.SetURL(str(tmp_path / "scene.mrml"))
+    scene.SetRootDirectory(str(tmp_path))
+    assert scene.Commit()
+    scene.Clear()
+    assert scene.Connect()
+    (again,) = scene.GetNodesByName("Segmentation result")
+    (first,) = scene.GetNodesByName("Segmentation")
+    (volume,) = scene.GetNodesByName("CT")
+    assert provenance_of(again) == NOTE
+    assert provenance_of(first) is None
+    for loaded in (first, again):
+        np.testing.assert_array_equal(mask_from_segment(loaded, "id_bone", volume), expected[loaded.GetName()])
+
+
+# ------------------------------------------------------------------------------------------------- correct and go again
+
+
+def test_a_slice_of_the_result_becomes_a_seed_in_place_of_what_was_painted_there(nodes, shapes, geometry, transforms):
+    ct, seeds = nodes.case(geometry, transforms, names=("bone", "neighbour"))
+    painted = np.zeros_like(shapes.ball)
+    painted[5, 2:4, 2:4] = painted[3, 6, 7] = True
+    nodes.paint(seeds, "id_bone", painted, ct)
+    nodes.paint(seeds, "id_neighbour", shapes.overlapping, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    from SAM2VolumeSegLib.scene import volume_from_node
+
+    plane = next(plane for plane in Plane if volume_from_node(ct).view(plane).axis == 0)
+    use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, plane, 5)
+    expected = painted.copy()
+    expected[5] = shapes.ball[5]
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), expected)
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_neighbour", ct), shapes.overlapping)
+
+
+def test_an_empty_slice_is_no_seed(nodes, shapes):
+    """It would silently erase what was painted there."""
+    ct, seeds = nodes.case()
+    nodes.paint(seeds, "id_bone", shapes.apart, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    with pytest.raises(InputError, match="axial slice 0, so there is nothing to copy"):
+        use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 0)
+    with pytest.raises(InputError, match="no axial slice 11"):
+        use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 11)
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), shapes.apart)
