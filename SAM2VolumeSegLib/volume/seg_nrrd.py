@@ -13,7 +13,6 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-import nrrd
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
@@ -39,6 +38,8 @@ _ESCAPED = re.compile(r"\\([n\\])")
 
 def seg_nrrd_header(path: Path) -> dict | None:
     """Return the header fields of a ``.seg.nrrd``; None when ``path`` is another kind of file."""
+    import nrrd  # here: 3D Slicer has its own reader, and not this package
+
     try:
         with open(path, "rb") as file:
             header = _read_header(file)
@@ -52,6 +53,8 @@ def seg_nrrd_header(path: Path) -> dict | None:
 
 def _read_header(file: io.BufferedIOBase) -> dict:
     """Read the header and leave ``file`` at the first byte of the data."""
+    import nrrd
+
     if file.read(4) != b"NRRD":
         raise ValueError("not a NRRD file")
     file.seek(0)
@@ -73,6 +76,8 @@ def read_seg_nrrd(path: Path) -> tuple[list[Segment], np.ndarray]:
     Raises:
         InputError: the file is damaged, has no segments, or holds fractional labelmaps.
     """
+    import nrrd
+
     try:
         with open(path, "rb") as file:
             header = _read_header(file)
@@ -138,6 +143,8 @@ def _color(text: str) -> tuple[float, float, float]:
 
 def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], provenance: dict) -> None:
     """Write segments on the grid of ``volume``: in one shared layer unless they overlap, else in several."""
+    import nrrd
+
     segments = list(segments)
     layers: list[np.ndarray] = []
     placed: list[tuple[int, int]] = []

@@ -1,0 +1,387 @@
+"""The module SAM2VolumeSeg: paint a few slices, propagate, get a segmentation.
+
+From a script (Slicer's Python console, or `Slicer --no-main-window --python-script`), three lines segment a node:
+
+    from SAM2VolumeSeg import SAM2VolumeSegLogic
+    volume, painted = slicer.util.getNode("CT"), slicer.util.getNode("Segmentation")
+    result = SAM2VolumeSegLogic().segment(volume, painted)
+"""
+
+import logging
+import os
+import sys
+import traceback
+from contextlib import contextmanager
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+try:
+    import SAM2VolumeSegLib  # noqa: F401
+except ImportError:  # a source checkout: the library is not beside the module but one folder up
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
+from SAM2VolumeSegPanel.run_section import RunSection
+from SAM2VolumeSegPanel.seeds_section import SeedsSection
+from SAM2VolumeSegPanel.setup_section import SetupSection
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import readiness
+
+SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
+SEED_DELAY = 400  # ms after the last stroke
+
+
+class SAM2VolumeSeg(ScriptedLoadableModule):
+    """What Slicer shows about the module."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("SAM2 Volume Segmentation")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
+        self.parent.dependencies = ["Segmentations", "SegmentEditor", "Volumes"]
+        self.parent.contributors = ["The SAM2VolumeSeg authors"]
+        self.parent.helpText = _(
+            "Paint a structure on a few slices of a CT in the Segment Editor. This module carries it through the "
+            "volume with SAM2 along the axial, coronal and sagittal slices. For research and teaching, not for "
+            "clinical use."
+        )
+        self.parent.acknowledgementText = _(
+            "After M. L. Escoriza and P. Amargant Alvarez, Automatic Segmentation of 3D CT scans with SAM2 using a "
+            "zero-shot approach, arXiv:2603.23116. SAM 2 is by Meta."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer the synthetic CT with prepared seeds in the module Sample Data. It is computed, not downloaded."""
+    import SampleData
+
+    logic = SampleData.SampleDataLogic
+    if hasattr(logic, "registerCustomSampleDataCategory"):  # Slicer 5.12
+        logic.registerCustomSampleDataCategory("SAM2VolumeSeg", title=_("SAM2 Volume Segmentation"))
+    thumbnail = os.path.join(os.path.dirname(__file__), "Resources", "Icons", "SAM2VolumeSegPhantom.png")
+    logic.registerCustomSampleDataSource(
+        category="SAM2VolumeSeg",
+        sampleName="SAM2VolumeSegPhantom",
+        uris=[],  # nothing is downloaded; None raises in SampleDataSource
+        fileNames=[],
+        customDownloader=loadPhantom,
+        thumbnailFileName=thumbnail if os.path.isfile(thumbnail) else None,
+    )
+
+
+def loadPhantom(source=None):
+    """Add the synthetic CT, its painted slices and its reference to the scene; returns the three nodes."""
+    from SAM2VolumeSegLib.phantom import load_phantom_into_scene
+
+    nodes = list(load_phantom_into_scene())
+    if slicer.util.mainWindow() is not None:  # the button of Sample Data leaves showing to us
+        slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
+    return nodes
+
+
+class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Binds the panel to the parameter node and steps the run. What can be decided without Qt is decided elsewhere."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._guiTag = None
+        self._observedSegmentation = None
+        self._volume = None  # the CT as the engine has it
+        self._seeds = {}  # found on it, by segment ID
+        self._advice = None
+        self._items = []  # of readiness
+        self._plan = None  # (choices it is for, device, input size)
+        self._run = None
+        self._download = None
+        self._filling = False  # a table is being filled: its signals are not the user's
+
+    # ------------------------------------------------------------------------------------------------- opening, closing
+
+    def setup(self):
+        """Build the panel. Works without a main window."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/SAM2VolumeSeg.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        self.editor = self.ui.segmentEditorWidget
+        self.editor.setMaximumNumberOfUndoStates(10)
+        self.logic = SAM2VolumeSegLogic()
+        self.selectEditorNode()  # before the scene, so that what the editor selects by itself is kept in the node
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+
+        self._seedTimer = qt.QTimer()
+        self._seedTimer.setSingleShot(True)
+        self._seedTimer.setInterval(SEED_DELAY)
+        self._seedTimer.connect("timeout()", self.refreshSeeds)
+
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+
+        self.editor.connect("segmentationNodeChanged(vtkMRMLSegmentationNode*)", self.onEditorNodesChanged)
+        self.editor.connect("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", self.onEditorNodesChanged)
+        self.editor.connect("currentSegmentIDChanged(QString)", self.onSegmentChanged)
+        for name, handler in (
+            ("setupButton", self.onSetup),
+            ("downloadButton", self.onDownload),
+            ("deleteButton", self.onDelete),
+            ("cancelDownloadButton", self.onCancelDownload),
+            ("rotateViewsButton", self.onRotateViews),
+            ("nextSliceButton", self.onNextSlice),
+            ("absentButton", self.onAbsent),
+            ("propagateButton", self.onPropagate),
+            ("cancelButton", self.onCancel),
+            ("editResultButton", self.onEditResult),
+            ("editSeedsButton", self.onEditSeeds),
+            ("useSliceButton", self.onUseSlice),
+            ("recommendedButton", self.onRecommended),
+            ("paperButton", self.onPaper),
+            ("stockButton", self.onStock),
+        ):
+            getattr(self.ui, name).connect("clicked(bool)", handler)
+        self.ui.seedsTable.connect("cellClicked(int,int)", self.onSeedClicked)
+        self.ui.seedsTable.connect("currentCellChanged(int,int,int,int)", self.onSeedRow)
+        self.ui.seedsTable.connect("itemChanged(QTableWidgetItem*)", self.onSeedChecked)
+        self.ui.modelsTable.connect("itemSelectionChanged()", self.updateModelButtons)
+        for table in (self.ui.seedsTable, self.ui.modelsTable):
+            table.verticalHeader().setVisible(False)
+            table.horizontalHeader().setStretchLastSection(True)
+        self.ui.downloadProgressBar.setVisible(False)
+        self.ui.progressBar.setVisible(False)
+
+        self.initializeParameterNode()
+        self.ui.setupCollapsibleButton.collapsed = readiness.is_ready(self._items)
+
+    def cleanup(self):
+        """Slicer closes, or the module is reloaded."""
+        self.endRun()
+        self.onCancelDownload()
+        self._seedTimer.stop()
+        self.editor.setActiveEffect(None)  # an active effect leaves timers behind
+        self.setParameterNode(None)
+        self.removeObservers()
+
+    def onReload(self):
+        """Reload the library as well, which Slicer by itself would keep."""
+        packages = ("SAM2VolumeSegLib", "SAM2VolumeSegPanel")
+        for name in [name for name in sys.modules if name.split(".")[0] in packages]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def enter(self):
+        """The module is shown."""
+        self.selectEditorNode()
+        self.initializeParameterNode()
+        if slicer.util.mainWindow() is not None:
+            self.editor.installKeyboardShortcuts()
+        self.editor.setupViewObservations()
+        self.editor.updateWidgetFromMRML()
+
+    def exit(self):
+        """Another module is shown. A run goes on."""
+        self.editor.setActiveEffect(None)
+        self.editor.uninstallKeyboardShortcuts()
+        self.editor.removeViewObservations()
+        self.setParameterNode(None)
+
+    def onSceneStartClose(self, caller=None, event=None):
+        """The scene is about to be closed: let go of everything in it."""
+        self.endRun(_("The scene was closed; the run was cancelled."))
+        self.setParameterNode(None)
+        self.editor.setSegmentationNode(None)
+        self.editor.removeViewObservations()
+
+    def onSceneEndClose(self, caller=None, event=None):
+        """The scene is empty."""
+        if self.parent.isEntered:
+            self.selectEditorNode()
+            self.initializeParameterNode()
+            self.editor.updateWidgetFromMRML()
+
+    def onSceneEndImport(self, caller=None, event=None):
+        """A scene was loaded: its choices are shown."""
+        self.onSceneEndClose()
+
+    def selectEditorNode(self):
+        """The node that the Segment Editor of Slicer uses, so that both show the same work."""
+        node = self.logic.editorNode()
+        if self.editor.mrmlSegmentEditorNode() is not node:
+            self.editor.setMRMLSegmentEditorNode(node)
+
+    def initializeParameterNode(self):
+        """Bind the parameter node, and let it and the editor agree on the nodes to work on."""
+        self.setParameterNode(self.logic.getParameterNode())
+        p = self._parameterNode
+        segmentation = p.segmentation or self.editor.segmentationNode()
+        volume = p.volume or self.editor.sourceVolumeNode()
+        volume = volume or slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        if segmentation is None:
+            segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+        if segmentation is None and volume is not None and self.parent.isEntered:
+            segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+            segmentation.CreateDefaultDisplayNodes()
+        if segmentation is not None and self.editor.segmentationNode() is None:
+            self.editor.setSegmentationNode(segmentation)
+        if volume is not None and self.editor.sourceVolumeNode() is None:
+            self.editor.setSourceVolumeNode(volume)
+        self.onEditorNodesChanged()
+        self.updateReadiness()
+        self.refreshSeeds()
+
+    def setParameterNode(self, parameterNode):
+        """Bind the panel to a parameter node; None lets go of it."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self._parameterNode = parameterNode
+        self._guiTag = None
+        if self._parameterNode:
+            self._guiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self.observeSegmentation()
+        if self._parameterNode:
+            self.onParametersChanged()
+        else:
+            self._volume, self._seeds = None, {}
+
+    @contextmanager
+    def errorsShown(self):
+        """What the user can mend is one sentence in a box; anything else goes to the log as well."""
+        try:
+            yield
+        except InputError as error:
+            logging.info(str(error))
+            slicer.util.errorDisplay(str(error))
+        except Exception:
+            logging.exception("SAM2VolumeSeg")
+            slicer.util.errorDisplay(
+                _("Something unexpected went wrong. Nothing was written. Details are in the log (View, Error Log)."),
+                detailedText=traceback.format_exc(),
+            )
+
+    # ------------------------------------------------------------------------------------------------ nodes and choices
+
+    def onEditorNodesChanged(self, node=None):
+        """The user chose another segmentation or CT in the editor. A result that is being mended is not painted on."""
+        p = self._parameterNode
+        if not p:
+            return
+        segmentation, volume = self.editor.segmentationNode(), self.editor.sourceVolumeNode()
+        mending = segmentation is not None and segmentation is p.result and p.segmentation is not None
+        if not mending or p.segmentation is p.result:
+            p.segmentation = segmentation
+        if volume is None or volume.IsA("vtkMRMLScalarVolumeNode"):
+            p.volume = volume
+        self.observeSegmentation()
+        self.onParametersChanged()
+        self._seedTimer.start()
+
+    def observeSegmentation(self):
+        """Follow what is painted."""
+        node = self._parameterNode.segmentation if self._parameterNode else None
+        segmentation = node.GetSegmentation() if node else None
+        if segmentation is self._observedSegmentation:
+            return
+        events = [getattr(slicer.vtkSegmentation, name) for name in SEGMENTATION_EVENTS]
+        for event in events:
+            if self._observedSegmentation is not None:
+                self.removeObserver(self._observedSegmentation, event, self.onPainted)
+            if segmentation is not None:
+                self.addObserver(segmentation, event, self.onPainted)
+        self._observedSegmentation = segmentation
+
+    def onPainted(self, caller=None, event=None):
+        """Something was painted: look for seeds when the strokes are over."""
+        self._seedTimer.start()
+
+    def onSegmentChanged(self, segmentID=""):
+        """Another segment was selected in the editor."""
+        self.showSeeds()
+        self.updateEstimate()
+
+    def onParametersChanged(self, caller=None, event=None):
+        """A choice was changed, here, by a script or by a loaded scene."""
+        p = self._parameterNode
+        if not p:
+            return
+        self.logic.updateWindow(p)
+        byHand = p.window is ch.WindowChoice.BY_HAND
+        self.ui.windowLowerSpinBox.enabled = self.ui.windowUpperSpinBox.enabled = byHand
+        self.ui.rangeLowerSpinBox.enabled = self.ui.rangeUpperSpinBox.enabled = p.limitToRange
+        own = p.model is ch.ModelChoice.OWN
+        self.ui.ownCheckpointLineEdit.enabled = self.ui.ownArchitectureComboBox.enabled = own
+        self.ui.radiusSlider.enabled = not p.keepAllSeeds
+        chosen = (p.model, p.ownCheckpoint, p.ownArchitecture)
+        if chosen != getattr(self, "_readyFor", chosen):
+            self._readyFor = chosen
+            self.updateReadiness()
+        self._readyFor = chosen
+        separate = p.result is not None and p.result is not p.segmentation
+        for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
+            button.enabled = separate and self._run is None
+        self.showSeeds()
+        self.updateEstimate()
+
+    def onRecommended(self, checked=False):
+        """Set what this project recommends."""
+        self.setChoices(ch.RECOMMENDED)
+
+    def onPaper(self, checked=False):
+        """Set what the paper found best."""
+        self.setChoices(ch.PAPERS_BEST)
+
+    def onStock(self, checked=False):
+        """Set what SAM2 does with a video."""
+        self.setChoices(ch.STOCK_SAM2)
+
+    def setChoices(self, values):
+        """Set several choices at once."""
+        if not self._parameterNode:
+            return
+        with slicer.util.NodeModify(self._parameterNode):
+            for name, value in values.items():
+                setattr(self._parameterNode, name, value)
+
+
+class SAM2VolumeSegTest(ScriptedLoadableModuleTest):
+    """Reload and Test. More is in Testing/Python of this module."""
+
+    def setUp(self):
+        """Every test starts from an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def test_readiness_has_a_sentence_for_everything(self):
+        """Whatever is missing on this computer, the panel can say it."""
+        for item in readiness.check(SAM2VolumeSegLogic().facts()):
+            self.assertTrue(item.sentence)
+
+    def test_phantom_is_segmented_with_the_demo_model(self):
+        """From painted slices to a segmentation, as a script does it."""
+        choices = ch.Choices(model=ch.ModelChoice.DEMO, coronal=False, sagittal=False, direction=ch.Direction.FORWARD)
+        items = readiness.check(SAM2VolumeSegLogic().facts(choices))
+        if not readiness.is_ready(items):
+            self.skipTest(readiness.headline(items))
+        volume, painted, _reference = loadPhantom()
+        before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+        result = SAM2VolumeSegLogic().segment(volume, painted, choices)
+        after = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+        self.assertEqual(after, before + 1)
+        count = painted.GetSegmentation().GetNumberOfSegments()
+        self.assertEqual(result.GetSegmentation().GetNumberOfSegments(), count)

@@ -1,0 +1,165 @@
+"""The section "Propagate": what a run will take, stepping it, and its end."""
+
+import logging
+import time
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import estimate, readiness
+from SAM2VolumeSegLib.interactive.seed_table import position_text
+
+
+class RunSection:
+    """Part of SAM2VolumeSegWidget. A run is a generator that is stepped from the event loop: no thread."""
+
+    def wantedSegments(self):
+        """IDs of the segments that a run is for."""
+        if self._parameterNode.scope is ch.Scope.ALL:
+            return list(self._seeds)
+        segmentID, _name = self.currentSegment()
+        return [segmentID] if segmentID in self._seeds else []
+
+    def updateEstimate(self):
+        """How many slices, where, how long; and whether a run can start."""
+        p = self._parameterNode
+        if self._run is not None or not p:
+            self.ui.propagateButton.enabled = False
+            self.ui.cancelButton.enabled = self._run is not None
+            return
+        ready = readiness.is_ready(self._items)
+        text, wanted = "", self.wantedSegments() if self._volume is not None else []
+        try:
+            if not wanted:
+                text = _("Paint at least one slice first.")
+            else:
+                marks = self.marks()
+                seeds = {segmentID: self.usedSeeds(segmentID, marks) for segmentID in wanted}
+                ch.memory_of(p)
+                slices = estimate.count_slices(seeds, self._volume, p)
+                if not ready:
+                    text = _("Up to {n} slices. Finish \u201cSet up\u201d first.").format(n=slices)
+                elif not slices:
+                    text = _("Nothing is painted on the axes that are switched on under Advanced.")
+                    ready = False
+                else:
+                    text = self.estimateText(slices)
+        except InputError as error:
+            text, ready = str(error), False
+        self.ui.estimateLabel.text = text
+        self.ui.propagateButton.enabled = ready and bool(wanted)
+        self.ui.cancelButton.enabled = False
+
+    def estimateText(self, slices):
+        """The sentence before a run. The device is known once PyTorch is loaded, which is done after this event."""
+        p = self._parameterNode
+        wanted = (p.model, p.ownCheckpoint, p.device, p.inputSize)
+        if self._plan is None or self._plan[0] != wanted:
+            qt.QTimer.singleShot(0, self.preparePlan)
+            return _("Up to {n} slices. Looking at this computer...").format(n=slices)
+        if self._plan[1] is None:
+            raise InputError(self._plan[2])
+        key = estimate.timing_key(p.model.value, self._plan[1], self._plan[2])
+        return estimate.before_sentence(slices, self._plan[1], self.logic.timings().predict(key, slices))
+
+    def preparePlan(self):
+        """Load PyTorch, once in a session, and ask it for the device."""
+        p = self._parameterNode
+        if not p:
+            return
+        wanted = (p.model, p.ownCheckpoint, p.device, p.inputSize)
+        if self._plan is not None and self._plan[0] == wanted:
+            return
+        try:
+            self._plan = (wanted, *self.logic.devicePlan(p))
+        except InputError as error:
+            self._plan = (wanted, None, str(error))
+        except Exception:  # PyTorch is there but does not start
+            logging.exception("SAM2VolumeSeg")
+            text = _("PyTorch is installed but does not start. Restart Slicer; if that does not help, reinstall it.")
+            self._plan = (wanted, None, text)
+        self.updateEstimate()
+
+    def onPropagate(self, checked=False):
+        """Start a run."""
+        p = self._parameterNode
+        if self._run is not None or not p:
+            return
+        with self.errorsShown():
+            self.ui.progressLabel.text = _("Loading the model...")
+            slicer.app.processEvents()
+            marks = self.marks()
+            self._run = self.logic.startRun(p.volume, p.segmentation, p, self.wantedSegments(), marks)
+            # What the user changes during the run does not change how it ends.
+            self._ending = {
+                "target": p.target.value,
+                "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
+            }
+            self._show3D, self._ranWith = p.show3D, p
+            self._started = time.monotonic()
+            self._visited = 0
+            self.ui.progressBar.value = 0
+            self.ui.progressBar.setVisible(True)
+            self.onParametersChanged()
+            qt.QTimer.singleShot(0, self.onStep)
+        if self._run is None:
+            self.ui.progressLabel.text = ""
+
+    def onStep(self):
+        """Compute one slice; the event loop runs between two of them, so views and Cancel stay alive."""
+        if self._run is None:
+            return
+        with self.errorsShown():
+            try:
+                progress = self._run.step()
+                if progress is not None:
+                    self.showProgress(progress)
+                    qt.QTimer.singleShot(0, self.onStep)
+                    return
+                self.finishRun()
+                return
+            except Exception:
+                self.endRun(_("The run ended early. Nothing was written."))
+                raise
+
+    def showProgress(self, progress):
+        """Plane, slice, time left."""
+        self._visited = progress.done
+        self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
+        where = position_text(self._run.volume, progress.plane, progress.index)
+        self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
+
+    def finishRun(self):
+        """Write the result: one undo step, in the editor's history."""
+        run, seconds = self._run, time.monotonic() - self._started
+        same = self._ending["target"] == ch.Target.SAME.value
+        if same:
+            self.editor.saveStateForUndo()
+        node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
+        self.logic.remember(self._ranWith, self._visited, seconds)
+        if self._show3D:
+            node.CreateClosedSurfaceRepresentation()
+        if self._parameterNode and not same:
+            self._parameterNode.result = node
+        where = _("the painted segments") if same else f"\u201c{node.GetName()}\u201d"
+        text = _("Done in {time}. The result is in {where}. Look through it, slice by slice.")
+        self.endRun(text.format(time=estimate.duration(seconds), where=where))
+
+    def onCancel(self, checked=False):
+        """Stop the run."""
+        self.endRun(_("Cancelled. Nothing was written."))
+
+    def endRun(self, message=""):
+        """Let go of a run that is over, was cancelled or failed."""
+        if self._run is None:
+            return
+        run, self._run = self._run, None
+        if run.state != "written":
+            run.cancel()
+        self.ui.progressBar.setVisible(False)
+        self.ui.progressLabel.text = message
+        self.onParametersChanged()
+        self.updateEstimate()

@@ -1,0 +1,221 @@
+"""The Segment Editor effect "SAM2 propagate": window, model and Propagate inside the standard editor.
+
+Thin on purpose: choices, run and writing are those of module SAM2VolumeSeg, whose parameter node is shown here, so that
+both show the same. Slicer loads this file under the name of its folder: imports are absolute. That module is loaded
+first and has found the library.
+"""
+
+import logging
+import os
+import time
+import traceback
+
+import qt
+import slicer
+from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import estimate, readiness
+from SAM2VolumeSegLib.interactive.seed_table import Marks
+
+
+class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
+    """Carries what is painted through the volume, with the choices of module SAM2VolumeSeg."""
+
+    ownLogic = None  # shared: every editor of the application has a clone of the effect, the model is loaded once
+
+    def __init__(self, scriptedEffect):
+        scriptedEffect.name = "SAM2 propagate"
+        scriptedEffect.title = _("SAM2 propagate")
+        scriptedEffect.perSegment = False
+        scriptedEffect.requireSegments = True
+        AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
+        self.boxes = {}
+        self.run = None
+        self.starting = False
+
+    def clone(self):
+        import qSlicerSegmentationsEditorEffectsPythonQt as effects
+
+        clonedEffect = effects.qSlicerSegmentEditorScriptedEffect(None)
+        clonedEffect.setPythonSource(__file__.replace("\\", "/"))
+        return clonedEffect
+
+    def icon(self):
+        return qt.QIcon(os.path.join(os.path.dirname(__file__), "SegmentEditorEffect.png"))
+
+    def helpText(self):
+        return "<html>" + _(
+            "Paint a structure on a few slices, in one or more of the three views, then press Propagate: SAM2 carries "
+            "it through the volume. Slices that you painted stay as they are.<p>The module <b>SAM2 Volume Segmentation"
+            "</b> installs what is needed, shows the painted slices, says which slice would help most next, and has "
+            "all other choices. They are used here too."
+        )
+
+    def createCursor(self, widget):
+        return slicer.util.mainWindow().cursor
+
+    # ------------------------------------------------------------------------------------------------------- the panel
+
+    def setupOptionsFrame(self):
+        self.addBox("window", _("Window:"), ch.WindowChoice, _("The range of intensities that the model sees."))
+        self.addBox("model", _("Model:"), ch.ModelChoice, _("The network that does the work."))
+        self.addBox("scope", _("Segments:"), ch.Scope, _("Which structures are carried through the CT."))
+        self.addBox("target", _("Result into:"), ch.Target, _("One undo takes back what went into painted segments."))
+        self.propagateButton = self.addButton(
+            _("Propagate"), _("Carries the painted slices through the CT."), self.onPropagate
+        )
+        self.moduleButton = self.addButton(
+            _("All choices..."), _("Opens the module SAM2 Volume Segmentation."), self.onModule
+        )
+
+    def addBox(self, name, label, choices, toolTip):
+        """A combo box for a choice of the module's parameter node; its items know the choices by name."""
+        box = qt.QComboBox()
+        for choice in choices:
+            box.addItem(choice.label(), choice.name)
+        box.setToolTip(toolTip)
+        box.connect("currentIndexChanged(int)", self.updateMRMLFromGUI)
+        self.scriptedEffect.addLabeledOptionsWidget(label, box)
+        self.boxes[name] = (box, choices)
+
+    def addButton(self, text, toolTip, handler):
+        button = qt.QPushButton(text)
+        button.setToolTip(toolTip)
+        button.connect("clicked(bool)", handler)
+        self.scriptedEffect.addOptionsWidget(button)
+        return button
+
+    def logic(self):
+        """The module's logic with the model that it has loaded; one of its own where the module was not opened yet."""
+        widget = getattr(slicer.modules, "SAM2VolumeSegWidget", None)
+        if getattr(widget, "logic", None) is not None:
+            return widget.logic
+        if SegmentEditorEffect.ownLogic is None:
+            from SAM2VolumeSeg import SAM2VolumeSegLogic
+
+            SegmentEditorEffect.ownLogic = SAM2VolumeSegLogic()
+        return SegmentEditorEffect.ownLogic
+
+    def activate(self):
+        self.updateGUIFromMRML()
+
+    def updateGUIFromMRML(self):
+        """Show the module's choices; it calls this also while other effects are active, or the scene is closed."""
+        if not self.boxes or not self.scriptedEffect.active() or slicer.mrmlScene.IsClosing():
+            return
+        parameterNode = self.logic().getParameterNode()
+        for name, (box, _choices) in self.boxes.items():
+            wasBlocked = box.blockSignals(True)
+            box.setCurrentIndex(box.findData(getattr(parameterNode, name).name))
+            box.blockSignals(wasBlocked)
+
+    def updateMRMLFromGUI(self, _index=None):
+        parameterNode = self.logic().getParameterNode()
+        with slicer.util.NodeModify(parameterNode):
+            for name, (box, choices) in self.boxes.items():
+                setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
+
+    def onModule(self, checked=False):
+        slicer.util.selectModule("SAM2VolumeSeg")
+
+    # --------------------------------------------------------------------------------------------------------- the run
+
+    def onPropagate(self, checked=False):
+        """Run to the end with a progress window. The scene changes at the end, or not at all."""
+        if self.run is not None or self.starting:
+            return
+        self.starting = True
+        self.propagateButton.enabled = False
+        dialog = slicer.util.createProgressDialog(
+            labelText=_("Loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
+        )
+        try:
+            slicer.app.processEvents()
+            self.propagate(dialog)
+        except InputError as error:
+            if not dialog.wasCanceled:
+                slicer.util.errorDisplay(str(error))
+        except Exception:
+            logging.exception("SAM2 propagate")
+            written = self.run is not None and self.run.state == "written"
+            text = _("Something unexpected went wrong. Details are in the log (View, Error Log).")
+            text += " " + (_("The result was written.") if written else _("Nothing was written."))
+            slicer.util.errorDisplay(text, detailedText=traceback.format_exc())
+        finally:
+            self.cancel()
+            self.starting = False
+            dialog.close()
+            self.propagateButton.enabled = True
+
+    def propagate(self, dialog):
+        """Start, step and finish a run. Raises InputError; returns without a word when it was cancelled."""
+        logic, editorNode = self.logic(), self.scriptedEffect.parameterSetNode()
+        volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
+        parameterNode = self.chosen(logic, volumeNode, segmentationNode)
+        # What is changed during the run does not change how it ends.
+        target, show3D = parameterNode.target, parameterNode.show3D
+        intensityRange = None
+        if parameterNode.limitToRange:
+            intensityRange = (parameterNode.rangeLower, parameterNode.rangeUpper)
+        segmentIDs = [editorNode.GetSelectedSegmentID()] if parameterNode.scope is ch.Scope.SELECTED else None
+
+        started, visited = time.monotonic(), 0
+        run = logic.startRun(volumeNode, segmentationNode, parameterNode, segmentIDs, self.marks(parameterNode))
+        self.run = run  # deactivating the effect cancels it
+        while (progress := run.step()) is not None:
+            visited = progress.done
+            dialog.value = round(100 * progress.done / max(progress.total, 1))
+            left = estimate.duration(progress.seconds_left)
+            dialog.labelText = _("{name}: {done} of {total} slices. About {left} left.").format(
+                name=progress.segment, done=progress.done, total=progress.total, left=left
+            )
+            slicer.app.processEvents()
+            if dialog.wasCanceled:
+                return
+        same = target is ch.Target.SAME
+        if same and editorNode.GetSegmentationNode() is not segmentationNode:
+            raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
+        if same:
+            self.scriptedEffect.saveStateForUndo()
+        node = run.finish(target=target.value, editor_node=editorNode, intensity_range=intensityRange)
+        logic.remember(parameterNode, visited, time.monotonic() - started)
+        if not same:
+            parameterNode.result = node
+        if show3D:
+            node.CreateClosedSurfaceRepresentation()
+
+    def chosen(self, logic, volumeNode, segmentationNode):
+        """The module's parameter node for what the editor shows. Raises InputError where something is missing."""
+        if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
+            raise InputError(_("No CT is chosen. Choose the source volume above, and paint on it."))
+        parameterNode = logic.getParameterNode()
+        missing = [item for item in readiness.check(logic.facts(parameterNode)) if not item.ready]
+        if missing:
+            where = _("You find it in the module SAM2 Volume Segmentation (button \u201cAll choices...\u201d).")
+            raise InputError(f"{missing[0].sentence} {where}")
+        with slicer.util.NodeModify(parameterNode):
+            parameterNode.volume, parameterNode.segmentation = volumeNode, segmentationNode
+        logic.updateWindow(parameterNode)
+        return parameterNode
+
+    def marks(self, parameterNode):
+        """What was switched off or marked absent in the module, unless it was for other nodes."""
+        nodes = (parameterNode.marksVolume, parameterNode.marksSegmentation)
+        if nodes != (parameterNode.volume, parameterNode.segmentation):
+            return Marks()
+        return Marks.from_strings(parameterNode.absent, parameterNode.skipped)
+
+    def cancel(self):
+        """Let go of a run. One that is not written changes nothing."""
+        if self.run is not None:
+            self.run.cancel()
+            self.run = None
+
+    def deactivate(self):
+        self.cancel()
+
+    def cleanup(self):
+        self.cancel()

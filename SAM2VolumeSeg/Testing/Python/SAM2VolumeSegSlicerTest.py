@@ -1,0 +1,382 @@
+"""The module in a real Slicer. Unattended, with a main window or without:
+
+    Slicer --testing --no-splash [--no-main-window] --disable-cli-modules --additional-module-paths SAM2VolumeSeg
+        --python-code "import slicer.testing;
+                       slicer.testing.runUnitTest(['SAM2VolumeSeg/Testing/Python'], 'SAM2VolumeSegSlicerTest')"
+
+Only what needs PyTorch or sam2 is skipped where they are missing, and painting with the mouse where there is no window.
+"""
+
+import json
+import os
+import tempfile
+import time
+import unittest
+
+import qt
+import slicer
+import vtk
+
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import readiness
+from SAM2VolumeSegLib.phantom import load_phantom_into_scene
+
+PROVENANCE = "SAM2VolumeSeg.Provenance"
+VIEWS = {"Red": "axial", "Green": "coronal", "Yellow": "sagittal"}
+
+
+class SAM2VolumeSegSlicerTest(unittest.TestCase):
+    """The user's way through the module."""
+
+    def setUp(self):
+        slicer.mrmlScene.Clear()
+        self.panel = self.openPanel()
+
+    def tearDown(self):
+        self.panel.endRun()
+        slicer.mrmlScene.Clear()
+
+    # -------------------------------------------------------------------------------------------------- ways and means
+
+    def openPanel(self):
+        """The module's widget, entered where there is a main window."""
+        if slicer.util.mainWindow() is not None:
+            slicer.util.selectModule("SAM2VolumeSeg")
+            return slicer.util.getModuleWidget("SAM2VolumeSeg")
+        panel = slicer.util.getModuleWidget("SAM2VolumeSeg")
+        panel.initializeParameterNode()
+        return panel
+
+    def loadPhantom(self):
+        """CT, painted slices and reference, chosen in the panel; a run takes one segment on one axis (fast)."""
+        volume, painted, reference = load_phantom_into_scene()
+        self.panel.editor.setSegmentationNode(painted)
+        self.panel.editor.setSourceVolumeNode(volume)
+        p = self.panel._parameterNode
+        p.model = ch.ModelChoice.DEMO
+        p.direction = ch.Direction.FORWARD
+        p.coronal = p.sagittal = False
+        p.scope = ch.Scope.SELECTED
+        self.panel.editor.setCurrentSegmentID(self.segmentIDs(painted)[0])
+        self.waitUntil(lambda: self.panel._seeds, "painted slices are found")
+        return volume, painted, reference
+
+    def waitUntil(self, condition, what, seconds=300):
+        """Let Slicer work until something has happened."""
+        end = time.monotonic() + seconds
+        while not condition():
+            self.assertLess(time.monotonic(), end, f"waited in vain: {what}")
+            slicer.app.processEvents()
+
+    def needEngine(self):
+        """Skip where PyTorch or sam2 is missing; they are not installed in testing mode."""
+        items = readiness.check(self.panel.logic.facts(ch.Choices(model=ch.ModelChoice.DEMO)))
+        if not readiness.is_ready(items):
+            self.skipTest(readiness.headline(items))
+
+    def propagate(self):
+        """Press Propagate and wait for the end."""
+        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
+        self.panel.ui.propagateButton.click()
+        self.assertIsNotNone(self.panel._run, self.panel.ui.estimateLabel.text)
+        self.waitUntil(lambda: self.panel._run is None, "the run ends", 1800)
+
+    def voxels(self, node, segmentID, volume):
+        """A segment on the CT's grid."""
+        return slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentID, volume) > 0
+
+    def segmentIDs(self, node):
+        """All segments of a node."""
+        segmentation = node.GetSegmentation()
+        return [segmentation.GetNthSegmentID(n) for n in range(segmentation.GetNumberOfSegments())]
+
+    def segmentationCount(self):
+        """Segmentation nodes in the scene."""
+        return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+    def rows(self):
+        """The seed table as text."""
+        table = self.panel.ui.seedsTable
+        return [[table.item(row, column).text() for column in range(4)] for row in range(table.rowCount)]
+
+    # ------------------------------------------------------------------------------------------------- opening, set up
+
+    def test_set_up_section(self):
+        """What is missing is said, models are listed, and testing mode installs nothing."""
+        self.assertTrue(self.panel.ui.headlineLabel.text)
+        self.assertTrue(self.panel.ui.readinessLabel.text)
+        self.assertEqual(self.panel.ui.modelsTable.rowCount, 5)
+        self.panel.ui.setupButton.click()
+        self.assertTrue(self.panel.ui.headlineLabel.text)
+
+    def test_every_choice_is_bound(self):
+        """Widgets write to the parameter node, and follow it."""
+        p, ui = self.panel._parameterNode, self.panel.ui
+        p.radius = 0.55
+        self.assertAlmostEqual(ui.radiusSlider.value, 0.55)
+        ui.recentSpinBox.value = 1
+        self.assertEqual(p.recent, 1)
+        for choice in ch.WindowChoice:
+            p.window = choice
+            self.assertEqual(ui.windowComboBox.currentText, choice.label())
+        ui.directionComboBox.currentIndex = 1
+        self.assertEqual(p.direction, ch.Direction.FORWARD)
+        ui.stockButton.click()
+        self.assertEqual(ui.recentSpinBox.value, 6)
+        ui.paperButton.click()
+        self.assertEqual(ui.recentSpinBox.value, 2)
+
+    def test_the_editor_is_shared(self):
+        """The Segment Editor of Slicer and this module work on the same nodes."""
+        volume, painted, _reference = self.loadPhantom()
+        node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+        self.assertIs(self.panel.editor.mrmlSegmentEditorNode(), node)
+        self.assertIs(node.GetSegmentationNode(), painted)
+        self.assertIs(node.GetSourceVolumeNode(), volume)
+        self.assertIs(self.panel._parameterNode.volume, volume)
+
+    # ----------------------------------------------------------------------------------------------------------- seeds
+
+    def test_seed_table(self):
+        """Seeds are listed, can be switched off, and move the views."""
+        volume, _painted, _reference = self.loadPhantom()
+        rows = self.rows()
+        self.assertGreaterEqual(len(rows), 3)
+        self.assertEqual({row[1] for row in rows}, set(VIEWS.values()))
+        self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
+        self.assertEqual(len(list(self.panel._parameterNode.skipped)), 1)
+        red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if red is not None:
+            slicer.util.setSliceViewerLayers(background=volume, fit=True)
+            self.panel.ui.rotateViewsButton.click()
+            self.panel.ui.seedsTable.setCurrentCell(1, 1)
+            first = red.GetSliceOffset()
+            self.panel.ui.seedsTable.setCurrentCell(2, 1)
+            self.assertNotEqual(red.GetSliceOffset(), first)
+
+    def test_painting_with_the_effect_in_all_three_views(self):
+        """One stroke in each view gives one seed in each plane."""
+        if slicer.app.layoutManager() is None:
+            self.skipTest("Painting needs the slice views of the main window.")
+        volume, painted, _reference = self.loadPhantom()
+        segmentID = painted.GetSegmentation().AddEmptySegment("stroke", "Stroke")
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+        self.panel.onRotateViews()
+        editor = self.panel.editor
+        editor.setCurrentSegmentID(segmentID)
+        editor.setActiveEffectByName("Paint")
+        effect = editor.activeEffect()
+        self.assertIsNotNone(effect)
+        effect.setParameter("BrushSphere", "0")
+        effect.setCommonParameter("BrushDiameterIsRelative", "0")
+        effect.setCommonParameter("BrushAbsoluteDiameter", "12")
+        for name in VIEWS:
+            widget = slicer.app.layoutManager().sliceWidget(name)
+            slicer.app.processEvents()
+            view = widget.sliceView()
+            middle = (view.width // 2, view.height // 2)
+            slicer.util.clickAndDrag(widget, start=middle, end=(middle[0] + 12, middle[1]))
+        editor.setActiveEffect(None)
+        self.waitUntil(lambda: {row[1] for row in self.rows()} == set(VIEWS.values()), "three planes are found", 30)
+        self.assertEqual(len(self.rows()), 3)
+
+    def test_absent_here_and_next_slice(self):
+        """The shown slice is marked; the button for the next slice moves a view or is off."""
+        self.loadPhantom()
+        red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if red is None:
+            self.skipTest("There is no slice view without a main window.")
+        self.panel.onRotateViews()
+        bounds = [0.0] * 6
+        self.panel._parameterNode.volume.GetRASBounds(bounds)
+        red.SetSliceOffset(bounds[5] - 1)
+        before = len(self.rows())
+        self.panel.ui.absentButton.click()
+        self.assertEqual(len(self.rows()), before + 1)
+        self.panel.ui.absentButton.click()
+        self.assertEqual(len(self.rows()), before)
+        self.panel.ui.nextSliceButton.click()
+
+    # ---------------------------------------------------------------------------------------------------------- window
+
+    def test_window_preview(self):
+        """The display follows the window and comes back; the voxels stay."""
+        volume, _painted, _reference = self.loadPhantom()
+        display = volume.GetDisplayNode()
+        display.SetAutoWindowLevel(0)
+        display.SetWindowLevelMinMax(-20, 300)
+        before = slicer.util.arrayFromVolume(volume).copy()
+        self.panel.ui.showWindowCheckBox.click()
+        self.assertEqual((display.GetWindowLevelMin(), display.GetWindowLevelMax()), (-100, 900))
+        self.panel._parameterNode.window = ch.WindowChoice.LUNG
+        self.assertEqual(display.GetWindowLevelMin(), -1200)
+        self.panel.ui.showWindowCheckBox.click()
+        self.assertEqual((display.GetWindowLevelMin(), display.GetWindowLevelMax()), (-20, 300))
+        self.assertTrue((slicer.util.arrayFromVolume(volume) == before).all())
+
+    # ------------------------------------------------------------------------------------------------------------- run
+
+    def test_run_with_the_demo_model(self):
+        """A new segmentation with the same names and colors, close to the reference, and how it was made."""
+        self.needEngine()
+        volume, painted, reference = self.loadPhantom()
+        self.panel._parameterNode.scope = ch.Scope.ALL
+        before = self.segmentationCount()
+        self.propagate()
+        self.assertEqual(self.segmentationCount(), before + 1)
+        result = self.panel._parameterNode.result
+        self.assertIsNot(result, painted)
+        scores = []
+        for segmentID in self.segmentIDs(painted):
+            source = painted.GetSegmentation().GetSegment(segmentID)
+            resultID = result.GetSegmentation().GetSegmentIdBySegmentName(source.GetName())
+            self.assertTrue(resultID, source.GetName())
+            self.assertEqual(result.GetSegmentation().GetSegment(resultID).GetColor(), source.GetColor())
+            referenceID = reference.GetSegmentation().GetSegmentIdBySegmentName(source.GetName())
+            found, wanted = self.voxels(result, resultID, volume), self.voxels(reference, referenceID, volume)
+            scores.append(2 * (found & wanted).sum() / (found.sum() + wanted.sum()))
+        self.assertGreater(sum(scores) / len(scores), 0.6, scores)
+        made = json.loads(result.GetAttribute(PROVENANCE))
+        self.assertEqual(made["model"]["name"], "demo")
+
+    def test_cancel(self):
+        """Nothing is written."""
+        self.needEngine()
+        self.loadPhantom()
+        before = self.segmentationCount()
+        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
+        self.panel.ui.propagateButton.click()
+        self.waitUntil(
+            lambda: self.panel.ui.progressBar.value > 0 or self.panel._run is None, "the first slice is done"
+        )
+        self.panel.ui.cancelButton.click()
+        self.assertIsNone(self.panel._run)
+        for _round in range(20):
+            slicer.app.processEvents()
+        self.assertEqual(self.segmentationCount(), before)
+        self.assertTrue(self.panel.ui.propagateButton.enabled)
+
+    def test_undo_is_one_step(self):
+        """Into the painted segments, and back with one undo; redo brings it again."""
+        self.needEngine()
+        volume, painted, _reference = self.loadPhantom()
+        segmentID = self.segmentIDs(painted)[0]
+        before = self.voxels(painted, segmentID, volume)
+        self.panel._parameterNode.target = ch.Target.SAME
+        self.propagate()
+        after = self.voxels(painted, segmentID, volume)
+        self.assertGreater(after.sum(), before.sum())
+        self.panel.editor.undo()
+        self.assertTrue((self.voxels(painted, segmentID, volume) == before).all())
+        self.panel.editor.redo()
+        self.assertTrue((self.voxels(painted, segmentID, volume) == after).all())
+
+    def test_correct_and_go_again(self):
+        """A slice of the result becomes a seed."""
+        self.needEngine()
+        self.loadPhantom()
+        red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if red is None:
+            self.skipTest("There is no slice view without a main window.")
+        self.propagate()
+        self.panel.onRotateViews()
+        axial = [row for row in self.panel._rows if row.plane.value == "axial"]
+        self.panel.goTo(axial[0].plane, (axial[0].index + axial[1].index) // 2)
+        before = len(self.rows())
+        self.panel.ui.editResultButton.click()
+        self.panel.ui.useSliceButton.click()
+        self.assertEqual(len(self.rows()), before + 1)
+        self.panel.ui.editSeedsButton.click()
+        self.assertIs(self.panel.editor.segmentationNode(), self.panel._parameterNode.segmentation)
+
+    def test_script(self):
+        """Three lines, no panel."""
+        self.needEngine()
+        from SAM2VolumeSeg import SAM2VolumeSegLogic
+
+        volume, painted, _reference = load_phantom_into_scene()
+        choices = ch.Choices(model=ch.ModelChoice.DEMO, coronal=False, sagittal=False, direction=ch.Direction.FORWARD)
+        wanted = self.segmentIDs(painted)[:1]
+        result = SAM2VolumeSegLogic().segment(volume, painted, choices, segmentIDs=wanted)
+        self.assertEqual(len(self.segmentIDs(result)), 1)
+
+    # ----------------------------------------------------------------------------------------------------------- scene
+
+    def test_a_saved_scene_restores_everything(self):
+        """Choices, marks, nodes and where a result came from."""
+        self.needEngine()
+        self.loadPhantom()
+        self.propagate()
+        p = self.panel._parameterNode
+        p.radius = 0.45
+        self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
+        names = (p.volume.GetName(), p.segmentation.GetName(), p.result.GetName())
+        made, skipped = p.result.GetAttribute(PROVENANCE), list(p.skipped)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrb")
+            self.assertTrue(slicer.util.saveScene(path))
+            slicer.mrmlScene.Clear()
+            slicer.util.loadScene(path)
+        self.panel = self.openPanel()
+        self.panel.initializeParameterNode()
+        p = self.panel._parameterNode
+        self.assertEqual((p.volume.GetName(), p.segmentation.GetName(), p.result.GetName()), names)
+        self.assertAlmostEqual(p.radius, 0.45)
+        self.assertEqual(p.result.GetAttribute(PROVENANCE), made)
+        self.assertEqual(list(p.skipped), skipped)
+        self.assertEqual(sum(len(slices) for slices in self.panel.marks().skipped.values()), 1)
+
+    def test_closing_the_scene_while_a_run_goes_on(self):
+        """The run is cancelled, and the panel can be used again."""
+        self.needEngine()
+        self.loadPhantom()
+        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
+        self.panel.ui.propagateButton.click()
+        slicer.app.processEvents()
+        slicer.mrmlScene.Clear()
+        for _round in range(20):
+            slicer.app.processEvents()
+        self.assertIsNone(self.panel._run)
+        self.panel = self.openPanel()
+        self.loadPhantom()
+        self.assertTrue(self.rows())
+
+    def test_deleting_the_ct_while_a_run_goes_on(self):
+        """The run ends with a sentence; nothing is written."""
+        self.needEngine()
+        volume, _painted, _reference = self.loadPhantom()
+        before = self.segmentationCount()
+        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
+        self.panel.ui.propagateButton.click()
+        slicer.mrmlScene.RemoveNode(volume)
+        self.waitUntil(lambda: self.panel._run is None, "the run ends")
+        self.assertEqual(self.segmentationCount(), before)
+
+    def test_an_oblique_ct_turns_the_views_or_says_why_not(self):
+        """Views at an angle are noticed; the button turns them."""
+        volume, _painted, _reference = self.loadPhantom()
+        red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if red is None:
+            self.skipTest("There is no slice view without a main window.")
+        transform = vtk.vtkTransform()
+        transform.RotateX(20)
+        matrix = vtk.vtkMatrix4x4()
+        volume.GetIJKToRASMatrix(matrix)
+        vtk.vtkMatrix4x4.Multiply4x4(transform.GetMatrix(), matrix, matrix)
+        volume.SetIJKToRASMatrix(matrix)
+        self.panel.updateViews()
+        self.assertTrue(self.panel.ui.viewsLabel.text)
+        self.panel.ui.rotateViewsButton.click()
+        self.assertEqual(self.panel.ui.viewsLabel.text, "")
+
+    def test_reload(self):
+        """Reload, as a developer does, twice."""
+        for _round in range(2):
+            self.panel.onReload()
+            self.panel = slicer.util.getModuleWidget("SAM2VolumeSeg")
+            self.assertTrue(self.panel.ui.headlineLabel.text)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,343 @@
+"""What the panel decides without Qt: readiness, set-up, seed table, advice, estimate, choices."""
+
+import os
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import estimate, facts, readiness, setup
+from SAM2VolumeSegLib.interactive.advice import advise
+from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
+from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
+from SAM2VolumeSegLib.segment import Segmenter
+from SAM2VolumeSegLib.segment.settings import PAPER, RECOMMENDED, STOCK_SAM2
+from SAM2VolumeSegLib.volume import Plane, Volume
+
+READY = readiness.Facts(
+    python=(3, 12, 10), slicer=(5, 12, 3), torch="2.13.0+cpu", torch_extension=True, sam2="1.1.0", model_present=True
+)
+
+
+def a_ball(shape=(40, 40, 40), spacing=(1.0, 1.0, 1.0), flip=False):
+    k, j, i = np.indices(shape)
+    mask = ((k - 20) / 10) ** 2 + ((j - 20) / 8) ** 2 + ((i - 20) / 6) ** 2 <= 1
+    matrix = np.diag([*spacing, 1.0])
+    if flip:
+        matrix[2] *= -1
+    return Volume(np.where(mask, 500, 0).astype(np.int16), matrix, "ball"), mask
+
+
+def seed(volume, mask, plane, index):
+    return SeedSlice(plane, index, volume.view(plane).slice(mask, index).copy())
+
+
+# ------------------------------------------------------------------------------------------------------------ readiness
+
+
+def test_nothing_is_missing_when_everything_is_there():
+    items = readiness.check(READY)
+    assert readiness.is_ready(items) and readiness.headline(items) == "Everything is ready."
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words", "can_set_up"),
+    [
+        ({"slicer": (5, 8, 1), "python": (3, 9, 10)}, "a newer Slicer", "download.slicer.org", False),
+        ({"torch": None}, "PyTorch", "Press Set up", True),
+        ({"torch": None, "intel_mac": True}, "PyTorch", "Apple chip", False),
+        ({"torch": "2.2.2", "intel_mac": True}, "a newer PyTorch", "Apple chip", False),
+        ({"torch": "2.2.2"}, "a newer PyTorch", "PyTorch Utils", False),
+        ({"sam2": None}, "sam2", "Press Set up", True),
+        ({"sam2": "0.4.1"}, "a newer sam2", "Press Set up", True),
+        ({"sam2": "1.0", "foreign_sam2": "/opt/Slicer/sam2"}, "the right sam2", "/opt/Slicer/sam2", False),
+        ({"missing": ("iopath>=0.1.10",)}, "some small packages", "iopath", True),
+        ({"model_present": False, "model_megabytes": 184.4}, "the model \u201csmall\u201d", "184 MB", False),
+        ({"model_present": False, "model": "own"}, "the model file", "choose the file", False),
+    ],
+)
+def test_each_missing_thing_has_its_own_sentence_and_way_out(changes, name, words, can_set_up):
+    items = readiness.check(replace(READY, **changes))
+    missing = [item for item in items if not item.ready]
+    assert [item.name for item in missing] == [name]
+    assert words in missing[0].sentence and missing[0].sentence.endswith(".")
+    assert readiness.can_set_up(items) is can_set_up
+    assert name in readiness.headline(items)
+
+
+def test_several_missing_things_are_listed_in_the_order_in_which_they_are_met():
+    items = readiness.check(replace(READY, torch=None, sam2=None, model_present=False))
+    assert readiness.headline(items).startswith("Still missing: PyTorch, sam2 and the model \u201csmall\u201d.")
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"), [("2.13.0+cpu", (2, 13, 0)), ("2.6.0rc1", (2, 6, 0)), ("5.13", (5, 13)), (None, ()), ("x", ())]
+)
+def test_versions_compare_as_numbers(text, numbers):
+    assert readiness.version_tuple(text) == numbers
+
+
+def test_this_machine_is_found_to_be_ready_with_the_demo_model():
+    found = facts.gather("5.12.3", ch.Choices(model=ch.ModelChoice.DEMO))
+    assert readiness.is_ready(readiness.check(found)), readiness.headline(readiness.check(found))
+
+
+def test_a_foreign_sam2_in_front_is_recognised(tmp_path, monkeypatch):
+    import sys
+
+    (tmp_path / "sam2").mkdir()
+    (tmp_path / "sam2" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "sam2"]:
+        monkeypatch.delitem(sys.modules, name)
+    found = facts.gather("5.12", ch.Choices(model=ch.ModelChoice.DEMO))
+    assert found.foreign_sam2 == str(tmp_path / "sam2")
+
+
+# --------------------------------------------------------------------------------------------------------------- set up
+
+
+class Tools:
+    def __init__(self, fail=False):
+        self.calls, self.fail = [], fail
+
+    def install_torch(self, requirement):
+        self.calls.append(("torch", requirement))
+
+    def pip_install(self, arguments):
+        if self.fail:
+            raise OSError("no network")
+        self.calls.append((*arguments, os.environ.get("SAM2_BUILD_CUDA")))
+
+
+def test_set_up_installs_what_is_missing_in_order_and_nothing_that_slicer_ships(monkeypatch):
+    monkeypatch.delenv("SAM2_BUILD_CUDA", raising=False)
+    bare = replace(READY, torch=None, sam2=None, missing=tuple(facts.SMALL_PACKAGES))
+    tools, seen = Tools(), []
+    setup.install(setup.steps(bare, tools), lambda step: seen.append(step.name))
+    assert tools.calls[0] == ("torch", ">=2.5.1")
+    assert tools.calls[2] == ("--no-deps", "--no-build-isolation", "sam2==1.1.0", "0")
+    assert len(seen) == 3 and "SAM2_BUILD_CUDA" not in os.environ
+    text = " ".join(str(part) for call in tools.calls for part in call).lower()
+    assert not any(name in text for name in ("numpy", "simpleitk", "torchvision"))
+
+
+def test_the_question_says_what_how_large_and_from_where():
+    bare = replace(READY, torch=None, sam2=None, missing=("iopath>=0.1.10",))
+    text = setup.question(setup.steps(bare, Tools()))
+    for words in ("PyTorch", "3 GB", "PyTorch extension", "sam2 1.1.0", "iopath", "pypi.org", "not sent anywhere"):
+        assert words in text
+
+
+def test_a_failed_step_is_told_in_a_sentence_and_the_rest_is_not_tried():
+    bare = replace(READY, sam2=None, missing=("iopath>=0.1.10",))
+    with pytest.raises(InputError, match=r"Small packages could not be installed.*internet"):
+        setup.install(setup.steps(bare, Tools(fail=True)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"torch": None, "torch_extension": False}, "Extensions Manager, install PyTorch"),
+        ({"torch": None, "intel_mac": True}, "Intel version"),
+        ({"can_install": False, "sam2": None}, "testing mode"),
+        ({}, "installed already"),
+        ({"sam2": None}, None),
+    ],
+)
+def test_what_stands_in_the_way_is_told_before_anything_is_asked(changes, words):
+    found = replace(READY, **changes)
+    reason = setup.refusal(readiness.check(found), found)
+    assert reason is None if words is None else words in reason
+
+
+# ---------------------------------------------------------------------------------------------------------------- seeds
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_rows_go_from_bottom_to_top_whatever_the_storage_order(flip):
+    volume, mask = a_ball(flip=flip)
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (25, 15, 20)] + [seed(volume, mask, Plane.SAGITTAL, 20)]
+    rows = seed_rows(seeds, volume, absent=[(Plane.AXIAL, 35)], skipped=[(Plane.AXIAL, 20)])
+    axial = [row for row in rows if row.plane is Plane.AXIAL]
+    assert [volume.view(Plane.AXIAL).position_mm(row.index) for row in axial] == sorted(
+        volume.view(Plane.AXIAL).position_mm(row.index) for row in axial
+    )
+    by_index = {row.index: row for row in axial}
+    assert by_index[35].absent and by_index[35].area == "absent here"
+    assert not by_index[20].used and by_index[15].used
+    assert rows[-1].plane is Plane.SAGITTAL and rows[-1].area == f"{mask[:, :, 20].sum()} mm²"
+
+
+def test_positions_are_written_as_in_the_slice_views():
+    volume, _mask = a_ball(flip=True)
+    assert position_text(volume, Plane.AXIAL, 12) == "I 12.0 mm"
+    assert position_text(volume, Plane.CORONAL, 12) == "A 12.0 mm"
+    assert position_text(volume, Plane.AXIAL, 0) == "S 0.0 mm"
+
+
+def test_marks_survive_a_scene_and_odd_names():
+    marks = Marks()
+    marks.switch("Segment:1;x", (Plane.AXIAL, 3), used=False)
+    volume, mask = a_ball()
+    assert marks.mark_absent("b", (Plane.CORONAL, 1), [seed(volume, mask, Plane.AXIAL, 20)], volume)
+    again = Marks.from_strings(*marks.strings())
+    assert again.skipped == {"Segment:1;x": [(Plane.AXIAL, 3)]} and again.absent == {"b": [(Plane.CORONAL, 1)]}
+    assert Marks.from_strings(["nonsense", "axial:x:b", "axial:1:"], []).absent == {}
+
+
+def test_a_painted_slice_cannot_be_marked_absent():
+    volume, mask = a_ball()
+    with pytest.raises(InputError, match="has paint of this segment"):
+        Marks().mark_absent("b", (Plane.AXIAL, 20), [seed(volume, mask, Plane.AXIAL, 20)], volume)
+
+
+def test_switched_off_seeds_and_marks_beyond_the_ct_are_not_used():
+    volume, mask = a_ball()
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (15, 20)]
+    used = used_seeds(seeds, volume, [(Plane.AXIAL, 35), (Plane.AXIAL, 99)], [(Plane.AXIAL, 20)])
+    assert [(s.index, s.absent) for s in used] == [(15, False), (35, True)]
+
+
+# --------------------------------------------------------------------------------------------------------------- advice
+
+
+def test_advice_leads_from_one_slice_to_three_on_every_axis():
+    """Ends first, then the largest gap, then the next axis; and it comes to an end."""
+    volume, mask = a_ball()
+    seeds, asked = [seed(volume, mask, Plane.AXIAL, 20)], []
+    for _press in range(20):
+        advice = advise(seeds, volume)
+        if advice.next is None:
+            break
+        asked.append(advice.next)
+        plane, index = advice.next
+        inside = np.flatnonzero(mask.any(axis=tuple(n for n in range(3) if n != volume.view(plane).axis)))
+        index = int(np.clip(index, inside[0] + 1, inside[-1] - 1))  # the user paints the nearest slice that shows it
+        seeds.append(seed(volume, mask, plane, index))
+    assert len(asked) == 8 and advice.sentence.startswith("9 painted slices: 3 axial, 3 coronal, 3 sagittal.")
+    planes = [plane for plane, _index in asked]
+    assert planes == [Plane.AXIAL] * 2 + [Plane.CORONAL] * 3 + [Plane.SAGITTAL] * 3
+    assert "the paper found best" in advice.sentence
+
+
+def test_known_ends_come_before_gaps():
+    volume, mask = a_ball()
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (18, 24)] + [seed(volume, mask, Plane.CORONAL, 20)]
+    advice = advise(seeds, volume)
+    assert advice.next == (Plane.AXIAL, 10) and "end of the structure" in advice.reason
+
+
+def test_a_slice_marked_absent_is_an_end():
+    volume, mask = a_ball()
+    absent = SeedSlice(Plane.AXIAL, 9, np.zeros_like(mask[9]))
+    seeds = [seed(volume, mask, Plane.AXIAL, 20), absent]
+    assert advise(seeds, volume).next == (Plane.AXIAL, 28)  # as far up as the slice is wide
+
+
+def test_the_largest_gap_is_named_between_the_ends():
+    volume, mask = a_ball()
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (11, 29)]
+    advice = advise(seeds, volume)
+    assert advice.next == (Plane.AXIAL, 20) and "largest gap" in advice.reason
+    assert "at S\u00a020.0\u00a0mm" in advice.reason
+
+
+def test_axes_that_are_switched_off_are_not_asked_for():
+    volume, mask = a_ball()
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (11, 20, 29)]
+    assert advise(seeds, volume, [Plane.AXIAL]).next is None
+    assert advise(seeds, volume).next == (Plane.CORONAL, 20)
+
+
+def test_nothing_painted_is_said():
+    volume, _mask = a_ball()
+    assert "Nothing is painted yet" in advise([], volume).sentence
+
+
+# ------------------------------------------------------------------------------------------------------------- estimate
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"direction": ch.Direction.FORWARD},
+        {"passes": 2, "coronal": False},
+        {"extend": True, "direction": ch.Direction.FORWARD},
+    ],
+)
+def test_the_number_of_slices_is_that_of_the_engine(changes, a_tracker):
+    volume, mask = a_ball(shape=(32, 32, 32))
+    seeds = [*simulate_seeds(mask, volume, "first-middle-last", [Plane.AXIAL]), seed(volume, mask, Plane.CORONAL, 20)]
+    chosen = ch.Choices(**changes)
+    run = Segmenter(a_tracker).run(volume, {"b": seeds}, ch.settings_from(chosen))
+    first = next(run)
+    run.close()
+    assert estimate.count_slices({"b": seeds}, volume, chosen) == first.total
+
+
+def test_times_are_measured_kept_and_averaged():
+    timings = estimate.Timings.from_json(None)
+    key = estimate.timing_key("small", "cpu", 512)
+    assert timings.predict(key, 10) is None
+    timings.record(key, 100, 50.0)
+    timings.record(key, 2, 50.0)  # too short to count
+    timings.record(key, 100, 100.0)
+    again = estimate.Timings.from_json(timings.to_json())
+    assert again.predict(key, 200) == pytest.approx(150)
+    assert estimate.Timings.from_json("not json").seconds == {} == estimate.Timings.from_json("[1]").seconds
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (42, "42 s"), (100, "2 min"), (4900, "1 h 22 min")])
+def test_times_are_written_for_people(seconds, text):
+    assert estimate.duration(seconds) == text
+
+
+def test_sentences_before_and_during_a_run():
+    assert "About 2 min, measured" in estimate.before_sentence(240, "cuda:0", 100)
+    assert "NVIDIA" in estimate.before_sentence(240, "cuda:0", None)
+    assert "Apple" in estimate.device_text("mps")
+    progress = SimpleNamespace(seconds_left=40.0, plane=Plane.AXIAL, done=3, total=9)
+    text = estimate.progress_sentence(progress, "S 12.5 mm", "L3")
+    assert text == "L3: axial slice at S 12.5 mm, 3 of 9. About 40 s left."
+
+
+# -------------------------------------------------------------------------------------------------------------- choices
+
+
+def test_the_panels_defaults_are_the_engines_recommendation():
+    assert ch.settings_from(ch.Choices()) == RECOMMENDED
+
+
+def test_the_presets_are_the_engines():
+    assert ch.settings_from(replace(ch.Choices(), **ch.STOCK_SAM2)) == STOCK_SAM2
+    assert ch.settings_from(replace(ch.Choices(), **ch.PAPERS_BEST)) == PAPER
+    assert ch.settings_from(replace(replace(ch.Choices(), **ch.STOCK_SAM2), **ch.RECOMMENDED)) == RECOMMENDED
+
+
+def test_every_choice_reaches_the_engine():
+    chosen = ch.Choices(
+        window=ch.WindowChoice.BY_HAND, windowLower=-50.0, windowUpper=700.0, sagittal=False, extend=True, radius=0.5,
+        recent=1, embeddings=ch.Embeddings.SAM2, stride=ch.Stride.SECOND, gate=1, passes=2, clahe=True, marginMm=20.0,
+        cropEach=True, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
+    )  # fmt: skip
+    settings = ch.settings_from(chosen)
+    assert settings.window == (-50.0, 700.0) and settings.planes == (Plane.AXIAL, Plane.CORONAL)
+    assert (settings.extend, settings.passes, settings.clahe, settings.margin_mm) == (True, 2, True, 20.0)
+    assert (settings.crop_each, settings.direction) == (True, "backward")
+    assert (settings.fusion, settings.drop_islands) == ("mean", False)
+    assert (settings.memory.radius, settings.memory.recent, settings.memory.gate) == (0.5, 1, 1)
+    assert (settings.memory.stride, settings.memory.embeddings) == (2, "sam2")
+
+
+def test_a_model_of_your_own_is_found_or_told(tmp_path):
+    with pytest.raises(InputError, match="no file is named"):
+        ch.model_from(ch.Choices(model=ch.ModelChoice.OWN))
+    path = tmp_path / "mine.pt"
+    path.write_bytes(b"x")
+    model = ch.model_from(ch.Choices(model=ch.ModelChoice.OWN, ownCheckpoint=path))
+    assert model.name == "mine" and model.checkpoint == path

@@ -1,0 +1,555 @@
+"""Every handler of the panel, run for real: what the user presses, and what they see and get."""
+
+import inspect
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive import setup
+from SAM2VolumeSegLib.volume import Plane
+
+
+def run_to_end(panel, stand_in, limit=200):
+    for _step in range(limit):
+        if panel._run is None:
+            return
+        stand_in.process_events()
+    raise AssertionError("the run does not end")
+
+
+def segmentations(slicer):
+    return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+
+
+def mask_of(slicer, scene, node, segment="bone"):
+    return slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, scene.volume) > 0
+
+
+# -------------------------------------------------------------------------------------------------------------- opening
+
+
+def test_the_panel_opens_on_what_is_in_the_scene(a_panel, a_painted_scene):
+    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.editor.sourceVolumeNode() is a_painted_scene.volume
+    assert a_panel._parameterNode.volume is a_painted_scene.volume
+    assert a_panel.ui.headlineLabel.text == "Everything is ready."
+
+
+def test_the_panel_opens_on_an_empty_scene_and_says_what_to_do(a_module, a_desktop, stand_in):
+    widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=False))
+    widget.setup()
+    stand_in.process_events()
+    assert "Choose a segmentation and a CT" in widget.ui.seedsLabel.text
+    assert not widget.ui.propagateButton.enabled
+    widget.cleanup()
+
+
+def test_the_standard_segment_editor_shows_the_same_work(a_panel, a_desktop):
+    shared = a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
+    assert a_panel.editor.mrmlSegmentEditorNode() is shared
+
+
+def test_closing_the_scene_lets_go_of_everything(a_panel, a_desktop):
+    a_desktop.slicer.mrmlScene.Clear()
+    assert a_panel._parameterNode.volume is None
+    assert a_panel.ui.seedsTable.texts() == []
+
+
+def test_leaving_and_coming_back_keeps_the_choices(a_panel):
+    a_panel._parameterNode.radius = 0.5
+    a_panel.exit()
+    a_panel.enter()
+    assert a_panel.ui.radiusSlider.value == 0.5
+    a_panel.ui.recentSpinBox.value = 1
+    assert a_panel._parameterNode.recent == 1
+
+
+def test_reload_reloads_the_library_too(a_panel, monkeypatch):
+    import sys
+
+    modules = dict(sys.modules)
+    a_panel.onReload()
+    assert not any(name.startswith("SAM2VolumeSegLib") for name in sys.modules)
+    sys.modules.update(modules)
+
+
+# --------------------------------------------------------------------------------------------------------------- set up
+
+
+def test_set_up_asks_once_and_a_no_leaves_the_panel_usable(a_panel, a_desktop, monkeypatch):
+    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "sam2": None, "missing": ("iopath>=0.1.10",)})
+    monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
+    a_panel.updateReadiness()
+    assert not a_panel.ui.propagateButton.enabled and a_panel.ui.setupButton.enabled
+    a_desktop.answer = False
+    a_panel.ui.setupButton.click()
+    assert len(a_desktop.questions) == 1 and "sam2 1.1.0" in a_desktop.questions[0]
+    assert a_panel.ui.headlineLabel.text == setup.DECLINED
+    assert a_panel.ui.seedsTable.texts()
+
+
+def test_set_up_installs_with_slicers_own_tools(a_panel, a_module, a_desktop, monkeypatch):
+    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "sam2": None, "missing": ("iopath>=0.1.10",)})
+    monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
+    calls = []
+    monkeypatch.setattr(a_desktop.slicer.util, "pip_install", calls.append, raising=False)
+    a_panel.updateReadiness()
+    a_panel.ui.setupButton.click()
+    assert calls == ['"iopath>=0.1.10"', '"--no-deps" "--no-build-isolation" "sam2==1.1.0"']
+    assert a_desktop.errors == []
+
+
+def test_set_up_uses_slicer_packaging_and_the_pytorch_extension_where_they_exist(a_panel, stand_in, monkeypatch):
+    import sys
+
+    from SAM2VolumeSegPanel.setup_section import SlicerTools
+
+    calls = []
+    packaging = stand_in.module("slicer.packaging", pip_install=lambda *a, **k: calls.append((a, k)))
+    monkeypatch.setitem(sys.modules, "slicer.packaging", packaging)
+    SlicerTools().pip_install(["tqdm>=4"])
+    assert calls == [((["tqdm>=4"],), {"requester": "SAM2VolumeSeg"})]
+    answers = [None]
+    utils = SimpleNamespace(installTorch=lambda **wanted: calls.append(wanted) or answers[0])
+    torch_extension = stand_in.module("PyTorchUtils", PyTorchUtilsLogic=lambda: utils)
+    monkeypatch.setitem(sys.modules, "PyTorchUtils", torch_extension)
+    with pytest.raises(RuntimeError):
+        SlicerTools().install_torch(">=2.5.1")
+    answers[0] = "torch"
+    SlicerTools().install_torch(">=2.5.1")
+    assert calls[-1] == {"askConfirmation": False, "torchVersionRequirement": ">=2.5.1"}
+
+
+def test_a_failed_set_up_is_one_sentence(a_panel, a_desktop, monkeypatch):
+    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "missing": ("iopath>=0.1.10",)})
+    monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
+
+    def no_network(arguments):
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(a_desktop.slicer.util, "pip_install", no_network, raising=False)
+    a_panel.updateReadiness()
+    a_panel.ui.setupButton.click()
+    assert len(a_desktop.errors) == 1 and "connected to the internet" in a_desktop.errors[0]
+    assert a_panel.ui.setupButton.enabled
+
+
+def test_nothing_is_installed_in_testing_mode(a_panel, a_desktop):
+    a_desktop.testing = True
+    a_panel.updateReadiness()
+    a_panel.onSetup()
+    assert "testing mode" in a_desktop.errors[0] and not a_desktop.questions
+
+
+def test_models_are_listed_downloaded_cancelled_and_deleted(a_panel, a_desktop, stand_in, monkeypatch, tmp_path):
+    from SAM2VolumeSegLib.model import checkpoints
+
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    a_panel.updateReadiness()
+    states = {row[0]: row[2] for row in a_panel.ui.modelsTable.texts()}
+    assert states == {"tiny": "no", "small": "no", "base+": "no", "large": "no", "demo": "bundled"}
+    closed = []
+
+    def fetch(model):
+        try:
+            yield 1, 4
+            yield 2, 4
+            path = checkpoints.path_in_store(model)
+            with path.open("wb") as file:
+                file.truncate(model.size)
+            yield 4, 4
+        finally:
+            closed.append(model.name)
+
+    monkeypatch.setattr(checkpoints, "fetch", fetch)
+    a_desktop.answer = False
+    a_panel.ui.downloadButton.click()
+    assert a_panel._download is None and "156 MB" in a_desktop.questions[-1]
+    a_desktop.answer = True
+    a_panel.ui.downloadButton.click()
+    stand_in.process_events(2)
+    assert a_panel.ui.downloadProgressBar.value == 50
+    a_panel.ui.cancelDownloadButton.click()
+    stand_in.process_events()
+    assert closed == ["tiny"] and a_panel.ui.downloadButton.enabled
+    a_panel.ui.downloadButton.click()
+    stand_in.process_events(6)
+    assert a_panel.ui.modelsTable.texts()[0][2] == "yes"
+    a_panel.ui.deleteButton.click()
+    assert a_panel.ui.modelsTable.texts()[0][2] == "no" and a_desktop.errors == []
+
+
+def test_a_download_that_breaks_off_is_told_and_can_be_repeated(a_panel, a_desktop, stand_in, monkeypatch, tmp_path):
+    from SAM2VolumeSegLib.errors import InputError
+    from SAM2VolumeSegLib.model import checkpoints
+
+    def broken(model):
+        yield 1, 4
+        raise InputError("The connection broke off.")
+
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    monkeypatch.setattr(checkpoints, "fetch", broken)
+    a_panel.updateReadiness()
+    a_panel.ui.downloadButton.click()
+    stand_in.process_events(3)
+    assert a_desktop.errors == ["The connection broke off."]
+    assert a_panel.ui.downloadButton.enabled and not a_panel.ui.cancelDownloadButton.enabled
+
+
+# ---------------------------------------------------------------------------------------------------------------- seeds
+
+
+def test_painted_slices_appear_by_themselves(a_panel, a_painted_scene, stand_in):
+    assert [row[1] for row in a_panel.ui.seedsTable.texts()] == ["axial"] * 3
+    a_painted_scene.paint((3, 7))
+    stand_in.process_events(2)
+    assert len(a_panel.ui.seedsTable.texts()) == 2
+    assert "Bone" in a_panel.ui.seedsLabel.text
+
+
+def test_a_line_moves_the_views_by_mouse_and_by_keyboard(a_panel, a_desktop):
+    red = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    a_panel.ui.seedsTable.emit("cellClicked(int,int)", 0, 1)
+    assert red.GetSliceOffset() == pytest.approx(6.0)
+    a_panel.ui.seedsTable.setCurrentCell(2, 1)
+    assert red.GetSliceOffset() == pytest.approx(24.0)
+
+
+def test_a_cleared_box_leaves_that_slice_out_and_survives_saving(a_panel, a_module):
+    item = a_panel.ui.seedsTable.item(1, 0)
+    item.setCheckState(0)
+    assert a_panel._parameterNode.skipped == ["axial:7:bone"]
+    assert a_panel.ui.seedsTable.item(1, 0).checkState() == 0
+    assert "2 painted slices" in a_panel.ui.adviceLabel.text
+    again = a_module.SAM2VolumeSegLogic().getParameterNode()
+    assert again.skipped == ["axial:7:bone"]
+    a_panel.ui.seedsTable.item(1, 0).setCheckState(2)
+    assert a_panel._parameterNode.skipped == []
+
+
+def test_marks_do_not_leak_to_another_segmentation_with_the_same_segment_id(a_panel, a_desktop, stand_in):
+    a_panel.ui.seedsTable.item(1, 0).setCheckState(0)
+    other = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Other")
+    a_panel.editor.setSegmentationNode(other)
+    stand_in.process_events(2)
+    assert a_panel.marks().skipped == {}
+
+
+def test_absent_here_marks_the_shown_slice_and_takes_it_back(a_panel, a_desktop):
+    red = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    red.SetSliceOffset(28.0)
+    a_panel.ui.absentButton.click()
+    assert a_panel.ui.seedsTable.texts()[-1][1:] == ["axial", "S 28.0 mm", "absent here"]
+    a_panel.ui.absentButton.click()
+    assert len(a_panel.ui.seedsTable.texts()) == 3
+    red.SetSliceOffset(14.0)
+    a_panel.ui.absentButton.click()
+    assert "has paint" in a_desktop.errors[0]
+
+
+def test_the_next_slice_is_one_press_away(a_panel, a_painted_scene, a_desktop, stand_in):
+    a_painted_scene.paint((3, 12))
+    stand_in.process_events(2)
+    assert "Paint next" in a_panel.ui.adviceLabel.text
+    a_panel.ui.nextSliceButton.click()
+    red = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    assert red.GetSliceOffset() == pytest.approx(14.0)
+
+
+def test_views_at_an_angle_are_told_and_turned(a_panel, a_painted_scene, a_desktop):
+    slicer = a_desktop.slicer
+    a_painted_scene.volume.SetIJKToRASDirections(1, 0, 0, 0, 0.9, -0.436, 0, 0.436, 0.9)
+    a_panel.updateViews()
+    assert a_panel.ui.rotateViewsButton.visible and "angle" in a_panel.ui.viewsLabel.text
+    a_panel.ui.rotateViewsButton.click()
+    assert not a_panel.ui.rotateViewsButton.visible
+    assert slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode") is not None and a_desktop.errors == []
+
+
+def test_a_view_that_shows_no_slice_of_the_ct_is_told(a_panel, a_desktop):
+    a_desktop.slicer.mrmlScene.RemoveNode(a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"))
+    a_panel.ui.absentButton.click()
+    assert "no such slice view" in a_desktop.errors[0]
+    a_panel.goTo(Plane.AXIAL, 3)
+    assert "No view shows axial" in a_desktop.errors[1]
+
+
+def test_another_segment_shows_its_own_seeds(a_panel, a_painted_scene, stand_in):
+    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
+    stand_in.process_events(2)
+    a_panel.editor.setCurrentSegmentID("rib")
+    assert "Rib" in a_panel.ui.seedsLabel.text and a_panel.ui.seedsTable.texts() == []
+    a_panel.ui.scopeComboBox.currentIndex = 1
+    assert not a_panel.ui.propagateButton.enabled
+
+
+# --------------------------------------------------------------------------------------------------------------- window
+
+
+def test_the_window_is_shown_in_the_views_without_changing_the_ct(a_panel, a_painted_scene, a_desktop):
+    slicer, display = a_desktop.slicer, a_painted_scene.volume.GetDisplayNode()
+    display.SetAutoWindowLevel(0)
+    display.SetWindowLevelMinMax(-20, 300)
+    before = slicer.util.arrayFromVolume(a_painted_scene.volume).copy()
+    a_panel.ui.showWindowCheckBox.click()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-100, 900)
+    a_panel.ui.windowComboBox.currentIndex = 1  # soft tissue
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-135, 215)
+    a_panel.ui.windowComboBox.currentIndex = 5  # by hand
+    assert a_panel.ui.windowLowerSpinBox.enabled
+    a_panel.ui.windowLowerSpinBox.value = 0.0
+    assert display.GetWindowLevelMin() == 0
+    a_panel.ui.showWindowCheckBox.click()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-20, 300)
+    assert np.array_equal(before, slicer.util.arrayFromVolume(a_painted_scene.volume))
+
+
+def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_scene):
+    display = a_painted_scene.volume.GetDisplayNode()
+    display.SetAutoWindowLevel(0)
+    display.SetWindowLevelMinMax(-20, 300)
+    a_panel.ui.windowComboBox.currentIndex = 4
+    assert ch.window_of(a_panel._parameterNode) == (-20, 300)
+    a_panel.ui.windowComboBox.currentIndex = 6
+    assert ch.window_of(a_panel._parameterNode) == "min-max"
+    assert a_panel.ui.windowUpperSpinBox.value == 700
+
+
+# ------------------------------------------------------------------------------------------------------------ propagate
+
+
+def test_before_a_run_the_panel_says_how_many_slices_and_where(a_panel, stand_in):
+    stand_in.process_events(2)
+    text = a_panel.ui.estimateLabel.text
+    assert text.startswith("Up to 10 slices on the processor") and "not been measured" in text
+    assert a_panel.ui.propagateButton.enabled and not a_panel.ui.cancelButton.enabled
+
+
+def test_propagate_gives_a_new_segmentation_and_then_a_measured_time(a_panel, a_painted_scene, a_desktop, stand_in):
+    slicer = a_desktop.slicer
+    before = segmentations(slicer)
+    a_panel.ui.propagateButton.click()
+    assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
+    stand_in.process_events(2)
+    assert re.match(r"Bone: axial slice at S [\d.]+ mm, \d+ of 10\. About", a_panel.ui.progressLabel.text)
+    assert segmentations(slicer) == before
+    run_to_end(a_panel, stand_in)
+    assert a_desktop.errors == []
+    assert segmentations(slicer) == before + 1
+    result = a_panel._parameterNode.result
+    assert result is not a_painted_scene.painted and a_panel.ui.resultComboBox.currentNode() is result
+    found = mask_of(slicer, a_painted_scene, result)
+    for n in a_painted_scene.slices:
+        assert np.array_equal(found[n], a_painted_scene.bone[n])
+    dice = 2 * (found & a_painted_scene.bone).sum() / (found.sum() + a_painted_scene.bone.sum())
+    assert dice > 0.8
+    assert a_panel.ui.progressLabel.text.startswith("Done in")
+    assert "measured on this computer" in a_panel.ui.estimateLabel.text
+    assert result.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_into_the_painted_segments_is_one_undo_step(a_panel, a_painted_scene, a_desktop, stand_in):
+    a_panel._parameterNode.target = ch.Target.SAME
+    a_panel._parameterNode.limitToRange = True
+    before = mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted)
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    assert a_desktop.errors == []
+    after = mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted)
+    assert after.sum() > before.sum()
+    a_panel.editor.undo()
+    assert np.array_equal(mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted), before)
+    assert not a_panel.editor.undoPossible()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_cancel_leaves_the_scene_as_it_was(a_panel, a_painted_scene, a_desktop, stand_in, steps):
+    before = segmentations(a_desktop.slicer)
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(steps)
+    a_panel.ui.cancelButton.click()
+    stand_in.process_events(3)
+    assert segmentations(a_desktop.slicer) == before and a_panel._run is None
+    assert a_panel.ui.progressLabel.text == "Cancelled. Nothing was written."
+    assert a_panel.ui.propagateButton.enabled
+
+
+@pytest.mark.parametrize("which", ["volume", "painted"])
+def test_deleting_a_node_during_a_run_ends_it_with_a_sentence(a_panel, a_painted_scene, a_desktop, stand_in, which):
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(2)
+    a_desktop.slicer.mrmlScene.RemoveNode(getattr(a_painted_scene, which))
+    stand_in.process_events(3)
+    assert a_panel._run is None and len(a_desktop.errors) == 1
+    assert a_desktop.slicer.mrmlScene.GetFirstNodeByName("CT result") is None
+
+
+def test_closing_the_scene_during_a_run_cancels_it(a_panel, a_desktop, stand_in):
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(2)
+    a_desktop.slicer.mrmlScene.Clear()
+    stand_in.process_events(3)
+    assert a_panel._run is None and segmentations(a_desktop.slicer) == 0
+
+
+def test_a_second_press_during_a_run_does_nothing(a_panel, stand_in):
+    a_panel.ui.propagateButton.click()
+    run = a_panel._run
+    a_panel.onPropagate()
+    assert a_panel._run is run
+    a_panel.ui.cancelButton.click()
+
+
+def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
+    a_panel.ui.recentSpinBox.value = 6
+    assert "two recent slices" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
+    a_panel.ui.recentSpinBox.value = 2
+    for name in ("axial", "coronal", "sagittal"):
+        setattr(a_panel._parameterNode, name, False)
+    assert "All three axes are switched off" in a_panel.ui.estimateLabel.text
+    a_panel._parameterNode.coronal = True
+    assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
+
+
+def test_an_unexpected_error_is_one_sentence_and_the_panel_goes_on(a_panel, a_desktop, stand_in, monkeypatch):
+    def broken(*arguments, **more):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(a_panel.logic, "startRun", broken)
+    a_panel.ui.propagateButton.click()
+    assert "unexpected" in a_desktop.errors[0] and a_panel.ui.propagateButton.enabled
+    monkeypatch.setattr(a_panel.logic, "devicePlan", broken)
+    a_panel._parameterNode.inputSize = ch.InputSize.PIXELS_256
+    stand_in.process_events(2)
+    assert "PyTorch is installed but does not start" in a_panel.ui.estimateLabel.text
+
+
+def test_presets_set_every_choice_they_name(a_panel):
+    a_panel.ui.stockButton.click()
+    p = a_panel._parameterNode
+    assert (p.recent, p.keepAllSeeds, p.coronal, p.direction) == (6, True, False, ch.Direction.FORWARD)
+    a_panel.ui.paperButton.click()
+    assert (p.recent, p.keepAllSeeds, p.coronal, p.fusion) == (2, False, True, ch.Fusion.MEAN)
+    a_panel.ui.recommendedButton.click()
+    assert (p.recent, p.fusion) == (2, ch.Choices.fusion)
+
+
+def test_a_file_of_your_own_that_is_not_there_is_told(a_panel):
+    a_panel._parameterNode.model = ch.ModelChoice.OWN
+    assert "own model is not there" in a_panel.ui.readinessLabel.text
+    assert a_panel.ui.ownCheckpointLineEdit.enabled and not a_panel.ui.propagateButton.enabled
+
+
+# -------------------------------------------------------------------------------------------------------------- correct
+
+
+def test_a_mended_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, stand_in):
+    slicer = a_desktop.slicer
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    result = a_panel._parameterNode.result
+    a_panel.ui.editResultButton.click()
+    stand_in.process_events(2)
+    assert a_panel.editor.segmentationNode() is result
+    assert a_panel._parameterNode.segmentation is a_painted_scene.painted
+    mended = mask_of(slicer, a_painted_scene, result).astype(np.uint8)
+    mended[9] = a_painted_scene.bone[9]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mended, result, "bone", a_painted_scene.volume)
+    slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(18.0)
+    a_panel.ui.useSliceButton.click()
+    stand_in.process_events(2)
+    assert a_desktop.errors == []
+    assert [row[2] for row in a_panel.ui.seedsTable.texts()] == ["S 6.0 mm", "S 14.0 mm", "S 18.0 mm", "S 24.0 mm"]
+    a_panel.ui.editSeedsButton.click()
+    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(20.0)
+    a_panel.ui.useSliceButton.click()
+    assert a_panel.editor.undoPossible()
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    assert a_panel._parameterNode.result is not result
+
+
+def test_there_is_nothing_to_correct_before_a_run(a_panel):
+    for name in ("editResultButton", "editSeedsButton", "useSliceButton"):
+        assert not getattr(a_panel.ui, name).enabled
+
+
+def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_desktop, stand_in):
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
+    a_panel.editor.setCurrentSegmentID("rib")
+    a_panel.ui.useSliceButton.click()
+    assert "not in both" in a_desktop.errors[0]
+
+
+# --------------------------------------------------------------------------------------------------------------- script
+
+
+def test_three_lines_segment_a_node(a_module, a_painted_scene, a_desktop):
+    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU, direction=ch.Direction.FORWARD)
+    seen = []
+    logic = a_module.SAM2VolumeSegLogic()
+    result = logic.segment(a_painted_scene.volume, a_painted_scene.painted, choices, progress=seen.append)
+    assert len(seen) == 10
+    assert mask_of(a_desktop.slicer, a_painted_scene, result).sum() > 500
+
+
+def test_a_script_that_raises_in_its_progress_writes_nothing(a_module, a_painted_scene, a_desktop):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    before = segmentations(a_desktop.slicer)
+    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU)
+    with pytest.raises(KeyboardInterrupt):
+        a_module.SAM2VolumeSegLogic().segment(a_painted_scene.volume, a_painted_scene.painted, choices, progress=stop)
+    assert segmentations(a_desktop.slicer) == before
+
+
+def test_without_a_choice_a_script_gets_the_best_model_that_is_here(a_module, a_desktop, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    assert a_module.SAM2VolumeSegLogic().recommended().model is ch.ModelChoice.DEMO
+    from SAM2VolumeSegLib.model import checkpoints
+
+    path = checkpoints.path_in_store(checkpoints.find("tiny"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(checkpoints.find("tiny").size)
+    assert a_module.SAM2VolumeSegLogic().recommended().model is ch.ModelChoice.TINY
+
+
+def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in, monkeypatch):
+    import sys
+
+    parent = SimpleNamespace()
+    a_module.SAM2VolumeSeg(parent)
+    assert parent.categories == ["Segmentation"] and "startupCompleted()" in a_desktop.status
+    registered = []
+    logic = SimpleNamespace(
+        registerCustomSampleDataSource=lambda **source: registered.append(source),
+        registerCustomSampleDataCategory=lambda category, title: registered.append(title),
+    )
+    monkeypatch.setitem(sys.modules, "SampleData", stand_in.module("SampleData", SampleDataLogic=logic))
+    a_module.registerSampleData()
+    assert registered[1]["uris"] == registered[1]["fileNames"] == []  # Slicer takes their length
+    volume, painted, _reference = registered[1]["customDownloader"](None)
+    assert volume.IsA("vtkMRMLScalarVolumeNode") and painted.GetSegmentation().GetNumberOfSegments() >= 2
+
+
+def test_every_handler_is_run_by_a_test(a_module):
+    """A handler that no test reaches fails first at the user's desk."""
+    source = Path(__file__).read_text(encoding="utf-8")
+    bound = dict(re.findall(r'\("(\w+)", self\.(on\w+)\)', inspect.getsource(a_module.SAM2VolumeSegWidget.setup)))
+    reached = {handler for button, handler in bound.items() if f"{button}.click()" in source}
+    handlers = {name for name in dir(a_module.SAM2VolumeSegWidget) if re.match(r"on[A-Z]", name)}
+    by_signal = {  # raised by MRML or by a widget in these tests
+        "onSceneStartClose", "onSceneEndClose", "onSceneEndImport", "onEditorNodesChanged", "onPainted",
+        "onSegmentChanged", "onParametersChanged", "onSeedClicked", "onSeedRow", "onSeedChecked", "onStep",
+        "onDownloadStep", "onReload",
+    }  # fmt: skip
+    assert handlers == reached | by_signal

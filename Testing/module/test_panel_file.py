@@ -1,0 +1,183 @@
+"""Static checks of the .ui file against the module's Python: what would only show as an error in Slicer's console."""
+
+import ast
+import enum
+import re
+import typing
+import xml.etree.ElementTree as ET
+from itertools import chain
+
+import pytest
+
+from SAM2VolumeSegLib.interactive import choices
+
+MODULE_FOLDER_NAME = "SAM2VolumeSeg"
+QT5_AND_6 = re.compile(r"^\w+\((?:[\w:*, ]*)\)$")
+GONE_IN_QT6 = {"currentIndexChanged(QString)", "buttonClicked(int)", "activated(QString)", "highlighted(QString)"}
+
+
+@pytest.fixture
+def a_ui(request):
+    return ET.parse(request.config.rootpath / MODULE_FOLDER_NAME / "Resources" / "UI" / "SAM2VolumeSeg.ui").getroot()
+
+
+@pytest.fixture
+def sources(request):
+    folder = request.config.rootpath / MODULE_FOLDER_NAME
+    files = [folder / "SAM2VolumeSeg.py", *sorted((folder / "SAM2VolumeSegPanel").glob("*.py"))]
+    return {path.name: path.read_text(encoding="utf-8") for path in files}
+
+
+def widgets(root):
+    return {element.get("name"): element for element in root.iter("widget")}
+
+
+def bound(root):
+    """Widget element by parameter name."""
+    found = {}
+    for element in root.iter("widget"):
+        for item in element.findall("property[@name='SlicerParameterName']"):
+            assert item.get("stdset") == "0", "SlicerParameterName must be a dynamic property"
+            name = item.findtext("string")
+            assert name not in found, f"two widgets are bound to {name}: the last one wins"
+            found[name] = element
+    return found
+
+
+def test_every_bound_widget_has_a_parameter_of_a_type_it_can_show(a_ui, a_module, stand_in):
+    hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
+    for name, element in bound(a_ui).items():
+        assert name in hints, f"{name} is not in the parameter node class"
+        assert element.get("class") in stand_in.WIDGETS_OF[stand_in.kind_of(hints[name])]
+
+
+def test_every_choice_is_in_the_panel(a_ui, a_module):
+    """A choice without a widget could only be changed by a script."""
+    by_handlers = {"volume", "segmentation", "absent", "skipped", "marksVolume", "marksSegmentation"}
+    by_handlers |= {"ownWindow", "windowVolume"}
+    hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
+    assert set(hints) == set(bound(a_ui)) | by_handlers
+
+
+def test_the_parameter_node_has_the_choices_of_the_library_with_their_defaults(a_module):
+    p, plain = a_module.SAM2VolumeSegLogic().getParameterNode(), choices.Choices()
+    for name in vars(plain):
+        assert getattr(p, name) == getattr(plain, name), name
+
+
+def test_parameters_have_no_reserved_names_and_sliders_have_ranges(a_ui, a_module, stand_in):
+    reserved = {"default", "isCached", "dataType", "getValue", "setValue", "connectGui", "disconnectGui"}
+    reserved |= {
+        "StartModify",
+        "EndModify",
+        "AddObserver",
+        "RemoveObserver",
+        "Modified",
+        "connectParametersToGui",
+        "allParameters",
+    }
+    hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
+    assert not reserved & set(hints)
+    for name, element in bound(a_ui).items():
+        if element.get("class") in ("ctkSliderWidget", "QSpinBox", "QDoubleSpinBox"):
+            annotations = typing.get_args(hints[name])[1:]
+            assert any(isinstance(item, stand_in.WithinRange) for item in annotations), f"{name} has no range"
+
+
+def test_every_combo_box_shows_words_not_names(a_module):
+    hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
+    enums = [hint for hint in hints.values() if isinstance(hint, type) and issubclass(hint, enum.Enum)]
+    assert len(enums) > 8
+    for member in chain.from_iterable(enums):
+        assert member.label() and "_" not in member.label() and member.label() != member.name
+
+
+def test_every_widget_that_python_uses_is_in_the_file(a_ui, sources):
+    names = set(widgets(a_ui))
+    for file, source in sources.items():
+        used = {
+            node.attr
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "ui"
+        }
+        assert used <= names, f"{file}: {used - names}"
+
+
+def test_every_button_does_something(a_ui, sources):
+    source = sources["SAM2VolumeSeg.py"]
+    for name, element in widgets(a_ui).items():
+        if element.get("class") == "QPushButton":
+            assert f'("{name}", self.on' in source, f"nothing happens when {name} is pressed"
+
+
+def test_every_mrml_widget_gets_the_scene(a_ui):
+    top = next(a_ui.iter("widget"))
+    assert top.get("class") == "qMRMLWidget"
+    mrml = {name for name, element in widgets(a_ui).items() if element.get("class").startswith("qMRML")}
+    connected = {
+        c.findtext("receiver")
+        for c in a_ui.iter("connection")
+        if c.findtext("sender") == top.get("name")
+        and c.findtext("signal") == "mrmlSceneChanged(vtkMRMLScene*)"
+        and c.findtext("slot") == "setMRMLScene(vtkMRMLScene*)"
+    }
+    assert connected == mrml - {top.get("name")}
+
+
+def test_every_class_that_qt_does_not_know_is_declared(a_ui):
+    declared = {item.findtext("class"): item for item in a_ui.iter("customwidget")}
+    used = {element.get("class") for element in a_ui.iter("widget") if not element.get("class").startswith("Q")}
+    assert set(declared) == used
+    for name, item in declared.items():
+        assert item.findtext("header") == f"{name}.h"
+        assert (item.findtext("container") == "1") == (name in ("qMRMLWidget", "ctkCollapsibleButton"))
+
+
+def test_signals_are_the_same_in_qt_5_and_qt_6(sources, stand_in):
+    known = set(chain.from_iterable(stand_in.SIGNALS.values())) | {"startupCompleted()"}
+    for file, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "connect":
+                signal = node.args[0].value
+                assert QT5_AND_6.match(signal) and signal not in GONE_IN_QT6
+                assert signal in known, f"{file}: is {signal} in both? Add it to stand_ins.SIGNALS when it is"
+
+
+def test_everything_the_user_can_touch_explains_itself(a_ui):
+    for name, element in widgets(a_ui).items():
+        if element.get("class") in ("QLabel", "qMRMLWidget", "ctkCollapsibleButton", "qMRMLSegmentEditorWidget"):
+            continue
+        if element.get("class") == "QProgressBar":
+            continue
+        tip = element.findtext("property[@name='toolTip']/string")
+        assert tip and tip.endswith("."), f"{name} has no tool tip that is a sentence"
+
+
+def test_labels_lead_to_their_widgets(a_ui):
+    """The keyboard and a screen reader find a field by its label."""
+    names = widgets(a_ui)
+    for name, element in names.items():
+        buddy = element.findtext("property[@name='buddy']/cstring")
+        if buddy is not None:
+            assert buddy in names, f"{name} names the missing widget {buddy}"
+    labelled = {element.findtext("property[@name='buddy']/cstring") for element in names.values()}
+    for name, element in names.items():
+        if element.get("class") in ("QComboBox", "QSpinBox", "QDoubleSpinBox", "ctkSliderWidget", "ctkPathLineEdit"):
+            assert name in labelled, f"{name} has no label"
+
+
+def test_no_shortcut_is_taken_from_the_application(a_ui, sources):
+    assert not any(item.get("name") == "shortcut" for item in a_ui.iter("property"))
+    assert not any("QShortcut" in source for source in sources.values())
+
+
+def test_nothing_is_styled_by_hand(a_ui, sources):
+    """Slicer's own light and dark themes must keep working."""
+    assert not any(item.get("name") == "styleSheet" for item in a_ui.iter("property"))
+    assert not any("styleSheet" in source for source in sources.values())
+
+
+def test_widget_names_do_not_collide_with_those_inside_the_segment_editor(a_ui):
+    """childWidgetVariables lists the editor's inner widgets too; theirs begin with a capital letter."""
+    names = set(widgets(a_ui)) - {"SAM2VolumeSeg"}
+    assert all(re.match(r"[a-z]+[A-Z0-9]?", name) and name[0].islower() for name in names)
