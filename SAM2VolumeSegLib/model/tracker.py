@@ -128,13 +128,16 @@ class SliceTracker:
                 if not devices.is_out_of_memory(error):
                     raise
                 if not self._free_memory():
+                    last_resort = "close other programs" if self.plan.device.type == "cpu" else "run on the CPU"
                     raise InputError(
                         f"The memory of {self.plan.device} is too small for this model at {self.plan.image_size} "
-                        "pixels. Choose a smaller model or input size, or run on the CPU."
+                        f"pixels. Choose a smaller model or input size, or {last_resort}."
                     ) from error
             # Outside of the handler, or the error's traceback keeps the tensors alive.
             if self.plan.device.type == "cuda":
                 torch.cuda.empty_cache()
+            elif self.plan.device.type == "mps":
+                torch.mps.empty_cache()
 
     def _free_memory(self) -> bool:
         """Make room; False when nothing is left to give."""

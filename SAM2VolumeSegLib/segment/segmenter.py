@@ -17,7 +17,7 @@ from SAM2VolumeSegLib.segment.check import Seeds, check_seeds, clip_roi
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
 from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.segment.result import Progress, Result
-from SAM2VolumeSegLib.segment.settings import Settings
+from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
@@ -64,6 +64,15 @@ class Segmenter:
             votes[job.name].add(job)
         segments = fuse(volume, seeds, votes, settings.drop_islands)
         return Result(segments, self._provenance(volume, seeds, settings, segments, time.monotonic() - started))
+
+    def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
+        """`run` to its end, for a script that shows no progress."""
+        run = self.run(volume, seeds, settings)
+        while True:
+            try:
+                next(run)
+            except StopIteration as end:
+                return end.value
 
     def _provenance(self, volume, seeds, settings, segments, seconds) -> dict[str, Any]:
         plan = self.tracker.plan
