@@ -108,6 +108,7 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         self._items = []  # of readiness
         self._plan = None  # (choices it is for, device, input size)
         self._run = None
+        self._starting = False  # Propagate was pressed, the run is not there yet
         self._download = None
         self._filling = False  # a table is being filled: its signals are not the user's
 
@@ -253,7 +254,10 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         self._parameterNode = parameterNode
         self._guiTag = None
         if self._parameterNode:
-            self._guiTag = self._parameterNode.connectGui(self.ui)
+            # connectGui gives no tag in Slicer 5.10: nothing would be disconnected, and the next binding, which refills
+            # the combo boxes, would write their first items to the scene.
+            named = [(widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values()]
+            self._guiTag = self._parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self.observeSegmentation()
         if self._parameterNode:
@@ -272,7 +276,7 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         except Exception:
             logging.exception("SAM2VolumeSeg")
             slicer.util.errorDisplay(
-                _("Something unexpected went wrong. Nothing was written. Details are in the log (View, Error Log)."),
+                _("Something unexpected went wrong. Details are in the log (View, Error Log)."),
                 detailedText=traceback.format_exc(),
             )
 
@@ -328,7 +332,7 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         own = p.model is ch.ModelChoice.OWN
         self.ui.ownCheckpointLineEdit.enabled = self.ui.ownArchitectureComboBox.enabled = own
         self.ui.radiusSlider.enabled = not p.keepAllSeeds
-        chosen = (p.model, p.ownCheckpoint, p.ownArchitecture)
+        chosen = (p.model, p.ownCheckpoint, p.ownArchitecture, p.clahe)
         if chosen != getattr(self, "_readyFor", chosen):
             self._readyFor = chosen
             self.updateReadiness()

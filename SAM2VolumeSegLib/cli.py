@@ -41,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Error: {error}", file=sys.stderr)
         return INPUT_ERROR
     except KeyboardInterrupt:
-        print("\nCancelled. Nothing was written.", file=sys.stderr)
+        kept = " Nothing was written." if options.command is _segment else ""  # a download keeps what has arrived
+        print(f"\nCancelled.{kept}", file=sys.stderr)
         return CANCELLED
     return 0
 
@@ -317,11 +318,22 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--clahe", action="store_true", help="equalise contrast after the window")
     group.add_argument("--axes", help="axes that propagate, as in axial,coronal (every axis that has seeds)")
-    group.add_argument("--direction", choices=DIRECTIONS, default=RECOMMENDED.direction)
     group.add_argument(
-        "--fusion", choices=FUSIONS, default=RECOMMENDED.fusion, help="votes weighted by nearness to a seed, or plain"
+        "--direction",
+        choices=DIRECTIONS,
+        default=RECOMMENDED.direction,
+        help="forward is to superior, anterior, right; forward-backward averages both (forward-backward)",
     )
-    group.add_argument("--keep-islands", action="store_true", help="keep parts that touch nothing painted")
+    group.add_argument(
+        "--fusion",
+        choices=FUSIONS,
+        default=RECOMMENDED.fusion,
+        help="how directions and axes are averaged: the nearer a slice is to the seed it was reached from, the more it "
+        "counts; or all alike (nearness)",
+    )
+    group.add_argument(
+        "--keep-islands", action="store_true", help="keep parts of the result that connect to nothing painted"
+    )
     group.add_argument(
         "--margin", type=float, default=RECOMMENDED.margin_mm, help="mm around the seeds that the model sees (15)"
     )
@@ -329,7 +341,7 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--extend", action="store_true", help="go on beyond the outermost seeds until the structure is gone"
     )
-    group.add_argument("--passes", type=int, default=1, help="2: once more, with confident slices as extra prompts")
+    group.add_argument("--passes", type=int, default=1, help="2: once more, with confident slices as extra prompts (1)")
     memory = parser.add_argument_group("memory")
     memory.add_argument("--stock", action="store_true", help="SAM2's own memory; the options below are then not used")
     memory.add_argument("--radius", default="0.3", help="SPS: prompts within this share of the stack, or all (0.3)")
@@ -337,5 +349,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     memory.add_argument(
         "--embeddings", choices=("is", "sam2"), default="is", help="temporal embeddings of recent slices (is)"
     )
-    memory.add_argument("--stride", type=int, default=1, help="1, 2 or 4 (1)")
-    memory.add_argument("--gate", type=int, default=0, help="only the most confident slices, 1 to 6 (0: off)")
+    memory.add_argument(
+        "--stride", type=int, default=1, help="1, 2, 4: beyond the slice just passed, remember only every so many (1)"
+    )
+    memory.add_argument(
+        "--gate", type=int, default=0, help="1 to 6: the most confident slices in place of the recent ones (0: off)"
+    )

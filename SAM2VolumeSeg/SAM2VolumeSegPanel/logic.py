@@ -8,7 +8,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import estimate, facts
 from SAM2VolumeSegLib.interactive.seed_table import Marks
-from SAM2VolumeSegPanel.parameters import SAM2VolumeSegParameterNode
+from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 
 TIMINGS_KEY = "SAM2VolumeSeg/Timings"  # in the user's settings: a scene travels to other computers
 
@@ -171,6 +171,9 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
                 limits = display.GetWindowLevelMin(), display.GetWindowLevelMax()
             elif p.window is ch.WindowChoice.WHOLE_RANGE:
                 limits = p.volume.GetImageData().GetScalarRange()
+        if limits is not None:
+            # Whole numbers, as the fields have: a field that rounds would write another value back, again and again.
+            limits = [float(round(min(max(value, LOWEST), HIGHEST))) for value in limits]
         if limits is not None and limits[0] < limits[1]:
             with slicer.util.NodeModify(p):
                 p.windowLower, p.windowUpper = limits

@@ -8,6 +8,8 @@ from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
 from SAM2VolumeSegLib.interactive import choices as ch
 
+LOWEST, HIGHEST = -32768, 65535  # of what can be set as an intensity
+
 
 @parameterNodeWrapper
 class SAM2VolumeSegParameterNode:
@@ -26,16 +28,16 @@ class SAM2VolumeSegParameterNode:
     marksSegmentation: vtkMRMLSegmentationNode
     view: ch.ViewChoice = ch.ViewChoice.RED
     window: ch.WindowChoice = ch.WindowChoice.BONE
-    windowLower: Annotated[float, WithinRange(-32768, 65535)] = -100.0
-    windowUpper: Annotated[float, WithinRange(-32768, 65535)] = 900.0
+    windowLower: Annotated[float, WithinRange(LOWEST, HIGHEST)] = -100.0
+    windowUpper: Annotated[float, WithinRange(LOWEST, HIGHEST)] = 900.0
     showWindow: bool = False
     ownWindow: list[float]
     windowVolume: vtkMRMLScalarVolumeNode
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False
-    rangeLower: Annotated[float, WithinRange(-32768, 65535)] = 150.0
-    rangeUpper: Annotated[float, WithinRange(-32768, 65535)] = 3000.0
+    rangeLower: Annotated[float, WithinRange(LOWEST, HIGHEST)] = 150.0
+    rangeUpper: Annotated[float, WithinRange(LOWEST, HIGHEST)] = 3000.0
     show3D: bool = True
     model: ch.ModelChoice = ch.ModelChoice.SMALL
     ownCheckpoint: Path

@@ -86,11 +86,19 @@ class RunSection:
     def onPropagate(self, checked=False):
         """Start a run."""
         p = self._parameterNode
-        if self._run is not None or not p:
+        if self._run is not None or self._starting or not p:
             return
         with self.errorsShown():
             self.ui.progressLabel.text = _("Loading the model...")
-            slicer.app.processEvents()
+            self._starting = True  # a second press may be handled here
+            try:
+                slicer.app.processEvents()
+            finally:
+                self._starting = False
+            if self._parameterNode is not p:  # the scene was closed, or the module left
+                self.ui.progressLabel.text = ""
+                return
+            self.logic.updateWindow(p)  # "as the CT is displayed now" means now
             marks = self.marks()
             self._run = self.logic.startRun(p.volume, p.segmentation, p, self.wantedSegments(), marks)
             # What the user changes during the run does not change how it ends.
@@ -98,7 +106,7 @@ class RunSection:
                 "target": p.target.value,
                 "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
             }
-            self._show3D, self._ranWith = p.show3D, p
+            self._show3D, self._ranWith, self._ranOn = p.show3D, p, p.segmentation
             self._started = time.monotonic()
             self._visited = 0
             self.ui.progressBar.value = 0
@@ -122,7 +130,9 @@ class RunSection:
                 self.finishRun()
                 return
             except Exception:
-                self.endRun(_("The run ended early. Nothing was written."))
+                written = self._run is not None and self._run.state == "written"
+                text = _("The result was written.") if written else _("The run ended early. Nothing was written.")
+                self.endRun(text)
                 raise
 
     def showProgress(self, progress):
@@ -137,13 +147,15 @@ class RunSection:
         run, seconds = self._run, time.monotonic() - self._started
         same = self._ending["target"] == ch.Target.SAME.value
         if same:
+            if self.editor.segmentationNode() is not self._ranOn:  # its history would be that of another segmentation
+                self.editor.setSegmentationNode(self._ranOn)
             self.editor.saveStateForUndo()
         node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
         self.logic.remember(self._ranWith, self._visited, seconds)
+        if not same:
+            self._ranWith.result = node  # also when the module was left meanwhile
         if self._show3D:
             node.CreateClosedSurfaceRepresentation()
-        if self._parameterNode and not same:
-            self._parameterNode.result = node
         where = _("the painted segments") if same else f"\u201c{node.GetName()}\u201d"
         text = _("Done in {time}. The result is in {where}. Look through it, slice by slice.")
         self.endRun(text.format(time=estimate.duration(seconds), where=where))

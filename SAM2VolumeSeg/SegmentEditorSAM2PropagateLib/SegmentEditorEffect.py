@@ -79,7 +79,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         box.setToolTip(toolTip)
         box.connect("currentIndexChanged(int)", self.updateMRMLFromGUI)
         self.scriptedEffect.addLabeledOptionsWidget(label, box)
-        self.boxes[name] = (box, choices)
+        self.boxes[name] = box
 
     def addButton(self, text, toolTip, handler):
         button = qt.QPushButton(text)
@@ -107,7 +107,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if not self.boxes or not self.scriptedEffect.active() or slicer.mrmlScene.IsClosing():
             return
         parameterNode = self.logic().getParameterNode()
-        for name, (box, _choices) in self.boxes.items():
+        for name, box in self.boxes.items():
             wasBlocked = box.blockSignals(True)
             box.setCurrentIndex(box.findData(getattr(parameterNode, name).name))
             box.blockSignals(wasBlocked)
@@ -115,7 +115,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
     def updateMRMLFromGUI(self, _index=None):
         parameterNode = self.logic().getParameterNode()
         with slicer.util.NodeModify(parameterNode):
-            for name, (box, choices) in self.boxes.items():
+            for name, box in self.boxes.items():
+                choices = type(getattr(parameterNode, name))  # a reload of the module has made new ones
                 setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
 
     def onModule(self, checked=False):
@@ -160,7 +161,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         intensityRange = None
         if parameterNode.limitToRange:
             intensityRange = (parameterNode.rangeLower, parameterNode.rangeUpper)
-        segmentIDs = [editorNode.GetSelectedSegmentID()] if parameterNode.scope is ch.Scope.SELECTED else None
+        selected = parameterNode.scope.value == ch.Scope.SELECTED.value
+        segmentIDs = [editorNode.GetSelectedSegmentID()] if selected else None
 
         started, visited = time.monotonic(), 0
         run = logic.startRun(volumeNode, segmentationNode, parameterNode, segmentIDs, self.marks(parameterNode))
@@ -175,7 +177,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             slicer.app.processEvents()
             if dialog.wasCanceled:
                 return
-        same = target is ch.Target.SAME
+        same = target.value == ch.Target.SAME.value
         if same and editorNode.GetSegmentationNode() is not segmentationNode:
             raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
         if same:

@@ -20,13 +20,15 @@ SMALL_PACKAGES = {  # what pip calls it: what Python calls it
     "platformdirs>=4": "platformdirs",
     "tqdm>=4.66.1": "tqdm",
 }
+CLAHE_PACKAGES = {"scikit-image>=0.22": "skimage"}  # Slicer has it not, and only CLAHE needs it
 SAM2_SIGN = "configs/sam2.1/sam2.1_hiera_s.yaml"  # older copies of sam2 do not have it
 
 
 def gather(slicer_version: str, choices: Choices, can_install: bool = True) -> Facts:
-    """Facts about this computer. slicer_version: such as "5.12.3"; choices: for the chosen model."""
+    """Facts about this computer. slicer_version: such as "5.12.3"; choices: for the chosen model, and CLAHE."""
     importlib.invalidate_caches()  # something may just have been installed
     present, megabytes = _model(choices)
+    needed = SMALL_PACKAGES | (CLAHE_PACKAGES if choices.clahe else {})
     return Facts(
         python=tuple(sys.version_info[:3]),
         slicer=version_tuple(slicer_version),
@@ -35,7 +37,7 @@ def gather(slicer_version: str, choices: Choices, can_install: bool = True) -> F
         torch_extension=_folder("PyTorchUtils") is not None,
         sam2=_version("sam2"),
         foreign_sam2=_foreign_sam2(),
-        missing=tuple(pip for pip, name in SMALL_PACKAGES.items() if _folder(name) is None),
+        missing=tuple(pip for pip, name in needed.items() if _folder(name) is None),
         model=choices.model.value,
         model_present=present,
         model_megabytes=megabytes,

@@ -110,7 +110,7 @@ def choose_image_size(model: Model, device: torch.device, image_size: int | None
     """
     size = image_size if image_size is not None else model.image_size
     if size is None:
-        return CPU_IMAGE_SIZE if model.is_official and device.type == "cpu" else config_image_size(model)
+        size = CPU_IMAGE_SIZE if model.is_official and device.type == "cpu" else config_image_size(model)
     if isinstance(size, bool) or not isinstance(size, int) or size <= 0 or size % IMAGE_SIZE_STEP:
         raise InputError(f"The image size {size} cannot be used: it must be a multiple of 32 pixels, for example 512.")
     return size

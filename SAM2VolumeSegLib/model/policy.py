@@ -99,7 +99,8 @@ class MemoryPolicy:
     def _near(self, now, step, prompted, num_slices):
         if self.radius is None:
             return prompted
-        near = [slice_ for slice_ in prompted if abs(now - slice_) <= self.radius * num_slices]
+        # Not radius * num_slices: 0.7 * 90 is just below 63 in floating point, and a prompt at the radius would go.
+        near = [slice_ for slice_ in prompted if abs(now - slice_) / num_slices <= self.radius]
         # On a tie the one already passed stays: its neighbours have been tracked.
         return near or sorted(prompted, key=lambda slice_: (abs(now - slice_), (slice_ - now) * step))[:1]
 

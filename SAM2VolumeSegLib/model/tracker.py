@@ -16,7 +16,7 @@ from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.embeddings import EmbeddingCache
-from SAM2VolumeSegLib.model.policy import Memories
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW, Memories
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, VolumeSAM2
 
 Answer = TypeVar("Answer")
@@ -60,6 +60,11 @@ class SliceTracker:
                 f"The configuration {model.config} describes no SAM2 network. Take the name of a known model, or a "
                 "yaml made for sam2 1.1.0."
             ) from error
+        if network.num_maskmem != PROMPT_ROW + 1:
+            raise InputError(
+                f"The configuration {model.config} has num_maskmem {network.num_maskmem}; only {PROMPT_ROW + 1} can be "
+                "used here, which all of SAM2's own models have."
+            )
         expected = network.state_dict()
         fits = expected.keys() == weights.keys() and all(expected[n].shape == weights[n].shape for n in expected)
         if not fits:

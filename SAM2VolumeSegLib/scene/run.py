@@ -58,7 +58,7 @@ class SceneRun:
             settings: every choice of the run.
             segment_ids: which segments; None takes all that are painted.
             absent: by segment ID the slices on which the user says that the structure is not there.
-            skipped: by segment ID the found seeds that the user switched off.
+            skipped: by segment ID the slices, painted or absent, that the user switched off.
             convert: see ``seeds_from_segmentation``.
 
         Raises:
@@ -202,8 +202,10 @@ def _chosen(
             )
     chosen = {}
     for segment, own in seeds.items():
-        own = skip_seeds(own, skipped[segment], volume) if skipped.get(segment) else own
-        chosen[segment] = add_absent(own, absent.get(segment, ()), volume)
+        off = set(skipped.get(segment, ()))  # may hold slices that were erased since, and slices marked absent
+        found = off & {(seed.plane, seed.index) for seed in own}
+        own = skip_seeds(own, found, volume) if found else own
+        chosen[segment] = add_absent(own, [place for place in absent.get(segment, ()) if place not in off], volume)
     return chosen
 
 

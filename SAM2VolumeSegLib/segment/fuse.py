@@ -23,7 +23,7 @@ class Votes:
         shape = tuple(upper - lower for lower, upper in zip(self.box.lower, self.box.upper, strict=True))
         self._volume, self._keep_planes = volume, keep_planes
         self._sum = np.zeros(shape, dtype=np.float32)
-        self._weight = np.zeros(shape, dtype=np.float32)
+        self.weight = np.zeros(shape, dtype=np.float32)
         self.planes: dict[Plane, np.ndarray] = {}
         self.confidence: dict[Plane, dict[int, float]] = {}
 
@@ -44,7 +44,7 @@ class Votes:
                 voted = ~np.isnan(vote)
                 view.slice(votes, offset)[...] = vote
                 view.slice(self._sum, offset)[voted] += weight * vote[voted]
-                view.slice(self._weight, offset)[voted] += weight
+                view.slice(self.weight, offset)[voted] += weight
         seeded = {seed.index: 1.0 for seed in job.seeds}
         found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
         self.confidence[view.plane] = dict(sorted((found | seeded).items()))
@@ -54,11 +54,11 @@ class Votes:
     def mean(self) -> np.ndarray:
         """Weighted mean of the votes; a voxel without any is background."""
         mean = np.full(self._sum.shape, -LOGIT_LIMIT, dtype=np.float32)
-        return np.divide(self._sum, self._weight, out=mean, where=self._weight > 0)
+        return np.divide(self._sum, self.weight, out=mean, where=self.weight > 0)
 
 
 def _reach(jobs: Sequence[AxisJob]) -> Box:
-    """The crop, opened to the ends of the volume along every axis that goes on beyond its seeds."""
+    """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
     lower, upper = list(jobs[0].pictures.box.lower), list(jobs[0].pictures.box.upper)
     for job in jobs:
         axis = job.pictures.view.axis
@@ -70,11 +70,11 @@ def _reach(jobs: Sequence[AxisJob]) -> Box:
 def fuse(
     volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], votes: Mapping[str, Votes], drop_islands: bool
 ) -> dict[str, SegmentResult]:
-    """Masks from votes. What the user painted stays; of two claims on a voxel the higher logit wins.
+    """Masks from votes. What the user painted stays; of two claims on a voxel the higher logit wins. Of two equal ones,
+    frequent because logits are clamped, the one whose votes weigh more: by nearness, the nearer painted slices.
 
-    drop_islands removes what is not connected (26 neighbours) to anything painted.
-
-    Segments whose painted slices overlap each other are meant to, and may overlap everywhere.
+    Segments whose painted slices overlap each other are meant to, and may overlap everywhere. drop_islands then removes
+    what is not connected (26 neighbours) to anything painted.
     """
     logits = {name: vote.mean() for name, vote in votes.items()}
     painted = {name: paint_seeds(own, volume) for name, own in seeds.items()}
@@ -85,13 +85,16 @@ def fuse(
         for seed in seeds[name]:
             volume.view(seed.plane).slice(mask, seed.index)[...] = seed.mask
         masks[name] = mask | painted[name]
-    for one, other in combinations(masks, 2):
+    for one, other in combinations(sorted(masks), 2):
         if (painted[one] & painted[other]).any():
             continue
         contested = np.nonzero(masks[one] & masks[other])
-        first, second = (_strength(name, contested, logits, votes, painted) for name in (one, other))
-        masks[one][contested] = first >= second
-        masks[other][contested] = second > first
+        (logit, weight), (other_logit, other_weight) = (
+            _claim(votes[name], logits[name], painted[name], contested) for name in (one, other)
+        )
+        wins = (logit > other_logit) | ((logit == other_logit) & (weight >= other_weight))
+        masks[one][contested] = wins
+        masks[other][contested] = ~wins
     if drop_islands:
         masks = {name: _connected(mask, painted[name]) for name, mask in masks.items()}
     return {
@@ -109,10 +112,12 @@ def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:
     return kept[parts]
 
 
-def _strength(name, voxels, logits, votes, painted) -> np.ndarray:
-    """Fused logits at some voxels [k, j, i] of the volume; what is painted there is beyond doubt."""
-    strength = np.where(painted[name][voxels], np.inf, -np.inf)
-    inside = np.stack(voxels, axis=1) - votes[name].box.lower
-    known = ((inside >= 0) & (inside < logits[name].shape)).all(axis=1) & ~painted[name][voxels]
-    strength[known] = logits[name][tuple(inside[known].T)]
-    return strength
+def _claim(vote: Votes, logits: np.ndarray, painted: np.ndarray, voxels) -> tuple[np.ndarray, np.ndarray]:
+    """Fused logit and its weight at some voxels [k, j, i] of the volume; what is painted there is beyond doubt."""
+    logit = np.where(painted[voxels], np.inf, -np.inf)
+    weight = np.zeros(len(logit), dtype=np.float32)
+    inside = np.stack(voxels, axis=1) - vote.box.lower
+    known = ((inside >= 0) & (inside < logits.shape)).all(axis=1) & ~painted[voxels]
+    at = tuple(inside[known].T)
+    logit[known], weight[known] = logits[at], vote.weight[at]
+    return logit, weight

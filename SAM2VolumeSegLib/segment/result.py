@@ -32,9 +32,9 @@ class SegmentResult:
     """The answer for one segment.
 
     mask: bool [k, j, i] on the volume's grid; on seeded slices it is the user's. logits: fused, float32, inside `box`
-    (background outside of it). plane_logits: per axis, NaN where that axis has no vote; only kept on request.
-    confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
-    structure is there; 1 on seeded slices.
+    (background outside of it), before contested voxels are given away and islands dropped. plane_logits: per axis, NaN
+    where that axis has no vote; only kept on request. confidence: per axis and slice index, 0..1: SAM2's own estimate
+    of the overlap times the probability that the structure is there; 1 on seeded slices.
     """
 
     mask: np.ndarray

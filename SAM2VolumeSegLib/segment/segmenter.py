@@ -37,7 +37,8 @@ class Segmenter:
         Closing the generator cancels the run between two slices.
 
         A voxel that an axis does not reach has no vote of that axis; a voxel without any vote is background. Where two
-        structures whose seeds do not overlap claim one voxel, the higher fused logit wins.
+        structures whose seeds do not overlap claim one voxel, the higher fused logit wins (see `fuse`). Votes are
+        weighted, and parts that connect to nothing painted dropped, as `settings` say.
 
         Raises InputError when there is nothing to propagate.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ from SAM2VolumeSegLib.study.figure import draw_overview
 from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.study.metrics import dice, hausdorff_mm, iou
-from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
+from SAM2VolumeSegLib.volume import Plane, Segment, Volume, check_output, read_seeds, read_volume, write_segmentation
 
 PROMPTS = "first-middle-last"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
@@ -38,7 +39,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """What one method did with one structure. seconds and slices: of this structure alone; memory: of the method."""
+    """What one method did with one structure; slices predicted and seconds are of this structure alone."""
 
     dice: float
     iou: float
@@ -51,12 +52,17 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
     """Segment, measure, print a table per CT; write a .seg.nrrd and an overview picture per CT into `out`.
 
     data: a folder with the CTs of `shared_cases`; None takes the one that the package tptbox brings.
-    Raises InputError when the CT is missing.
+    Raises InputError when the CT is missing, or nothing can be written to `out`.
     """
     cases = [bundled_case()] if data is None else shared_cases(data)
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f'The folder "{out}" cannot be made ({error.strerror}): choose another one.') from error
+    check_output(out / "result.seg.nrrd")
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
+    print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
     for number, case in enumerate(cases):
         _run_case(case, tracker, out)
         if number < len(cases) - 1:
@@ -120,8 +126,7 @@ def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:
             masks, rows = _interpolate(volume, seeds, references)
         else:
             tracker.cache.clear()  # each method pays for its own encoding
-            # The demonstration model sees few pixels: each structure gets its own crop, with every method.
-            chosen = replace(settings, crop_each=True)
+            chosen = replace(settings, crop_each=True)  # as run_demo prints
             masks, rows, provenance = _segment(tracker, volume, seeds, chosen, references)
         count = {name: len(own) for name, own in seeds.items()}
         _print_table(title, rows, count, peak_memory_mb())
@@ -200,7 +205,8 @@ def _write(case, volume, seeds, references, masks, provenance, means, out: Path)
     write_segmentation(out / f"{stem}.seg.nrrd", volume, segments, provenance)
     picture = out / f"{stem}.png"
     title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
-    footer = "Bundled demonstration model (trained on synthetic volumes only). Not for clinical use. Mean Dice: "
-    footer += f"{next(iter(means.values())):.3f}"
+    lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", "Mean Dice:"]
+    lines += [f"{mean:.3f}  {name}" for name, mean in means.items()]
+    footer = "\n".join(textwrap.fill(line, 44, subsequent_indent=" " * 7 * line[:1].isdigit()) for line in lines)
     draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
     print(f"Written: {out / f'{stem}.seg.nrrd'} and {picture}")

@@ -53,6 +53,14 @@ def test_a_folder_without_cts_is_told_in_words(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("Error: There is no torso-ct")
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_path, capsys):
+    """And not with a traceback, after the minutes that a demo takes."""
+    (tmp_path / "taken").write_text("a file")
+    assert cli.main(["demo", "--out", str(tmp_path / "taken")]) == 2
+    said = capsys.readouterr()
+    assert re.match(r'Error: The folder ".*taken" cannot be made', said.err) and "pixels" not in said.out
+
+
 def row_of(table, name):
     """The columns of a structure in a printed table: name, seeds, Dice, IoU, HD, slices, seconds."""
     return next(line.split() for line in table.splitlines() if line.split()[:1] == [name])

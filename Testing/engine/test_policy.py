@@ -22,6 +22,8 @@ def test_sps_keeps_prompts_within_a_share_of_the_stack():
 
 def test_sps_includes_a_prompt_exactly_at_the_radius():
     assert spatial(MemoryPolicy(radius=0.2, recent=0), now=20, prompted=(0, 41)) == [(0, 6)]
+    every = spatial(MemoryPolicy(radius=0.7, recent=0), now=63, prompted=(0, 70), count=90)
+    assert every == [(0, 6), (70, 6)], "0.7 * 90 is 62.999..., but slice 0 is at 0.7 of the stack"
 
 
 def test_sps_keeps_the_nearest_prompt_when_none_is_in_reach():

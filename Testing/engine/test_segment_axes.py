@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +10,6 @@ from segment_runs import AXIAL, PLANES, finish, mask_of, result_of
 
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings, propagate
-from SAM2VolumeSegLib.segment import fuse as fuse_module
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
 from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
@@ -132,16 +132,40 @@ def test_nearness_lets_the_direction_that_comes_from_the_nearer_seed_decide(a_ph
 
 def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
     """A leak into a distant bone must not stay; what is painted always does, even in two pieces."""
-    volume, seeds = a_phantom.volume, a_phantom.seeds("middle")["middle"]
+    volume, seeds = a_phantom.volume, a_phantom.seeds("first-last", AXIAL)["middle"]
     painted = paint_seeds(seeds, volume)
     mask = painted.copy()
     corners = [tuple(slice(-6, None) if n else slice(6) for n in corner) for corner in np.ndindex(2, 2, 2)]
     free = next(corner for corner in corners if not painted[corner].any())
     island = tuple(slice(-3, None) if side.start else slice(3) for side in free)
     mask[island] = True
-    kept = fuse_module._connected(mask, painted)
-    assert not kept[island].any()
-    np.testing.assert_array_equal(kept, painted)
+    votes = SimpleNamespace(box=Box.whole(volume), mean=lambda: np.where(mask, 1.0, -1.0), confidence={}, planes={})
+    for drop_islands, expected in ((True, painted), (False, mask)):
+        kept = fuse(volume, {"middle": seeds}, {"middle": votes}, drop_islands)["middle"].mask
+        np.testing.assert_array_equal(kept, expected)
+
+
+@pytest.mark.parametrize("nearer", ["above", "middle"])
+def test_of_two_structures_that_are_equally_sure_the_nearer_seeds_get_the_voxel(a_phantom, nearer):
+    """Clamped logits are often equal; an order of names would give all of a joint to one bone."""
+    volume, seeds = a_phantom.volume, a_phantom.seeds("first-last", AXIAL, ("above", "middle"))
+    box, size = Box.whole(volume), volume.voxels.shape
+    votes = {
+        name: SimpleNamespace(
+            box=box,
+            mean=lambda: np.full(size, LOGIT_LIMIT, dtype=np.float32),
+            weight=np.full(size, 2.0 if name == nearer else 1.0, dtype=np.float32),
+            confidence={},
+            planes={},
+        )
+        for name in seeds
+    }
+    found = fuse(volume, seeds, votes, drop_islands=False)
+    free = np.ones(size, dtype=bool)
+    for own in seeds.values():
+        free[[seed.index for seed in own]] = False
+    for name, segment in found.items():
+        assert segment.mask[free].all() == segment.mask[free].any() == (name == nearer)
 
 
 def test_beyond_the_outermost_seed_the_weight_falls_with_the_distance_to_it(a_phantom):

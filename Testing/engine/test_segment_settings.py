@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
-from SAM2VolumeSegLib.segment import RECOMMENDED, STOCK_SAM2, Settings
-from SAM2VolumeSegLib.segment.settings import DIRECTIONS
+from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.segment.settings import DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.volume import WINDOWS, Box, Plane
 
 
@@ -43,6 +43,8 @@ settings = st.builds(
     crop_each=st.booleans(),
     memory=policies,
     direction=st.sampled_from(DIRECTIONS),
+    fusion=st.sampled_from(FUSIONS),
+    drop_islands=st.booleans(),
     extend=st.booleans(),
     passes=st.sampled_from((1, 2)),
 )
@@ -67,6 +69,7 @@ def test_the_recommendations_of_the_paper():
     memory = RECOMMENDED.memory
     assert (memory.radius, memory.recent, memory.embeddings, RECOMMENDED.window) == (0.3, 2, "is", "bone")
     assert RECOMMENDED.planes is None and RECOMMENDED.passes == 1
+    assert (PAPER.memory, PAPER.fusion, PAPER.drop_islands) == (memory, "mean", False)
     assert STOCK_SAM2.memory == STOCK and STOCK_SAM2.planes == (Plane.AXIAL,) and STOCK_SAM2.direction == "forward"
 
 
@@ -91,6 +94,7 @@ def test_plain_values_are_understood():
         ({"margin_mm": float("nan")}, "margin"),
         ({"margin_mm": float("inf")}, "margin"),
         ({"direction": "sideways"}, "'sideways'.*forward, backward, forward-backward"),
+        ({"fusion": "loudest"}, "'loudest'.*nearness, mean"),
         ({"passes": 3}, "passes is 3"),
         ({"colour": 1, "windw": "bone"}, "no setting named colour, windw"),
         ({"memory": {"radius": 0.3, "recents": 2}}, "no setting named recents"),

@@ -1,5 +1,6 @@
 """Loading models, and coping with little memory."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -191,6 +192,21 @@ def test_an_unusable_configuration_is_refused_in_words(demo_weights, tmp_path, t
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(InputError, match=r"mine\.yaml"):
         SliceTracker.load(checkpoints.user_model(path, tmp_path / "mine.yaml", 64), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [("num_maskmem", 4, "num_maskmem 4; only 7"), ("image_size", 150, "image size 150.*multiple of 32")],
+)
+def test_a_configuration_that_does_not_fit_is_refused_in_words(demo_weights, tmp_path, key, value, message):
+    """Not after minutes, in the middle of a run, with an index that is out of range."""
+    text = checkpoints.config_file(DEMO).read_text(encoding="utf-8")
+    changed, times = re.subn(rf"\b{key}: \d+", f"{key}: {value}", text)
+    assert times == 1
+    (tmp_path / "mine.yaml").write_text(changed, encoding="utf-8")
+    path = save(demo_weights, tmp_path / "weights.pt")
+    with pytest.raises(InputError, match=message):
+        SliceTracker.load(checkpoints.user_model(path, tmp_path / "mine.yaml"), "cpu")
 
 
 def test_the_network_computes_without_gradients_and_in_its_own_precision(a_fast_tracker, a_phantom):

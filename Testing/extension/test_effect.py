@@ -222,7 +222,7 @@ def during(editor, action):
 
 
 def box(editor, name):
-    return editor.effect.boxes[name][0]
+    return editor.effect.boxes[name]
 
 
 def test_the_panel_shows_and_sets_the_choices_of_the_module(an_editor):

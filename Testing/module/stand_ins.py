@@ -450,8 +450,8 @@ def parameter_node_wrapper(cls):
         text = value.name if kind is enum.Enum else str(value) if kind is Path else json.dumps(value)
         self.parameterNode.SetParameter(name, text)
 
-    def connect(self, ui):
-        pairs = [(w.property("SlicerParameterName"), w) for w in vars(ui).values() if w.property("SlicerParameterName")]
+    def connect(self, widgets):
+        pairs = list(widgets.items())
         for name, widget in pairs:
             if name not in hints:
                 raise ValueError(f"Cannot find a param with the given name: {name}")
@@ -495,7 +495,7 @@ def parameter_node_wrapper(cls):
         self.parameterNode.RemoveObserver(tag)
 
     cls.__init__, cls.read, cls.write = init, read, write
-    cls.connectGui, cls.disconnectGui = connect, disconnect
+    cls.connectParametersToGui, cls.disconnectGui = connect, disconnect  # connectGui gives no tag in Slicer 5.10
     cls.StartModify = lambda self: self.parameterNode.StartModify()
     cls.EndModify = lambda self, was: self.parameterNode.EndModify(was)
     cls.AddObserver = lambda self, event, slot, priority=0.0: self.parameterNode.AddObserver(event, slot, priority)

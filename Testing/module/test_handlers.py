@@ -61,9 +61,11 @@ def test_closing_the_scene_lets_go_of_everything(a_panel, a_desktop):
 
 def test_leaving_and_coming_back_keeps_the_choices(a_panel):
     a_panel._parameterNode.radius = 0.5
+    model = a_panel._parameterNode.model
     a_panel.exit()
     a_panel.enter()
     assert a_panel.ui.radiusSlider.value == 0.5
+    assert a_panel._parameterNode.model is model and model is not next(iter(ch.ModelChoice))
     a_panel.ui.recentSpinBox.value = 1
     assert a_panel._parameterNode.recent == 1
 
@@ -122,6 +124,21 @@ def test_set_up_uses_slicer_packaging_and_the_pytorch_extension_where_they_exist
     answers[0] = "torch"
     SlicerTools().install_torch(">=2.5.1")
     assert calls[-1] == {"askConfirmation": False, "torchVersionRequirement": ">=2.5.1"}
+
+
+def test_clahe_asks_for_its_package_before_a_run(a_panel, monkeypatch):
+    """Slicer has no scikit-image: without this, a run would end with a sentence that leads nowhere."""
+    from SAM2VolumeSegLib.interactive import facts
+
+    folder = facts._folder
+    monkeypatch.setattr(facts, "_folder", lambda name: None if name == "skimage" else folder(name))
+    a_panel.updateReadiness()
+    assert "scikit-image" not in a_panel.ui.readinessLabel.text
+    a_panel._parameterNode.clahe = True
+    assert "scikit-image" in a_panel.ui.readinessLabel.text
+    assert a_panel.ui.setupButton.enabled and not a_panel.ui.propagateButton.enabled
+    a_panel._parameterNode.clahe = False
+    assert "scikit-image" not in a_panel.ui.readinessLabel.text
 
 
 def test_a_failed_set_up_is_one_sentence(a_panel, a_desktop, monkeypatch):
@@ -402,6 +419,55 @@ def test_a_second_press_during_a_run_does_nothing(a_panel, stand_in):
     a_panel.onPropagate()
     assert a_panel._run is run
     a_panel.ui.cancelButton.click()
+
+
+def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_scene, a_desktop, stand_in):
+    """A painted slice switched off and then erased has no line in the table where it could be switched on again."""
+    marks = a_panel.marks()
+    n = a_painted_scene.slices[-1]
+    marks.skipped["bone"] = [(Plane.AXIAL, n), (Plane.AXIAL, n + 2)]
+    marks.absent["bone"] = [(Plane.AXIAL, n + 2)]
+    a_panel.setMarks(marks)
+    a_painted_scene.paint(a_painted_scene.slices[:-1])
+    stand_in.process_events(2)
+    a_panel.ui.propagateButton.click()
+    assert a_desktop.errors == [] and a_panel._run is not None
+    seeds = a_panel._run.seeds["bone"]
+    assert [seed.index for seed in seeds] == list(a_painted_scene.slices[:-1])
+    a_panel.ui.cancelButton.click()
+
+
+def test_a_second_press_while_the_model_loads_starts_one_run(a_panel, a_desktop, monkeypatch):
+    started, start = [], a_panel.logic.startRun
+    monkeypatch.setattr(a_panel.logic, "startRun", lambda *args: started.append(1) or start(*args))
+    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", a_panel.onPropagate)
+    a_panel.ui.propagateButton.click()
+    assert started == [1]
+    a_panel.ui.cancelButton.click()
+
+
+def test_undo_works_also_when_the_result_was_in_the_editor(a_panel, a_painted_scene, a_desktop, stand_in):
+    """The editor keeps the history of what it shows: a state saved there would not bring the painted slices back."""
+    slicer = a_desktop.slicer
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    a_panel.ui.editResultButton.click()
+    a_panel._parameterNode.target = ch.Target.SAME
+    before = mask_of(slicer, a_painted_scene, a_painted_scene.painted)
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    assert mask_of(slicer, a_painted_scene, a_painted_scene.painted).sum() > before.sum()
+    a_panel.editor.undo()
+    assert np.array_equal(mask_of(slicer, a_painted_scene, a_painted_scene.painted), before)
+
+
+def test_a_result_is_remembered_when_the_module_was_left_during_the_run(a_panel, a_painted_scene, stand_in):
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(2)
+    a_panel.exit()
+    run_to_end(a_panel, stand_in)
+    a_panel.enter()
+    assert a_panel._parameterNode.result is not None and a_panel.ui.editResultButton.enabled
 
 
 def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):

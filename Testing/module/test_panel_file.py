@@ -124,6 +124,15 @@ def test_every_mrml_widget_gets_the_scene(a_ui):
     assert connected == mrml - {top.get("name")}
 
 
+def test_every_node_list_names_the_nodes_it_is_for(a_ui):
+    """Without it the list has every node of the scene, and choosing a wrong one is a TypeError."""
+    lists = [element for element in a_ui.iter("widget") if element.get("class") == "qMRMLNodeComboBox"]
+    assert lists
+    for element in lists:
+        kinds = [item.text for item in element.findall("property[@name='nodeTypes']/stringlist/string")]
+        assert kinds == ["vtkMRMLSegmentationNode"], element.get("name")
+
+
 def test_every_class_that_qt_does_not_know_is_declared(a_ui):
     declared = {item.findtext("class"): item for item in a_ui.iter("customwidget")}
     used = {element.get("class") for element in a_ui.iter("widget") if not element.get("class").startswith("Q")}

@@ -9,6 +9,7 @@ NEEDS_THE_APPLICATION = {
     "test_a_saved_scene_restores_everything",  # writes and reads an .mrb
     "test_painting_with_the_effect_in_all_three_views",  # mouse
     "test_reload",
+    "test_the_effect_is_in_the_editor_and_runs",
 }
 
 

@@ -13,6 +13,8 @@ from SAM2VolumeSegLib.volume import Plane
 @pytest.fixture
 def views(nodes):
     """Real slice nodes red, green, yellow of the standard orientations."""
+    while (left_over := nodes.scene.GetFirstNodeByClass("vtkMRMLSliceNode")) is not None:
+        nodes.scene.RemoveNode(left_over)  # views are singletons: clearing the scene keeps those of other tests
     nodes.slicer.vtkMRMLSliceNode.AddDefaultSliceOrientationPresets(nodes.scene, True)
     views = SimpleNamespace()
     for name, orientation in (("red", "Axial"), ("green", "Coronal"), ("yellow", "Sagittal")):

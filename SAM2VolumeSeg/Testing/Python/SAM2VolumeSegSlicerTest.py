@@ -7,6 +7,7 @@
 Only what needs PyTorch or sam2 is skipped where they are missing, and painting with the mouse where there is no window.
 """
 
+import importlib
 import json
 import os
 import tempfile
@@ -29,6 +30,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
     """The user's way through the module."""
 
     def setUp(self):
+        global ch  # noqa: PLW0603 - Reload makes new classes, and the parameter node takes no old ones
+        ch = importlib.import_module("SAM2VolumeSegLib.interactive.choices")
         slicer.mrmlScene.Clear()
         self.panel = self.openPanel()
 
@@ -42,10 +45,14 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """The module's widget, entered where there is a main window."""
         if slicer.util.mainWindow() is not None:
             slicer.util.selectModule("SAM2VolumeSeg")
-            return slicer.util.getModuleWidget("SAM2VolumeSeg")
-        panel = slicer.util.getModuleWidget("SAM2VolumeSeg")
+        panel = self.currentPanel()
         panel.initializeParameterNode()
         return panel
+
+    def currentPanel(self):
+        """The widget that the last Reload made: getModuleWidget goes on giving the first one."""
+        first = slicer.util.getModuleWidget("SAM2VolumeSeg")
+        return getattr(slicer.modules, "SAM2VolumeSegWidget", first)
 
     def loadPhantom(self):
         """CT, painted slices and reference, chosen in the panel; a run takes one segment on one axis (fast)."""
@@ -373,9 +380,33 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
     def test_reload(self):
         """Reload, as a developer does, twice."""
         for _round in range(2):
+            old = self.panel
             self.panel.onReload()
-            self.panel = slicer.util.getModuleWidget("SAM2VolumeSeg")
+            self.panel = self.currentPanel()
+            self.assertIsNot(self.panel, old)
             self.assertTrue(self.panel.ui.headlineLabel.text)
+
+    # ---------------------------------------------------------------------------------------------------------- effect
+
+    def test_the_effect_is_in_the_editor_and_runs(self):
+        """It is registered, shares the choices of the module, and makes a new segmentation."""
+        if slicer.app.layoutManager() is None:
+            self.skipTest("The effect needs the slice views of the main window.")
+        _volume, painted, _reference = self.loadPhantom()
+        editor = self.panel.editor
+        editor.setActiveEffectByName("SAM2 propagate")
+        self.assertIsNotNone(editor.activeEffect(), editor.availableEffectNames())
+        effect = editor.activeEffect().self()
+        self.assertEqual(effect.boxes["model"].currentText, ch.ModelChoice.DEMO.label())
+        effect.boxes["window"].setCurrentIndex(effect.boxes["window"].findText(ch.WindowChoice.LUNG.label()))
+        self.assertEqual(self.panel._parameterNode.window, ch.WindowChoice.LUNG)
+        effect.boxes["window"].setCurrentIndex(effect.boxes["window"].findText(ch.WindowChoice.BONE.label()))
+        self.needEngine()
+        before = self.segmentationCount()
+        effect.propagateButton.click()
+        self.assertEqual(self.segmentationCount(), before + 1)
+        self.assertIsNot(self.panel._parameterNode.result, painted)
+        editor.setActiveEffect(None)
 
 
 if __name__ == "__main__":
