@@ -58,7 +58,7 @@ class SAM2VolumeSeg(ScriptedLoadableModule):
             "clinical use."
         )
         self.parent.acknowledgementText = _(
-            "After M. L. Escoriza and P. Amargant Alvarez, Automatic Segmentation of 3D CT scans with SAM2 using a "
+            "After M. López Escoriza and P. Amargant Alvarez, Automatic Segmentation of 3D CT scans with SAM2 using a "
             "zero-shot approach, arXiv:2603.23116. SAM 2 is by Meta."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)

@@ -23,7 +23,7 @@ class SegmentEditorSAM2Propagate(ScriptedLoadableModule):
             " the editor through the volume. Module SAM2VolumeSeg has all choices and shows the painted slices.",
         )
         self.parent.acknowledgementText = _(
-            "After M. L. Escoriza and P. Amargant Alvarez, arXiv:2603.23116, with SAM 2 by Meta.",
+            "After M. López Escoriza and P. Amargant Alvarez, arXiv:2603.23116, with SAM 2 by Meta.",
         )
         slicer.app.connect("startupCompleted()", self.registerEditorEffect)
 
