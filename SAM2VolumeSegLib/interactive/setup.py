@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.interactive.readiness import Facts, Item, Remedy, can_set_
 
 SAM2_REQUIREMENT = "sam2==1.1.0"
 TORCH_REQUIREMENT = ">=2.5.1"
+INDEX = "the Python Package Index"
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,9 @@ def steps(facts: Facts, tools: Tools) -> list[Step]:
     if facts.missing:
         names = ", ".join(_names(facts.missing))
         size = "20 MB" if "scikit-image" in names else "2 MB"
-        wanted.append(Step(f"Small packages: {names}", size, "the Python Package Index", lambda: _small(facts, tools)))
+        wanted.append(Step(f"Small packages: {names}", size, INDEX, lambda: _small(facts, tools)))
     if not check(facts)[2].ready:
-        wanted.append(Step("sam2 1.1.0 (the network, by Meta)", "1 MB", "the Python Package Index", lambda: _sam2(tools)))
+        wanted.append(Step("sam2 1.1.0 (the network, by Meta)", "1 MB", INDEX, lambda: _sam2(tools)))
     return wanted
 
 
