@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -68,7 +69,7 @@ def _segment(options: argparse.Namespace) -> None:
     result = _with_progress(Segmenter(tracker).run(volume, seeds, settings))
     answer = [replace(segments[name], mask=found.mask) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
-    voxel_ml = abs(_determinant(volume)) / 1000
+    voxel_ml = math.prod(volume.spacing) / 1000
     for name, found in result.segments.items():
         print(f"{name}: {found.mask.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
@@ -94,12 +95,6 @@ def _with_progress(run: Iterator):
 def _duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
-
-
-def _determinant(volume: Volume) -> float:
-    import numpy as np
-
-    return float(np.linalg.det(volume.ijk_to_ras[:3, :3]))
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -79,7 +79,7 @@ def bundled_case() -> Case:
     folder = Path(spec.origin).parent / "tests" / "sample_ct"
     names = {21: "L2", 22: "L3", 23: "L4"}
     ct, labels = folder / "sub-ct_label-22_ct.nii.gz", folder / "sub-ct_seg-vert_label-22_msk.nii.gz"
-    return Case("Lumbar spine (tptbox)", ct, labels, names)
+    return Case("Lumbar spine", ct, labels, names)
 
 
 def shared_cases(folder: Path) -> list[Case]:
@@ -87,13 +87,14 @@ def shared_cases(folder: Path) -> list[Case]:
     torso = {26: "S1", 27: "L5", 28: "L4", 29: "L3", 30: "L2", 31: "L1", 32: "T12", 25: "sacrum"}
     torso |= {75: "femur left", 76: "femur right", 77: "hip left", 78: "hip right"}
     lumbar = {20: "L1", 21: "L2", 22: "L3", 23: "L4", 24: "L5"}
+    spine = folder / "spine-ct"
     cases = [
         Case("Torso", folder / "torso-ct/ct.nii.gz", folder / "torso-ct/labels.nii.gz", torso),
-        Case("Lumbar spine", folder / "spine-ct/lumbar_ct.nii.gz", folder / "spine-ct/lumbar_vertebrae.nii.gz", lumbar),
+        Case("Lumbar spine, five vertebrae", spine / "lumbar_ct.nii.gz", spine / "lumbar_vertebrae.nii.gz", lumbar),
         Case(
-            "Lower lumbar spine, thick slices",
-            folder / "spine-ct/thick_slices_ct.nii.gz",
-            folder / "spine-ct/thick_slices_vertebrae.nii.gz",
+            "Lumbar spine, thick slices",
+            spine / "thick_slices_ct.nii.gz",
+            spine / "thick_slices_vertebrae.nii.gz",
             {23: "L4", 24: "L5"},
         ),
     ]
@@ -198,9 +199,7 @@ def _print_table(title: str, rows: Mapping[str, Row], seeds: Mapping[str, int], 
 
 def _write(case, volume, seeds, references, masks, provenance, means, out: Path) -> None:
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
-    stem = case.title.split(",")[0].split(" (")[0].lower().replace(" ", "-")
-    if "thick" in case.title:
-        stem += "-thick-slices"
+    stem = case.title.lower().replace(",", "").replace(" ", "-")
     segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
     write_segmentation(out / f"{stem}.seg.nrrd", volume, segments, provenance)
     picture = out / f"{stem}.png"

@@ -73,7 +73,7 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     references = {22: a_phantom.references["middle"][part], 23: a_phantom.references["above"][part]}
     ct = save_ct(tmp_path / "ct.nrrd", volume)
     labels = save_labels(tmp_path / "labels.nrrd", volume, sum(value * mask for value, mask in references.items()))
-    case = demo.Case("Phantom (made up)", ct, labels, {22: "L3", 23: "L4"})
+    case = demo.Case("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
     monkeypatch.setattr(demo, "bundled_case", lambda: case)
     load = demo.SliceTracker.load
     monkeypatch.setattr(demo.SliceTracker, "load", lambda model, device: load(model, device, 64))
@@ -87,7 +87,7 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     (stock,) = (table for title, table in tables.items() if "tock SAM2" in title and "axial axis alone" in title)
     assert "recommended" in next(iter(tables)) and "Interpolation" in list(tables)[-1]
     assert "Not for clinical use" in said
-    found = read_seeds(tmp_path / "out" / "phantom.seg.nrrd", volume)
+    found = read_seeds(tmp_path / "out" / "phantom-made-up.seg.nrrd", volume)
     for name, reference in (("L3", references[22]), ("L4", references[23])):
         columns = row_of(ours, name)
         assert float(columns[2]) == pytest.approx(dice(found[name].mask, reference), abs=6e-4)
@@ -98,8 +98,8 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables.values()]
     summary = said.split("Mean Dice: ")[1].splitlines()[0]
     assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
-    assert read_provenance(tmp_path / "out" / "phantom.seg.nrrd")["settings"]["direction"] == "forward"
-    assert (tmp_path / "out" / "phantom.png").stat().st_size > 10_000
+    assert read_provenance(tmp_path / "out" / "phantom-made-up.seg.nrrd")["settings"]["direction"] == "forward"
+    assert (tmp_path / "out" / "phantom-made-up.png").stat().st_size > 10_000
 
 
 def test_peak_memory_sees_what_was_used_since_the_reset():
