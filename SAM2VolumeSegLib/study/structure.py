@@ -1,0 +1,51 @@
+"""One sample of the study: a bone in a CT, with its reference. The paper calls it a volume."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
+
+
+@dataclass(frozen=True)
+class Structure:
+    """Where the CT and the reference of one structure are, and what their files hashed to when it was drawn.
+
+    case: name of the CT ("s0011"). name: of the structure ("vertebrae_L3"). bone: its class, one of the ten of the
+    paper's Table III or another. ct, mask: files below the data folder, with "/" between folders. label: the value of
+    the structure in a label volume; None where the mask file holds it alone. ct_sha256, mask_sha256: of the files.
+    """
+
+    case: str
+    name: str
+    bone: str
+    ct: str
+    mask: str
+    label: int | None
+    ct_sha256: str
+    mask_sha256: str
+
+    def __str__(self) -> str:
+        return f"{self.case} {self.name}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold; ``Structure(**values)`` reads them."""
+        return asdict(self)
+
+    def load(self, data: Path) -> tuple[Volume, np.ndarray]:
+        """Return the CT, and the reference as a bool mask [k, j, i] on its grid.
+
+        Raises InputError: a file is missing, unreadable or on another grid, or the structure is not in it.
+        """
+        volume = read_volume(data / self.ct)
+        segments = read_seeds(data / self.mask, volume)
+        if self.label is None:
+            return volume, np.any([segment.mask for segment in segments.values()], axis=0)
+        if f"label {self.label}" not in segments:
+            raise InputError(f'"{data / self.mask}" has no voxel with the label {self.label} ({self.name}).')
+        return volume, segments[f"label {self.label}"].mask
