@@ -31,11 +31,11 @@ def simulate_seeds(
     """Cut seeds from a reference mask, the same number on each plane.
 
     First and last are the first and last slice, forward along the plane's normal, that hold reference voxels; the
-    others are evenly spaced between them, rounded to whole slices (halves forward). "quarters" are the slices a quarter,
-    half and three quarters of the way from first to last: a user who never looked for the ends. No slice is given
-    twice, so a structure with fewer slices than asked for gives all of its slices. A slice on which a structure in several pieces
-    happens to be missing is given as "absent here"; only a middle slice that is alone moves to the nearest slice with
-    the structure.
+    others are evenly spaced between them, rounded to whole slices (halves forward). "quarters" are the slices a
+    quarter, half and three quarters of the way from first to last: a user who never looked for the ends. No slice is
+    given twice, so a structure with fewer slices than asked for gives all of its slices. A slice on which a structure
+    in several pieces happens to be missing is given as "absent here"; only a middle slice that is alone moves to the
+    nearest slice with the structure.
 
     Args:
         reference: bool (or 0 and non-zero) ``[k, j, i]`` on the grid of ``volume``.
