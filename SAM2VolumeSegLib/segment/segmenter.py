@@ -11,14 +11,13 @@ from typing import Any
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
-from SAM2VolumeSegLib.segment.check import Seeds, check_seeds, clip_roi
+from SAM2VolumeSegLib.segment.check import Seeds, check_seeds
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
+from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
-from SAM2VolumeSegLib.volume import Box, Plane, Volume
+from SAM2VolumeSegLib.volume import Plane, Volume
 
 
 class Segmenter:
@@ -46,7 +45,7 @@ class Segmenter:
         started = time.monotonic()
         intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
         jobs = []
-        for names, box in _crops(volume, seeds, settings):
+        for names, box in crops(volume, seeds, settings):
             for plane in settings.planes or Plane:
                 pictures = PlanePictures(intensities, plane, box, self.tracker.plan.image_size)
                 for name in names:
@@ -100,13 +99,3 @@ class Segmenter:
             "versions": {"python": platform.python_version()}
             | {package: version(package) for package in ("torch", "sam2", "numpy")},
         }
-
-
-def _crops(volume: Volume, seeds: Seeds, settings: Settings) -> list[tuple[list[str], Box]]:
-    """Which segments share a crop, and the crop."""
-    groups = [[name] for name in seeds] if settings.crop_each else [list(seeds)]
-    if settings.roi is not None:
-        roi = clip_roi(settings.roi, volume)
-        return [(names, roi) for names in groups]
-    masks = {name: paint_seeds(own, volume) for name, own in seeds.items()}
-    return [(names, Box.around([masks[name] for name in names], volume, settings.margin_mm)) for names in groups]
