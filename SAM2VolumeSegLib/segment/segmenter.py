@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +18,18 @@ from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
 from SAM2VolumeSegLib.volume import Plane, Volume
+
+
+class Steps:
+    """The progress of a run, slice by slice: ``for progress in steps``. After the loop ``steps.result`` is there."""
+
+    result: Result
+
+    def __init__(self, run: Generator[Progress, None, Result]):
+        self._run = run
+
+    def __iter__(self) -> Iterator[Progress]:
+        self.result = yield from self._run
 
 
 class Segmenter:
@@ -67,12 +79,10 @@ class Segmenter:
 
     def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
         """`run` to its end, for a script that shows no progress."""
-        run = self.run(volume, seeds, settings)
-        while True:
-            try:
-                next(run)
-            except StopIteration as end:
-                return end.value
+        steps = Steps(self.run(volume, seeds, settings))
+        for _ in steps:
+            pass
+        return steps.result
 
     def _provenance(self, volume, seeds, settings, segments, seconds) -> dict[str, Any]:
         plan = self.tracker.plan
