@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -139,8 +141,8 @@ def _rank(seed: int, candidate: Candidate) -> bytes:
 
 
 def _without(folder: Path, message: str) -> str:
-    """A split may be published: it says nothing about where the data lie."""
-    return message.replace(f"{folder}{os.sep}", "").replace(str(folder), ".")
+    """Name files as the split does: it may be published, and says nothing about where the data lie."""
+    return message.replace(f'"{folder}{os.sep}', '"').rstrip(".")
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,10 +199,11 @@ class _Files:
                 yield LeftOut("all", name, f"no label volume has the value {value} of the class table")
 
     def _ct(self, file: str) -> tuple[Volume, str]:
-        volume = read_volume(self.data.folder / file)
-        return _grid(volume), self._sha256(file)
+        sha256 = self._whole(file)
+        return _grid(read_volume(self.data.folder / file)), sha256
 
     def _mask(self, file: str) -> _Mask:
+        sha256 = self._whole(file)
         volume = read_volume(self.data.folder / file)
         view = volume.view(Plane.AXIAL)
         slices_of: Counter[int] = Counter()
@@ -214,13 +217,21 @@ class _Files:
             slices += len(values) > 0
         if len(slices_of) > MAX_LABELS:
             raise InputError(f'"{file}" has {len(slices_of)} labels, and at most {MAX_LABELS} can be read')
-        return _Mask(_grid(volume), slices_of, slices, self._sha256(file))
+        return _Mask(_grid(volume), slices_of, slices, sha256)
 
-    def _sha256(self, file: str) -> str:
+    def _whole(self, file: str) -> str:
+        """Return a file's SHA-256. SimpleITK reads a .nii.gz that was cut off as if its rest were zeros."""
+        path = self.data.folder / file
         try:
-            return sha256_of(self.data.folder / file)
+            if path.suffix == ".gz":
+                with gzip.open(path) as stream:
+                    while stream.read(2**20):
+                        pass
+            return sha256_of(path)
+        except (EOFError, gzip.BadGzipFile, zlib.error):
+            raise InputError(f'"{file}" is damaged: it is cut off, or altered. Copy it again.') from None
         except OSError as error:
-            raise InputError(f'"{file}" cannot be read ({error.strerror})') from error
+            raise InputError(f'"{file}" cannot be read ({error.strerror}).') from error
 
 
 def _remembered(memory: dict, file: str, look):
