@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import os
-import zlib
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -199,11 +197,11 @@ class _Files:
                 yield LeftOut("all", name, f"no label volume has the value {value} of the class table")
 
     def _ct(self, file: str) -> tuple[Volume, str]:
-        sha256 = self._whole(file)
+        sha256 = self._sha256(file)
         return _grid(read_volume(self.data.folder / file)), sha256
 
     def _mask(self, file: str) -> _Mask:
-        sha256 = self._whole(file)
+        sha256 = self._sha256(file)
         volume = read_volume(self.data.folder / file)
         view = volume.view(Plane.AXIAL)
         slices_of: Counter[int] = Counter()
@@ -219,17 +217,10 @@ class _Files:
             raise InputError(f'"{file}" has {len(slices_of)} labels, and at most {MAX_LABELS} can be read')
         return _Mask(_grid(volume), slices_of, slices, sha256)
 
-    def _whole(self, file: str) -> str:
-        """Return a file's SHA-256. SimpleITK reads a .nii.gz that was cut off as if its rest were zeros."""
-        path = self.data.folder / file
+    def _sha256(self, file: str) -> str:
+        """Return a file's SHA-256."""
         try:
-            if path.suffix == ".gz":
-                with gzip.open(path) as stream:
-                    while stream.read(2**20):
-                        pass
-            return sha256_of(path)
-        except (EOFError, gzip.BadGzipFile, zlib.error):
-            raise InputError(f'"{file}" is damaged: it is cut off, or altered. Copy it again.') from None
+            return sha256_of(self.data.folder / file)
         except OSError as error:
             raise InputError(f'"{file}" cannot be read ({error.strerror}).') from error
 
