@@ -1,5 +1,7 @@
 """The section "Set up": what is missing, installing it, and the models."""
 
+import subprocess
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -36,11 +38,16 @@ class SetupSection:
                 self.ui.headlineLabel.text = setup.DECLINED
                 return
             self.ui.setupButton.enabled = False
+            failed = ""
             try:
                 setup.install(wanted, lambda step: self.say(_("Installing {name}...").format(name=step.name)))
+            except setup.ShownError as error:  # in a box, by Slicer, with pip's own words
+                failed = str(error)
             finally:
                 self.updateReadiness()
                 self.say("")
+            if failed:
+                self.ui.headlineLabel.text = failed
 
     def say(self, text):
         """A line in the status bar, shown at once."""
@@ -144,4 +151,7 @@ class SlicerTools:
         except ImportError:  # Slicer 5.10
             slicer.util.pip_install(" ".join(f'"{argument}"' for argument in arguments))
         else:
-            pip_install(list(arguments), requester="SAM2VolumeSeg")
+            try:
+                pip_install(list(arguments), requester="SAM2VolumeSeg")
+            except subprocess.CalledProcessError as error:  # Slicer has shown a box with pip's own words
+                raise setup.ShownError(str(error)) from error
