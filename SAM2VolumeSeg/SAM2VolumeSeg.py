@@ -32,6 +32,7 @@ except ImportError:  # a source checkout: the library is not beside the module b
 
 from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
 from SAM2VolumeSegPanel.measure_section import IDLE, MeasureSection
+from SAM2VolumeSegPanel.nodes_section import NodesSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
 from SAM2VolumeSegPanel.run_section import RunSection
 from SAM2VolumeSegPanel.seeds_section import SeedsSection
@@ -42,7 +43,6 @@ from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import readiness
 from SAM2VolumeSegLib.interactive.messages import in_panel
 
-SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
 SEED_DELAY = 400  # ms after the last stroke
 PREVIEW_DELAY = 50  # ms: several changes are shown at once
 
@@ -98,6 +98,7 @@ def loadPhantom(source=None):
 
 class SAM2VolumeSegWidget(
     SetupSection,
+    NodesSection,
     SeedsSection,
     PreviewSection,
     MeasureSection,
@@ -142,14 +143,16 @@ class SAM2VolumeSegWidget(
         self.editor = self.ui.segmentEditorWidget
         self.editor.setMaximumNumberOfUndoStates(10)
         self.logic = SAM2VolumeSegLogic()
-        from SAM2VolumeSegLib.scene import ModelPreview  # knows MRML, which a library at file scope need not
+        from SAM2VolumeSegLib.scene import ModelPreview, restore_views
 
         self.preview = ModelPreview()
+        restore_views(slicer.mrmlScene)  # of a scene that was loaded before the module was opened
         self.selectEditorNode()  # before the scene, so that what the editor selects by itself is kept in the node
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self._seedTimer = self.singleShotTimer(SEED_DELAY, self.refreshSeeds)
         self._previewTimer = self.singleShotTimer(PREVIEW_DELAY, self.updatePreview)
+        self._viewsTimer = self.singleShotTimer(SEED_DELAY, self.updateViews)
         self._idleTimer = self.singleShotTimer(IDLE, self.onIdle)
 
         scene = slicer.mrmlScene
@@ -214,7 +217,7 @@ class SAM2VolumeSegWidget(
         self.setParameterNode(None)
         self.removeObservers()
         self._closed = True
-        for timer in (self._seedTimer, self._previewTimer, self._idleTimer):
+        for timer in (self._seedTimer, self._previewTimer, self._viewsTimer, self._idleTimer):
             timer.stop()
 
     def onReload(self):
@@ -268,12 +271,6 @@ class SAM2VolumeSegWidget(
         self.hidePreview()
         restore_views(slicer.mrmlScene)
         self.onSceneEndClose()
-
-    def onNodeRemoved(self, caller=None, event=None):
-        """A node was deleted; what was in use is let go of."""
-        p = self._parameterNode
-        if p and any(obj.IsA("vtkMRMLNode") and obj.GetScene() is None for obj, _event, _handler in self._followed):
-            self.onNodesChanged()
 
     def selectEditorNode(self):
         """The node that the Segment Editor of Slicer uses, so that both show the same work."""
@@ -362,42 +359,6 @@ class SAM2VolumeSegWidget(
         self.followNodes()
         self.onParametersChanged()
         self._seedTimer.start()
-
-    def followNodes(self):
-        """Follow the CT and what is painted, whoever changes them: voxels, segments, names, transforms, display."""
-        p = self._parameterNode
-        node, volume = (p.segmentation, p.volume) if p else (None, None)
-        segmentation = node.GetSegmentation() if node else None
-        modified = vtk.vtkCommand.ModifiedEvent
-        wanted = []
-        if segmentation:
-            events = [getattr(slicer.vtkSegmentation, name) for name in SEGMENTATION_EVENTS]
-            wanted += [(segmentation, event, self.onNodesChanged) for event in events]
-        if node:
-            events = (modified, node.TransformModifiedEvent, node.SegmentationChangedEvent)
-            wanted += [(node, event, self.onNodesChanged) for event in events]
-        if volume:
-            events = (modified, volume.TransformModifiedEvent, volume.ImageDataModifiedEvent)
-            wanted += [(volume, event, self.onNodesChanged) for event in events]
-            wanted.append((volume, volume.DisplayModifiedEvent, self.onDisplayChanged))
-        for followed in self._followed:
-            if followed not in wanted:
-                self.removeObserver(*followed)
-        for one in wanted:
-            if one not in self._followed:
-                self.addObserver(*one)
-        self._followed = wanted
-
-    def onNodesChanged(self, caller=None, event=None):
-        """Something was painted, or a script or another module changed something: look when that is over."""
-        self.followNodes()  # the segments may be held by another object now
-        self._seedTimer.start()
-
-    def onDisplayChanged(self, caller=None, event=None):
-        """The CT is displayed in another window, which may be the one that the model gets."""
-        p = self._parameterNode
-        if p and p.window is ch.WindowChoice.DISPLAY:
-            self._seedTimer.start()
 
     def onSegmentChanged(self, segmentID=""):
         """Another segment was selected in the editor."""

@@ -5,7 +5,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive.advice import advise
 from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -172,11 +171,9 @@ class SeedsSection:
         if p and p.volume:
             from SAM2VolumeSegLib.scene import view_slice
 
-            for name in (choice.value for choice in ch.ViewChoice):
-                node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode")
+            for node in self.sliceNodes():
                 try:
-                    if node is not None:
-                        view_slice(node, p.volume)
+                    view_slice(node, p.volume)
                 except InputError as error:
                     problem = str(error)
         self.ui.viewsLabel.text = problem

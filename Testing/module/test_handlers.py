@@ -450,6 +450,20 @@ def test_views_at_an_angle_are_told_and_turned(a_panel, a_painted_scene, a_deskt
     assert slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode") is not None and a_desktop.errors == []
 
 
+def test_a_view_that_somebody_else_turns_is_noticed(a_panel, a_desktop, stand_in):
+    red = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    assert not a_panel.ui.viewsLabel.visible
+    matrix = red.GetSliceToRAS()
+    matrix.SetElement(1, 2, 0.3)
+    red.UpdateMatrices()
+    red.Modified()
+    stand_in.process_events(2)
+    assert a_panel.ui.viewsLabel.visible and "angle" in a_panel.ui.viewsLabel.text
+    red.SetOrientation("Axial")
+    stand_in.process_events(2)
+    assert not a_panel.ui.viewsLabel.visible
+
+
 def test_a_view_that_shows_no_slice_of_the_ct_is_told(a_panel, a_desktop):
     a_desktop.slicer.mrmlScene.RemoveNode(a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"))
     a_panel.ui.absentButton.click()
@@ -595,7 +609,7 @@ def test_the_views_are_given_back(a_panel, a_shown_ct, a_desktop, stand_in, how)
 
 def test_a_scene_that_was_saved_with_the_pictures_gets_its_views_back(a_panel, a_shown_ct, a_desktop, stand_in):
     composite = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceCompositeNode")
-    composite.SetAttribute("SAM2VolumeSeg.Foreground", "0.25")
+    composite.SetAttribute("SAM2VolumeSeg.Foreground", "0.25 0")
     composite.SetNodeReferenceID("SAM2VolumeSeg.Foreground", a_shown_ct.GetID())
     a_panel.onSceneEndImport()
     assert composite.GetForegroundVolumeID() == a_shown_ct.GetID()
@@ -1059,7 +1073,7 @@ def test_every_handler_is_run_by_a_test(a_module):
     handlers = {name for name in dir(a_module.SAM2VolumeSegWidget) if re.match(r"on[A-Z]", name)}
     by_signal = {  # raised by MRML or by a widget in these tests
         "onSceneStartClose", "onSceneEndClose", "onSceneEndImport", "onNodeRemoved", "onEditorNodesChanged",
-        "onNodesChanged", "onDisplayChanged", "onIdle", "onMeasureStep",
+        "onNodesChanged", "onDisplayChanged", "onViewChanged", "onIdle", "onMeasureStep",
         "onSegmentChanged", "onParametersChanged", "onSeedClicked", "onSeedRow", "onSeedChecked", "onStep",
         "onDownloadStep", "onReload",
     }  # fmt: skip
