@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -179,7 +180,11 @@ def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
                 f'The file "{name}" of {structure} has changed since the split was drawn: put the old one back, or '
                 "draw another split in a new results folder."
             )
-    return structure.load(data)
+    try:
+        return structure.load(data)
+    except InputError as error:
+        # Results may be published: they say nothing about where the data lie.
+        raise InputError(str(error).replace(f"{data}{os.sep}", "")) from error
 
 
 def _head(key: str, structure: Structure, configuration: Configuration) -> dict[str, Any]:
