@@ -244,6 +244,7 @@ def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes
             files[name] = to_csv(lines)
             parts.append("### Final methods by bone (Table VII, Dice / IoU, 250 volumes a bone)")
             parts += [f"{caption(table)} [CSV]({name})", bones]
+            parts.append("Δ is IS + SPS minus baseline. Its intervals are of each bone by itself, not corrected.")
     files[f"{slug}-structures.csv"] = to_csv(structure_lines(results, tables))
     parts.append(f"Every structure of every row: [CSV]({slug}-structures.csv)")
     if model:
