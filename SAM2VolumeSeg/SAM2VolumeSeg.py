@@ -124,6 +124,7 @@ class SAM2VolumeSegWidget(
         self._plan = None  # (choices it is for, device, input size, key of its speed)
         self._measurement = None
         self._notMeasurable = set()  # keys of speeds that could not be measured
+        self._mending = False  # the editor shows the result, not what was painted
         self._copies = []  # slices of a result that were copied to the painted ones
         self.preview = None
         self._closed = False
@@ -351,7 +352,12 @@ class SAM2VolumeSegWidget(
         if not p:
             return
         segmentation, volume = self.editor.segmentationNode(), self.editor.sourceVolumeNode()
+        if segmentation is None and self._mending and p.segmentation is not None:  # the result was deleted
+            self._mending = False
+            self.editor.setSegmentationNode(p.segmentation)  # calls us again
+            return
         mending = segmentation is not None and segmentation is p.result and p.segmentation is not None
+        self._mending = mending and p.segmentation is not p.result
         if not mending or p.segmentation is p.result:
             p.segmentation = segmentation
         if volume is None or volume.IsA("vtkMRMLScalarVolumeNode"):
@@ -383,10 +389,7 @@ class SAM2VolumeSegWidget(
             self._readyFor = chosen
             self.updateReadiness()
         self._readyFor = chosen
-        separate = p.result is not None and p.result is not p.segmentation
-        for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
-            button.enabled = separate and self._run is None
-        self.updateTakeBack()
+        self.updateCorrecting()
         self.showSeeds()
         self.updateEstimate()
         self._previewTimer.start()

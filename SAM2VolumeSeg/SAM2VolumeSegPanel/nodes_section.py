@@ -29,6 +29,8 @@ class NodesSection:
             wanted += [(volume, event, self.onNodesChanged) for event in events]
             wanted.append((volume, volume.DisplayModifiedEvent, self.onDisplayChanged))
             wanted += [(view, modified, self.onViewChanged) for view in self.sliceNodes()]
+        if p and p.result:
+            wanted.append((p.result, modified, self.onNodesChanged))
         for followed in self._followed:
             if followed not in wanted:
                 self.removeObserver(*followed)

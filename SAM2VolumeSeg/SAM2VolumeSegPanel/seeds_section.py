@@ -29,7 +29,7 @@ class SeedsSection:
         if p:
             self.logic.updateWindow(p)
         self.updateViews()
-        self.updateTakeBack()
+        self.updateCorrecting()
         self.showSeeds()
         self.updateEstimate()
         self._previewTimer.start()
@@ -230,10 +230,12 @@ class SeedsSection:
         if self.editor.segmentationNode() is segmentation:
             self.editor.saveStateForUndo()
 
-    def updateTakeBack(self):
-        """Whether there is a copied slice to be taken back from the painted ones."""
-        p = self._parameterNode
+    def updateCorrecting(self):
+        """What can be pressed: there is a result beside the painted slices; a copied slice can be taken back."""
+        p, idle = self._parameterNode, self._run is None
+        separate = p is not None and p.result is not None and p.result is not p.segmentation
+        for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
+            button.enabled = separate and idle
         self._copies = [copy for copy in self._copies if copy.is_possible]
         last = self._copies[-1].seeds_node if self._copies else None
-        possible = p is not None and last is not None and last is p.segmentation and self._run is None
-        self.ui.takeBackButton.enabled = possible
+        self.ui.takeBackButton.enabled = p is not None and last is not None and last is p.segmentation and idle

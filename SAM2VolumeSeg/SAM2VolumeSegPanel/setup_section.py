@@ -26,6 +26,8 @@ class SetupSection:
             not item.ready and item.remedy is readiness.Remedy.SET_UP for item in self._items
         )
         self.fillModels()
+        if self._plan is not None and self._plan[1] is None:
+            self._plan = None  # what stood in the way may be gone
         self.updateEstimate()
 
     def onSetup(self, checked=False):
@@ -60,7 +62,7 @@ class SetupSection:
         row = max(table.currentRow(), 0)
         table.setRowCount(len(checkpoints.MODELS))
         for n, model in enumerate(checkpoints.MODELS.values()):
-            size = model.size or model.checkpoint.stat().st_size
+            size = model.size or (model.checkpoint.stat().st_size if model.checkpoint.is_file() else 0)
             state = _("bundled") if not model.is_official else _("yes") if model.name in stored else _("no")
             for column, text in enumerate((model.name, f"{size / 1e6:.0f} MB", state)):
                 item = qt.QTableWidgetItem(text)

@@ -897,6 +897,39 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
 
 
+def test_a_segment_whose_slices_are_all_switched_off_is_left_out(a_panel, a_painted_scene, a_desktop, stand_in):
+    slicer = a_desktop.slicer
+    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
+    mask = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    mask[5, :3, :3] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, a_painted_scene.painted, "rib", a_painted_scene.volume)
+    stand_in.process_events(2)
+    marks = a_panel.marks()
+    marks.switch("rib", (Plane.AXIAL, 5), used=False)
+    a_panel.setMarks(marks)
+    a_panel.ui.propagateButton.click()
+    assert a_desktop.errors == [] and list(a_panel._run.seeds) == ["bone"]
+    a_panel.ui.cancelButton.click()
+
+
+def test_what_stood_in_the_way_is_asked_again_when_it_may_be_gone(a_panel, a_desktop, stand_in, monkeypatch):
+    from SAM2VolumeSegLib.errors import InputError
+
+    plan = a_panel.logic.devicePlan
+
+    def refused(choices):
+        raise InputError("This machine has no device 'cuda'.")
+
+    monkeypatch.setattr(a_panel.logic, "devicePlan", refused)
+    a_panel._parameterNode.device = ch.Device.CUDA
+    stand_in.process_events(3)
+    assert "has no device" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
+    monkeypatch.setattr(a_panel.logic, "devicePlan", lambda choices: plan(ch.Choices(model=ch.ModelChoice.DEMO)))
+    a_panel.updateReadiness()
+    stand_in.process_events(3)
+    assert a_panel.ui.propagateButton.enabled
+
+
 def test_an_unexpected_error_is_one_sentence_and_the_panel_goes_on(a_panel, a_desktop, stand_in, monkeypatch):
     def broken(*arguments, **more):
         raise ZeroDivisionError
@@ -996,6 +1029,22 @@ def test_a_copied_slice_whose_segment_is_gone_is_not_offered_to_be_taken_back(a_
     a_painted_scene.painted.GetSegmentation().RemoveSegment("bone")
     stand_in.process_events(2)
     assert not a_panel.ui.takeBackButton.enabled
+
+
+@pytest.mark.parametrize("shown", ["result", "painted"])
+def test_a_deleted_result_leaves_the_painted_slices_in_the_panel(a_panel, a_painted_scene, a_desktop, stand_in, shown):
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
+    a_desktop.slicer.mrmlScene.RemoveNode(a_panel._parameterNode.result)
+    if shown == "result":  # as the real editor tells
+        a_panel.editor.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", None)
+    stand_in.process_events(2)
+    assert a_panel._parameterNode.segmentation is a_painted_scene.painted
+    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.ui.seedsTable.texts() and a_desktop.errors == []
+    for name in ("editResultButton", "editSeedsButton", "useSliceButton"):
+        assert not getattr(a_panel.ui, name).enabled
 
 
 def test_there_is_nothing_to_correct_before_a_run(a_panel):
