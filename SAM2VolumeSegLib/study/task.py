@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +136,7 @@ def run_task(
         "seconds": {part: _rounded(seconds) for part, seconds in found.seconds.items()},
         "track_ms": found.track_ms and [_rounded(ms) for ms in found.track_ms],
         "program": f"SAM2VolumeSeg {__version__}",
+        "commit": _commit(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -169,6 +172,19 @@ def run_batch(
     finally:
         if tracker:
             tracker.cache.clear()  # no other structure can use these embeddings
+
+
+@cache
+def _commit() -> str | None:
+    """Return the commit of the source, "-dirty" where it was changed since; None when it does not run from a checkout."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ("git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
