@@ -176,7 +176,7 @@ def run_batch(
 
 @cache
 def _commit() -> str | None:
-    """Return the commit of the source, "-dirty" where it was changed since; None when it does not run from a checkout."""
+    """Return the commit of the source, "-dirty" where it was changed since; None outside of a checkout."""
     checkout = Path(__file__).parents[2]
     if not (checkout / ".git").exists():
         return None
