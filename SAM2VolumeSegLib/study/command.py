@@ -53,8 +53,9 @@ def add_study(commands) -> None:
     report = parts.add_parser("report", help="tables and figures in the paper's form, beside the paper's own numbers")
     report.add_argument("results", type=Path, nargs="+", help="folders of studies")
     report.add_argument("--out", type=Path, required=True, help="folder for the report")
-    report.add_argument("--data", type=Path, help="the data folder, for the pictures")
+    report.add_argument("--data", help="the data folder, for the pictures")
     report.add_argument("--pictures-of", nargs="+", metavar="CASE", default=(), help="cases that may be shown")
+    report.add_argument("--device", default="auto", help="for the pictures: auto, cpu, cuda, cuda:1 or mps (auto)")
     report.set_defaults(command=_report)
 
     estimate = parts.add_parser("estimate", help="hours and bytes for more structures and GPUs, from what was measured")
@@ -187,10 +188,11 @@ def _print_grouped(title: str, reasons: Counter[str]) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.study.layouts import data_folder
     from SAM2VolumeSegLib.study.report import write_report
 
-    write_report(options.results, options.out, options.data, options.pictures_of)
-    print(f"Written: {options.out}")
+    data = None if options.data is None else data_folder(options.data)
+    print(f"Written: {write_report(options.results, options.out, data, options.pictures_of, options.device)}")
 
 
 def _estimate(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import socket
@@ -112,6 +113,7 @@ def open_site(data: Path, device: str = "auto", workers: int = 1, scheduler: str
             f"No Dask scheduler answers at {scheduler} ({_first_line(error)}). Is it running, and can this machine "
             "reach it? The address is what `dask scheduler` prints, as in tcp://10.0.0.1:8786."
         ) from error
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it means is said below
     with closing(client):
         if not client.nthreads():
             raise InputError(

@@ -83,6 +83,7 @@ def test_a_structure_that_kills_its_workers_fails_alone(a_phantom_folder, tmp_pa
 def test_the_scheduler_is_killed(a_cluster, a_phantom_folder, tmp_path, monkeypatch):
     """One sentence; what arrived before is kept, and another way of running does the rest."""
     monkeypatch.setattr(workers, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 2)  # so long it tries to connect again
     address, process = a_cluster
     study = a_study(a_phantom_folder, "stride", cases=4)
     with open_site(a_phantom_folder, "cpu", scheduler=address) as site:
