@@ -61,9 +61,12 @@ def add_study(commands) -> None:
     estimate = parts.add_parser("estimate", help="hours and bytes for more structures and GPUs, from what was measured")
     estimate.add_argument("results", type=Path, help="folder of a study that ran")
     estimate.add_argument("--structures", type=int, default=2500, help="(2500, as in the paper)")
-    estimate.add_argument("--gpus", type=int, nargs="+", default=(1, 8, 64), metavar="N", help="workers (1 8 64)")
+    estimate.add_argument(
+        "--gpus", type=int, nargs="+", default=(1, 8, 64), metavar="N", help="one worker each (1 8 64)"
+    )
     estimate.add_argument("--encode-ms", type=float, help="assume this for encoding a slice, in place of the measured")
     estimate.add_argument("--track-ms", type=float, help="assume this for tracking a slice, in place of the measured")
+    estimate.add_argument("--image-size", type=int, help="assume this for the embeddings' bytes")
     estimate.set_defaults(command=_estimate)
 
     experiments = parts.add_parser("experiments", help="list the experiments and their rows")
@@ -198,14 +201,15 @@ def _report(options: argparse.Namespace) -> None:
 def _estimate(options: argparse.Namespace) -> None:
     from SAM2VolumeSegLib.study.estimate import estimate
 
-    print(estimate(options.results, options.structures, options.gpus, options.encode_ms, options.track_ms))
+    assumed = options.encode_ms, options.track_ms, options.image_size
+    print(estimate(options.results, options.structures, options.gpus, *assumed))
 
 
 def _list_experiments(options: argparse.Namespace) -> None:
     from SAM2VolumeSegLib.study.experiments import EXPERIMENTS
 
     for name, experiment in EXPERIMENTS.items():
-        table = f", the paper's table {experiment.table}" if experiment.table else ""
+        table = f" (the paper's {experiment.table})" if experiment.table else ""
         print(f"{name}: {experiment.title}{table}. {experiment.description}")
         for row in experiment.configurations:
             print(f"  {row.name}{' (baseline)' * (row.name == experiment.baseline)}")

@@ -16,7 +16,7 @@ from SAM2VolumeSegLib.study.run import Study
 from SAM2VolumeSegLib.study.split import draw
 
 SIZE = 64  # pixels: the demo model still runs, fast
-TIMES = ("seconds", "track_ms", "date")
+TIMES = ("seconds", "track_ms", "date", "commit")  # and the checkout, which may change while a test runs
 
 
 def a_study(folder: Path, *names: str, cases: int | None = None) -> Study:

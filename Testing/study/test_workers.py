@@ -4,34 +4,17 @@ import sys
 
 import pytest
 import torch
-from study_runs import SIZE, a_study, table
+from study_runs import SIZE, a_study
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.study import workers
 from SAM2VolumeSegLib.study.configuration import Configuration
-from SAM2VolumeSegLib.study.store import read_results
 from SAM2VolumeSegLib.study.workers import Batch, open_site
 
 
 @pytest.fixture(autouse=True)
 def no_trackers(monkeypatch):
     monkeypatch.setattr(workers, "_trackers", {})
-
-
-def test_two_processes_make_the_same_table(a_phantom_folder, tmp_path):
-    study = a_study(a_phantom_folder, "stride", cases=3)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with open_site(a_phantom_folder, "cpu", workers=2) as site:
-        assert site.workers == 2
-        assert list(study.run(site, tmp_path / "two"))[-1].done == len(study.tasks)
-    with open_site(a_phantom_folder, "cpu") as site:
-        list(study.run(site, tmp_path / "one"))
-    torch.set_num_threads(threads)
-    one, two = (table(read_results(tmp_path / name)[0]) for name in ("one", "two"))
-    assert one.keys() == two.keys()
-    # Threads can differ, and so the last digits.
-    assert [one[key]["dice"] for key in one] == pytest.approx([two[key]["dice"] for key in one], abs=0.01)
 
 
 def test_a_process_keeps_its_models(a_phantom_folder, tmp_path):
