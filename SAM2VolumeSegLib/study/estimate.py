@@ -32,7 +32,8 @@ def estimate(
     numbers = [structures, *workers, *(given for given in (encode_ms, track_ms, image_size) if given is not None)]
     if min(numbers) <= 0:
         raise InputError(f"An estimate for {min(numbers)} cannot be made: every number must be above zero.")
-    records = [record for record in read_results(results)[0].values() if record["model"]]
+    finished = read_results(results)[0].values()
+    records = [record for record in finished if record["model"]]
     if not records:
         raise InputError(f'"{results / FILE}" has no result of a model, so there is no time to go by.')
     model = Counter(map(_model, records)).most_common(1)[0][0]
@@ -55,7 +56,7 @@ def estimate(
         lines.append(f"Assumed in place of that: {encode:.1f} ms to encode, {track:.1f} ms to track.")
     size = image_size or size
     tasks = structures * len(records) / count
-    written = tasks * (results / FILE).stat().st_size / len(records)
+    written = tasks * (results / FILE).stat().st_size / len(finished)
     embeddings = encoded / count * EMBEDDING_BYTES * size**2
     seconds = structures / count * (encoded * encode + slices * track) / 1000
     lines += [

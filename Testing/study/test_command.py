@@ -77,6 +77,14 @@ def test_experiments_are_listed(capsys):
     assert "stride: Memory bank temporal stride (the paper's Table VI" in said
 
 
+def test_the_shell_examples_of_the_readme_are_understood():
+    text = (ROOT / "SAM2VolumeSegLib" / "study" / "README.md").read_text(encoding="utf-8")
+    examples = re.findall(r"(?:^|`)sam2-volume-seg ([^\n`[#]+)(?:$|`|\s+#)", text, re.MULTILINE)
+    assert len(examples) >= 7
+    for example in examples:
+        cli._parser().parse_args(example.split())
+
+
 def test_what_fails_is_said_with_its_reason(a_phantom_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
     arguments = ("--data", a_phantom_folder, "--results", tmp_path, "--quiet", "--device", "cpu")

@@ -150,6 +150,19 @@ def test_models_that_no_worker_has_are_not_run(a_cluster, a_phantom_folder, tmp_
     assert any(line.startswith("Tiny (model-scale): ") and "checkpoints fetch tiny" in line for line in study.not_run())
 
 
+def test_models_run_where_the_gpus_are(a_cluster, a_phantom_folder, tmp_path):
+    """Once a worker offers a GPU; the others do what needs no model."""
+    address, _ = a_cluster
+    study = a_study(a_phantom_folder, "stride", cases=3)
+    with a_worker(address, "--no-nanny", "--resources", "GPU=1", **QUIET):
+        with open_site(a_phantom_folder, "cpu", scheduler=address) as site:
+            assert list(study.run(site, tmp_path))[-1].done == len(study.tasks)
+            models = site._client.run(lambda: len(workers._trackers))
+            resources = site._client.run(lambda dask_worker: dask_worker.state.total_resources)
+    assert sorted(models.values()) == [0, 1]
+    assert all(count == ("GPU" in resources[worker]) for worker, count in models.items())
+
+
 # -------------------------------------------------------------------------------------------------- no cluster at all
 
 
