@@ -65,10 +65,10 @@ def test_a_worker_killed_in_the_middle_changes_nothing(a_phantom_folder, tmp_pat
 
 
 def test_a_structure_that_kills_its_workers_fails_alone(a_phantom_folder, tmp_path):
-    study = a_study(a_phantom_folder, "stride", cases=3)
+    study = a_study(a_phantom_folder, "stride", cases=2)
     poison = next(iter(study.tasks.values())).structure
     preload = DIES_OF_ONE_STRUCTURE.format(name=str(poison))
-    patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+    patience = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with a_scheduler(tmp_path, **QUIET, **patience) as (address, _):
         with a_worker(address, "--preload", preload, **QUIET):  # its nanny starts another one
             with open_site(a_phantom_folder, "cpu", scheduler=address) as site:
