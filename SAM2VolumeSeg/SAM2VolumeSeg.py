@@ -113,8 +113,10 @@ class SAM2VolumeSegWidget(
         VTKObservationMixin.__init__(self)
         self.logic = None
         self._parameterNode = None
-        self._guiTag = None
-        self._followed = []  # (object, event, handler) of the CT and what is painted
+        self._guiTag = self._parametersTag = None
+        self._followed = {}  # (object, event, handler): tag, of the CT, what is painted, the views and the editor
+        self._shownSegment = ""  # the one that the table is for
+        self._timers = []
         self._volume, self._volumeOf = None, None  # the CT as the engine has it, and its node
         self._seeds = {}  # found on it, by segment ID
         self._seedProblem = ""  # why there are none
@@ -151,6 +153,10 @@ class SAM2VolumeSegWidget(
         self.selectEditorNode()  # before the scene, so that what the editor selects by itself is kept in the node
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
+        # Slicer's QTimer.singleShot makes a timer that stays until the application ends: not for what goes on for long.
+        self._stepTimer = self.singleShotTimer(0, self.onStep)
+        self._measureTimer = self.singleShotTimer(0, self.onMeasureStep)
+        self._downloadTimer = self.singleShotTimer(0, self.onDownloadStep)
         self._seedTimer = self.singleShotTimer(SEED_DELAY, self.refreshSeeds)
         self._previewTimer = self.singleShotTimer(PREVIEW_DELAY, self.updatePreview)
         self._viewsTimer = self.singleShotTimer(SEED_DELAY, self.updateViews)
@@ -160,7 +166,11 @@ class SAM2VolumeSegWidget(
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        # Effects that are registered later than this panel is made, as when it is Slicer's first module.
+        self._effectFactory = slicer.qSlicerSegmentEditorEffectFactory.instance()
+        self._effectFactory.connect("effectRegistered(QString)", self.onEffectRegistered)
 
         self.editor.connect("segmentationNodeChanged(vtkMRMLSegmentationNode*)", self.onEditorNodesChanged)
         self.editor.connect("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", self.onEditorNodesChanged)
@@ -205,7 +215,12 @@ class SAM2VolumeSegWidget(
         timer.setSingleShot(True)
         timer.setInterval(milliseconds)
         timer.connect("timeout()", handler)
+        self._timers.append(timer)
         return timer
+
+    def onEffectRegistered(self, name=""):
+        """The editor offers an effect that has just been registered."""
+        self.editor.updateEffectList()
 
     def cleanup(self):
         """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
@@ -214,11 +229,14 @@ class SAM2VolumeSegWidget(
         self.stopMeasuring()
         self.endRun()
         self.onCancelDownload()
+        self._effectFactory.disconnect("effectRegistered(QString)", self.onEffectRegistered)
         self.editor.setActiveEffect(None)  # an active effect leaves timers behind
+        self.editor.uninstallKeyboardShortcuts()  # those of two editors would block each other after a reload
+        self.editor.removeViewObservations()
         self.setParameterNode(None)
         self.removeObservers()
         self._closed = True
-        for timer in (self._seedTimer, self._previewTimer, self._viewsTimer, self._idleTimer):
+        for timer in self._timers:
             timer.stop()
 
     def onReload(self):
@@ -255,6 +273,7 @@ class SAM2VolumeSegWidget(
         self.endRun(_("The scene was closed; the run was cancelled."))
         self._copies = []
         self.setParameterNode(None)
+        self.logic.forget()
         self.editor.setSegmentationNode(None)
         self.editor.removeViewObservations()
 
@@ -265,12 +284,21 @@ class SAM2VolumeSegWidget(
             self.initializeParameterNode()
             self.editor.updateWidgetFromMRML()
 
+    def onSceneStartImport(self, caller=None, event=None):
+        """A scene is being loaded: what node lists choose meanwhile is not the user's choice."""
+        self.setParameterNode(None)
+
     def onSceneEndImport(self, caller=None, event=None):
         """A scene was loaded: its choices are shown."""
         from SAM2VolumeSegLib.scene import restore_views
 
         self.hidePreview()
         restore_views(slicer.mrmlScene)
+        if self.parent.isEntered:
+            self.selectEditorNode()
+            p = self.logic.getParameterNode()
+            if p.segmentation is not None and self.editor.segmentationNode() not in (p.segmentation, p.result):
+                self.showInEditor(p.segmentation, p.volume)
         self.onSceneEndClose()
 
     def selectEditorNode(self):
@@ -310,15 +338,15 @@ class SAM2VolumeSegWidget(
         """Bind the panel to a parameter node; None lets go of it."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._guiTag)
-            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            self._parameterNode.RemoveObserver(self._parametersTag)
         self._parameterNode = parameterNode
         self._guiTag = None
         if self._parameterNode:
-            # connectGui gives no tag in Slicer 5.10: nothing would be disconnected, and the next binding, which refills
-            # the combo boxes, would write their first items to the scene.
             named = [(widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values()]
             self._guiTag = self._parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+            # Not through Slicer's mixin, which would keep each of these for ever, with all that they observe.
+            modified = vtk.vtkCommand.ModifiedEvent
+            self._parametersTag = self._parameterNode.AddObserver(modified, self.onParametersChanged)
         self.followNodes()
         if self._parameterNode:
             self.onParametersChanged()
@@ -354,7 +382,7 @@ class SAM2VolumeSegWidget(
         segmentation, volume = self.editor.segmentationNode(), self.editor.sourceVolumeNode()
         if segmentation is None and self._mending and p.segmentation is not None:  # the result was deleted
             self._mending = False
-            self.editor.setSegmentationNode(p.segmentation)  # calls us again
+            self.showInEditor(p.segmentation, p.volume)  # calls us again
             return
         mending = segmentation is not None and segmentation is p.result and p.segmentation is not None
         self._mending = mending and p.segmentation is not p.result

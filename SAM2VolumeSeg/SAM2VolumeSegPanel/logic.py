@@ -60,6 +60,10 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             self._volume = (stamp, volume_from_node(volumeNode))
         return self._volume[1]
 
+    def forget(self):
+        """Let go of the CT and of what was painted: they are gone, and their memory is wanted back."""
+        self._found, self._volume = {}, (None, None)
+
     def findSeeds(self, segmentationNode, volumeNode):
         """(Volume, seeds by segment ID) of what is painted. A segment that did not change is not searched again."""
         from SAM2VolumeSegLib.scene import seeds_from_segmentation

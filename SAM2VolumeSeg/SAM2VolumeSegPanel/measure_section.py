@@ -2,7 +2,6 @@
 
 import logging
 
-import qt
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
@@ -64,7 +63,7 @@ class MeasureSection:
         if self._measurement["asked"]:
             self.ui.progressLabel.text = _("Measuring how fast this computer is...")
         self.updateEstimate()
-        qt.QTimer.singleShot(0, self.onMeasureStep)
+        self._measureTimer.start()
 
     def onMeasureStep(self):
         """Load the model, or compute one slice."""
@@ -73,7 +72,7 @@ class MeasureSection:
             return
         try:
             next(measurement["steps"])
-            qt.QTimer.singleShot(0, self.onMeasureStep)
+            self._measureTimer.start()
             return
         except StopIteration:
             pass

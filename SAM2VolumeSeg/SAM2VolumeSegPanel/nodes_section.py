@@ -9,10 +9,24 @@ SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "Sou
 
 
 class NodesSection:
-    """Part of SAM2VolumeSegWidget. What is followed is held in one list, so that nothing is twice or left behind."""
+    """Part of SAM2VolumeSegWidget.
+
+    What is followed is held in one place, so that nothing is twice or left behind. It is not observed through Slicer's
+    mixin, which keeps every node it was ever told of: the voxels of a deleted CT would stay in memory.
+    """
+
+    def showInEditor(self, segmentation, volume):
+        """Put a segmentation into the editor; the CT stays chosen.
+
+        The editor would choose the one that the segmentation was made for, or none where it names none, as one that was
+        loaded from a file.
+        """
+        self.editor.setSegmentationNode(segmentation)
+        if volume is not None and self.editor.sourceVolumeNode() is not volume:
+            self.editor.setSourceVolumeNode(volume)
 
     def followNodes(self):
-        """Follow voxels, segments, names, transforms and display of the CT and of what is painted, and the views."""
+        """Follow voxels, segments, names, transforms and display of the CT and of what is painted, views and editor."""
         p = self._parameterNode
         node, volume = (p.segmentation, p.volume) if p else (None, None)
         segmentation = node.GetSegmentation() if node else None
@@ -31,18 +45,24 @@ class NodesSection:
             wanted += [(view, modified, self.onViewChanged) for view in self.sliceNodes()]
         if p and p.result:
             wanted.append((p.result, modified, self.onNodesChanged))
-        for followed in self._followed:
-            if followed not in wanted:
-                self.removeObserver(*followed)
+        if p and self.editor.mrmlSegmentEditorNode() is not None:
+            wanted.append((self.editor.mrmlSegmentEditorNode(), modified, self.onEditorModified))
+        for followed in [one for one in self._followed if one not in wanted]:
+            followed[0].RemoveObserver(self._followed.pop(followed))
         for one in wanted:
             if one not in self._followed:
-                self.addObserver(*one)
-        self._followed = wanted
+                followed, event, handler = one
+                self._followed[one] = followed.AddObserver(event, handler)
 
     def onNodesChanged(self, caller=None, event=None):
         """Something was painted, or a script or another module changed something: look when that is over."""
         self.followNodes()  # the segments may be held by another object now
         self._seedTimer.start()
+
+    def onEditorModified(self, caller=None, event=None):
+        """Another segment may be selected: of one that is chosen by key or by a script the editor sends no signal."""
+        if self._parameterNode and self.editor.currentSegmentID() != self._shownSegment:
+            self.onSegmentChanged()
 
     def onDisplayChanged(self, caller=None, event=None):
         """The CT is displayed in another window, which may be the one that the model gets."""

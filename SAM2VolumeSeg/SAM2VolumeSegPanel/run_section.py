@@ -135,7 +135,7 @@ class RunSection:
             self.ui.progressBar.value = 0
             self.ui.progressBar.setVisible(True)
             self.onParametersChanged()
-            qt.QTimer.singleShot(0, self.onStep)
+            self._stepTimer.start()
         if self._run is None:
             self.ui.progressLabel.text = ""
 
@@ -148,7 +148,7 @@ class RunSection:
                 progress = self._run.step()
                 if progress is not None:
                     self.showProgress(progress)
-                    qt.QTimer.singleShot(0, self.onStep)
+                    self._stepTimer.start()
                     return
                 self.finishRun()
                 return
@@ -171,7 +171,7 @@ class RunSection:
         same = self._ending["target"] == ch.Target.SAME.value
         if same:
             if self.editor.segmentationNode() is not self._ranOn:  # its history would be that of another segmentation
-                self.editor.setSegmentationNode(self._ranOn)
+                self.showInEditor(self._ranOn, self._ranWith.volume)
             self.editor.saveStateForUndo()
         node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
         self.logic.remember(self._visited, seconds)

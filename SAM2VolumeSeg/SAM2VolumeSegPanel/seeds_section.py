@@ -20,6 +20,7 @@ class SeedsSection:
         self._volume, self._volumeOf, self._seeds = None, None, {}
         if not p or not p.volume or not p.segmentation:
             self._seedProblem = _("Choose a segmentation and a CT above.")
+            self.logic.forget()
         else:
             try:
                 self._volume, self._seeds = self.logic.findSeeds(p.segmentation, p.volume)
@@ -67,6 +68,7 @@ class SeedsSection:
     def showSeeds(self):
         """Table, advice and buttons for the selected segment."""
         segmentID, name = self.currentSegment()
+        self._shownSegment = self.editor.currentSegmentID()
         self._rows, self._advice = [], None
         problem = self._seedProblem
         if self._volume is not None and segmentID:
@@ -190,11 +192,11 @@ class SeedsSection:
 
     def onEditResult(self, checked=False):
         """Put the result into the editor."""
-        self.editor.setSegmentationNode(self._parameterNode.result)
+        self.showInEditor(self._parameterNode.result, self._parameterNode.volume)
 
     def onEditSeeds(self, checked=False):
         """Put the painted segmentation back into the editor."""
-        self.editor.setSegmentationNode(self._parameterNode.segmentation)
+        self.showInEditor(self._parameterNode.segmentation, self._parameterNode.volume)
 
     def onUseSlice(self, checked=False):
         """Copy the shown slice of the result to the painted slices."""

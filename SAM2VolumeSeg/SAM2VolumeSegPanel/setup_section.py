@@ -97,7 +97,7 @@ class SetupSection:
             self._download = checkpoints.fetch(model)
             self.ui.downloadProgressBar.setVisible(True)
             self.updateModelButtons()
-            qt.QTimer.singleShot(0, self.onDownloadStep)
+            self._downloadTimer.start()
 
     def onDownloadStep(self):
         """Read the next part of a download."""
@@ -107,7 +107,7 @@ class SetupSection:
             try:
                 done, total = next(self._download)
                 self.ui.downloadProgressBar.value = round(100 * done / total)
-                qt.QTimer.singleShot(0, self.onDownloadStep)
+                self._downloadTimer.start()
                 return
             except StopIteration:
                 self.say(_("The model is on this computer now."))

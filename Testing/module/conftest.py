@@ -66,6 +66,7 @@ def a_desktop(a_slicer_scene, monkeypatch):
         connect=lambda signal, slot: desktop.status.append(signal),
     )
     monkeypatch.setattr(slicer, "app", app, raising=False)
+    monkeypatch.setattr(slicer, "qSlicerSegmentEditorEffectFactory", stand_ins.EffectFactory(), raising=False)
     util = slicer.util
     monkeypatch.setattr(util, "loadUI", stand_ins.load_ui, raising=False)
     monkeypatch.setattr(util, "childWidgetVariables", lambda root: SimpleNamespace(**root.widgets), raising=False)

@@ -45,6 +45,7 @@ SIGNALS = {
     "ctkPathLineEdit": {"currentPathChanged(QString)"},
     "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
     "QTimer": {"timeout()"},
+    "qSlicerSegmentEditorEffectFactory": {"effectRegistered(QString)"},
     "QTableWidget": {
         "cellClicked(int,int)",
         "currentCellChanged(int,int,int,int)",
@@ -262,11 +263,15 @@ class SegmentEditor(Widget):
             history.SetSegmentation(node.GetSegmentation())
             history.SetMaximumNumberOfStates(self.values["states"])
         self.values["history"] = history
+        if node is not None:  # as the real one: the volume that the segmentation was made for, also when that is none
+            self.setSourceVolumeNode(node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()))
         self.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", node)
 
     def setSourceVolumeNode(self, node):
         if self.segmentationNode() is None:
             return  # as the real one: ignored until a segmentation is chosen
+        if node is self.sourceVolumeNode():
+            return
         self.values["node"].SetAndObserveSourceVolumeNode(node)
         self.emit("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", node)
 
@@ -275,8 +280,7 @@ class SegmentEditor(Widget):
         return (node.GetSelectedSegmentID() or "") if node else ""
 
     def setCurrentSegmentID(self, segment_id):
-        self.values["node"].SetSelectedSegmentID(segment_id)
-        self.emit("currentSegmentIDChanged(QString)", segment_id)
+        self.values["node"].SetSelectedSegmentID(segment_id)  # the signal is sent for a click into the table only
 
     def saveStateForUndo(self):
         self.values["history"].SaveState()
@@ -299,6 +303,9 @@ class SegmentEditor(Widget):
 
     setupViewObservations = removeViewObservations = updateWidgetFromMRML = nothing
     installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
+
+    def updateEffectList(self):
+        self.values["effects"] = self.values.get("effects", 0) + 1
 
 
 KINDS = {
@@ -373,6 +380,19 @@ def process_events(rounds=1):
         waiting, Timer.queue[:] = list(Timer.queue), []
         for slot in waiting:
             slot()
+
+
+class EffectFactory(Emitter):
+    """qSlicerSegmentEditorEffectFactory, of which there is one."""
+
+    kind = "qSlicerSegmentEditorEffectFactory"
+
+    def __init__(self):
+        super().__init__()
+        self.instance = lambda: self
+
+    def disconnect(self, signal, slot):
+        self.slots[signal].remove(slot)
 
 
 def qt_module():
@@ -497,7 +517,7 @@ def parameter_node_wrapper(cls):
         self.parameterNode.RemoveObserver(tag)
 
     cls.__init__, cls.read, cls.write = init, read, write
-    cls.connectParametersToGui, cls.disconnectGui = connect, disconnect  # connectGui gives no tag in Slicer 5.10
+    cls.connectParametersToGui, cls.disconnectGui = connect, disconnect
     cls.StartModify = lambda self: self.parameterNode.StartModify()
     cls.EndModify = lambda self, was: self.parameterNode.EndModify(was)
     cls.AddObserver = lambda self, event, slot, priority=0.0: self.parameterNode.AddObserver(event, slot, priority)

@@ -388,25 +388,75 @@ def test_voxels_changed_in_place_are_seen(a_panel, a_painted_scene, a_desktop, s
 
 def test_nothing_is_followed_twice_or_for_ever(a_panel, a_painted_scene, a_desktop, stand_in):
     slicer, scene = a_desktop.slicer, a_painted_scene
-    open_ = len(a_panel.Observations)
+    open_, kept = len(a_panel._followed), len(a_panel.Observations)
     for _round in range(3):
         a_panel.exit()
-        closed = len(a_panel.Observations)
+        closed = len(a_panel._followed)
         a_panel.enter()
-        assert len(a_panel.Observations) == open_ and closed < open_
+        assert len(a_panel._followed) == open_ and closed == 0 and len(a_panel.Observations) == kept
     for _round in range(3):
         other_segments(slicer, scene)
         scene.painted.Modified()
         stand_in.process_events(2)
-        assert len(a_panel.Observations) == open_
+        assert len(a_panel._followed) == open_
     slicer.mrmlScene.RemoveNode(scene.volume)
     stand_in.process_events(2)
     assert not any(obj is scene.volume for obj, *_rest in a_panel._followed)
     slicer.mrmlScene.Clear()
     stand_in.process_events(2)
-    assert a_panel._followed == []
+    assert not any(obj.IsA("vtkMRMLDisplayableNode") for obj, *_rest in a_panel._followed)
     a_panel.cleanup()
+    assert a_panel._followed == {}
     assert len(a_panel.Observations) == 0
+
+
+def test_a_deleted_ct_gives_its_memory_back(a_panel, a_painted_scene, a_desktop, stand_in):
+    """Slicer's VTKObservationMixin keeps what it was told of, also when it is not observed any more."""
+    import gc
+
+    import vtk
+
+    slicer, painted = a_desktop.slicer, a_painted_scene.painted
+    other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Another CT")
+    slicer.util.updateVolumeFromArray(other, np.zeros((16, 20, 24), np.int16))
+    other.SetSpacing(2, 2, 2)
+    a_panel.editor.setSourceVolumeNode(other)
+    stand_in.process_events(2)
+    assert a_panel._volume.name == "Another CT"
+    painted.SetNodeReferenceID(painted.GetReferenceImageGeometryReferenceRole(), a_painted_scene.volume.GetID())
+    voxels = vtk.vtkWeakReference()
+    voxels.Set(other.GetImageData())
+    slicer.mrmlScene.RemoveNode(other)
+    del other
+    stand_in.process_events(2)
+    gc.collect()
+    assert voxels.Get() is None
+
+
+def test_a_scene_that_is_loaded_keeps_its_choice_whatever_the_node_lists_choose_meanwhile(
+    a_panel, a_painted_scene, a_desktop, stand_in
+):
+    slicer, p = a_desktop.slicer, a_panel._parameterNode
+    scene, editor = slicer.mrmlScene, a_panel.editor
+    scene.InvokeEvent(scene.StartImportEvent)
+    for chosen in (None, scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "The last in the list")):
+        editor.setSegmentationNode(chosen)
+        a_panel.ui.resultComboBox.setCurrentNode(chosen)
+    scene.InvokeEvent(scene.EndImportEvent)
+    stand_in.process_events(2)
+    assert a_panel._parameterNode.segmentation is editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel._parameterNode.volume is editor.sourceVolumeNode() is a_painted_scene.volume
+    assert a_panel._parameterNode.result is None and p.result is None
+    assert a_panel.ui.seedsTable.texts()
+
+
+def test_an_effect_that_is_registered_later_is_offered(a_panel, a_desktop):
+    factory = a_desktop.slicer.qSlicerSegmentEditorEffectFactory.instance()
+    factory.emit("effectRegistered(QString)", "SAM2 propagate")
+    assert a_panel.editor.values["effects"] == 1
+    a_panel.cleanup()
+    factory.emit("effectRegistered(QString)", "Another")
+    assert a_panel.editor.values["effects"] == 1
 
 
 def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
@@ -1052,6 +1102,19 @@ def test_there_is_nothing_to_correct_before_a_run(a_panel):
         assert not getattr(a_panel.ui, name).enabled
 
 
+def test_the_ct_stays_chosen_when_the_painted_segmentation_does_not_name_it(a_panel, a_painted_scene, stand_in):
+    """One that was loaded from a file names no volume; choosing it makes the editor drop the one that was chosen."""
+    painted, volume = a_painted_scene.painted, a_painted_scene.volume
+    painted.RemoveNodeReferenceIDs(painted.GetReferenceImageGeometryReferenceRole())
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    for button in ("editResultButton", "editSeedsButton"):
+        getattr(a_panel.ui, button).click()
+        stand_in.process_events(2)
+        assert a_panel.editor.sourceVolumeNode() is volume and a_panel._parameterNode.volume is volume
+    assert a_panel.editor.segmentationNode() is painted and a_panel.ui.seedsTable.texts()
+
+
 def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_desktop, stand_in):
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
@@ -1121,8 +1184,9 @@ def test_every_handler_is_run_by_a_test(a_module):
     reached = {handler for button, handler in bound.items() if f"{button}.click()" in source}
     handlers = {name for name in dir(a_module.SAM2VolumeSegWidget) if re.match(r"on[A-Z]", name)}
     by_signal = {  # raised by MRML or by a widget in these tests
-        "onSceneStartClose", "onSceneEndClose", "onSceneEndImport", "onNodeRemoved", "onEditorNodesChanged",
-        "onNodesChanged", "onDisplayChanged", "onViewChanged", "onIdle", "onMeasureStep",
+        "onSceneStartClose", "onSceneEndClose", "onSceneStartImport", "onSceneEndImport", "onNodeRemoved",
+        "onEditorNodesChanged", "onEditorModified", "onEffectRegistered", "onNodesChanged",
+        "onDisplayChanged", "onViewChanged", "onIdle", "onMeasureStep",
         "onSegmentChanged", "onParametersChanged", "onSeedClicked", "onSeedRow", "onSeedChecked", "onStep",
         "onDownloadStep", "onReload",
     }  # fmt: skip
