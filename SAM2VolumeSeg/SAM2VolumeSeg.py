@@ -116,6 +116,7 @@ class SAM2VolumeSegWidget(
         self._guiTag = self._parametersTag = None
         self._followed = {}  # (object, event, handler): tag, of the CT, what is painted, the views and the editor
         self._shownSegment = ""  # the one that the table is for
+        self._shared = None  # the Segment Editor's node and our observer of it
         self._timers = []
         self._volume, self._volumeOf = None, None  # the CT as the engine has it, and its node
         self._seeds = {}  # found on it, by segment ID
@@ -235,6 +236,7 @@ class SAM2VolumeSegWidget(
         self.editor.removeViewObservations()
         self.setParameterNode(None)
         self.removeObservers()
+        self.leaveEditorNode()
         self._closed = True
         for timer in self._timers:
             timer.stop()
@@ -306,6 +308,27 @@ class SAM2VolumeSegWidget(
         node = self.logic.editorNode()
         if self.editor.mrmlSegmentEditorNode() is not node:
             self.editor.setMRMLSegmentEditorNode(node)
+        if self._shared is None or self._shared[0] is not node:
+            self.leaveEditorNode()
+            self._shared = node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onSharedNodeModified, -1.0)
+
+    def leaveEditorNode(self):
+        """Follow the Segment Editor's node no longer."""
+        if self._shared is not None:
+            node, tag = self._shared
+            node.RemoveObserver(tag)
+            self._shared = None
+
+    def onSharedNodeModified(self, caller=None, event=None):
+        """An effect may have been chosen: let only the editor that the user sees take the mouse in the views.
+
+        Every editor on the shared node makes that effect active and follows the views, hidden or not; the one that was
+        made first gets the strokes, and they go into its history: Undo in the other one would not know of them.
+        """
+        standard = getattr(getattr(slicer.modules, "SegmentEditorWidget", None), "editor", None)
+        hidden = standard if self.parent.isEntered else self.editor
+        if hidden is not None:
+            hidden.removeViewObservations()
 
     def initializeParameterNode(self):
         """Bind the parameter node, and let it and the editor agree on the nodes to work on."""

@@ -301,7 +301,13 @@ class SegmentEditor(Widget):
     def nothing(self, *arguments):
         """What only matters with windows."""
 
-    setupViewObservations = removeViewObservations = updateWidgetFromMRML = nothing
+    def setupViewObservations(self):
+        self.values["views"] = True
+
+    def removeViewObservations(self):
+        self.values["views"] = False
+
+    updateWidgetFromMRML = nothing
     installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
 
     def updateEffectList(self):

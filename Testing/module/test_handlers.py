@@ -450,6 +450,24 @@ def test_a_scene_that_is_loaded_keeps_its_choice_whatever_the_node_lists_choose_
     assert a_panel.ui.seedsTable.texts()
 
 
+def test_only_the_editor_that_is_seen_takes_the_mouse(a_panel, a_desktop, stand_in, monkeypatch):
+    """All editors on the shared node follow the views when an effect is chosen; Undo is that of the one who painted."""
+    slicer, node = a_desktop.slicer, a_panel.editor.mrmlSegmentEditorNode()
+    standard = stand_in.SegmentEditor("qMRMLSegmentEditorWidget", "standard")
+    monkeypatch.setattr(slicer.modules, "SegmentEditorWidget", SimpleNamespace(editor=standard), raising=False)
+    for entered in (True, False, True):
+        (a_panel.enter if entered else a_panel.exit)()
+        a_panel.parent.isEntered = entered
+        for editor in (standard, a_panel.editor):  # as the real ones do in answer to the node
+            editor.setupViewObservations()
+        node.SetActiveEffectName("Paint" if entered else "Erase")
+        assert (a_panel.editor.values["views"], standard.values["views"]) == (entered, not entered)
+    a_panel.cleanup()
+    standard.setupViewObservations()
+    node.SetActiveEffectName("")
+    assert standard.values["views"]
+
+
 def test_an_effect_that_is_registered_later_is_offered(a_panel, a_desktop):
     factory = a_desktop.slicer.qSlicerSegmentEditorEffectFactory.instance()
     factory.emit("effectRegistered(QString)", "SAM2 propagate")
@@ -1185,7 +1203,7 @@ def test_every_handler_is_run_by_a_test(a_module):
     handlers = {name for name in dir(a_module.SAM2VolumeSegWidget) if re.match(r"on[A-Z]", name)}
     by_signal = {  # raised by MRML or by a widget in these tests
         "onSceneStartClose", "onSceneEndClose", "onSceneStartImport", "onSceneEndImport", "onNodeRemoved",
-        "onEditorNodesChanged", "onEditorModified", "onEffectRegistered", "onNodesChanged",
+        "onEditorNodesChanged", "onEditorModified", "onSharedNodeModified", "onEffectRegistered", "onNodesChanged",
         "onDisplayChanged", "onViewChanged", "onIdle", "onMeasureStep",
         "onSegmentChanged", "onParametersChanged", "onSeedClicked", "onSeedRow", "onSeedChecked", "onStep",
         "onDownloadStep", "onReload",
