@@ -123,12 +123,18 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertTrue(self.panel.ui.headlineLabel.text)
         self.assertTrue(self.panel.ui.readinessLabel.text)
         self.assertEqual(self.panel.ui.modelsTable.rowCount, 5)
-        self.panel.ui.setupButton.click()
-        self.assertTrue(self.panel.ui.headlineLabel.text)
+        for item in self.panel._items:
+            self.assertIn(item.sentence, self.panel.ui.readinessLabel.text)
+        if slicer.app.testingEnabled():
+            with self.assertLogs(level="ERROR") as log:  # the box is not shown in testing mode
+                self.panel.onSetup()
+            self.assertIn("testing mode", log.output[0])
 
     def test_every_choice_is_bound(self):
         """Widgets write to the parameter node, and follow it."""
         p, ui = self.panel._parameterNode, self.panel.ui
+        bound = [widget for widget in vars(ui).values() if widget.property("SlicerParameterName")]
+        self.assertGreater(len(bound), 30)
         p.radius = 0.55
         self.assertAlmostEqual(ui.radiusSlider.value, 0.55)
         ui.recentSpinBox.value = 1
@@ -173,9 +179,11 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.assertNotEqual(red.GetSliceOffset(), first)
 
     def test_painting_with_the_effect_in_all_three_views(self):
-        """One stroke in each view gives one seed in each plane."""
+        """One stroke in each view gives one seed in each plane, and a step of undo in the editor that is seen."""
         if slicer.app.layoutManager() is None:
             self.skipTest("Painting needs the slice views of the main window.")
+        slicer.util.selectModule("SegmentEditor")  # its editor lives on, shares the node, and must not take the strokes
+        slicer.util.selectModule("SAM2VolumeSeg")
         volume, painted, _reference = self.loadPhantom()
         segmentID = painted.GetSegmentation().AddEmptySegment("stroke", "Stroke")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
@@ -192,15 +200,27 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         for name in VIEWS:
             widget = slicer.app.layoutManager().sliceWidget(name)
             slicer.app.processEvents()
-            view = widget.sliceView()
-            middle = (view.width // 2, view.height // 2)
+            size = widget.interactorStyle().GetInteractor().GetRenderWindow().GetSize()  # not that of the Qt widget
+            middle = (size[0] // 2, size[1] // 2)
             slicer.util.clickAndDrag(widget, start=middle, end=(middle[0] + 12, middle[1]))
+        self.waitUntil(lambda: "Stroke" in self.panel.ui.seedsLabel.text, "the new segment is shown", 30)
+        self.waitUntil(
+            lambda: sorted(row[1] for row in self.rows()) == sorted(VIEWS.values()), "three planes are found", 30
+        )
+        editor.undo()
+        self.waitUntil(lambda: len(self.rows()) == 2, "one stroke is taken back", 30)
         editor.setActiveEffect(None)
-        self.waitUntil(lambda: {row[1] for row in self.rows()} == set(VIEWS.values()), "three planes are found", 30)
-        self.assertEqual(len(self.rows()), 3)
+
+    def test_a_segment_that_is_chosen_by_key_or_script_is_followed(self):
+        """The editor sends no signal for it."""
+        _volume, painted, _reference = self.loadPhantom()
+        first, second = (painted.GetSegmentation().GetNthSegment(n).GetName() for n in range(2))
+        self.waitUntil(lambda: first in self.panel.ui.seedsLabel.text, "the first segment is shown", 30)
+        self.panel.editor.setCurrentSegmentID(self.segmentIDs(painted)[1])
+        self.waitUntil(lambda: second in self.panel.ui.seedsLabel.text, "the second segment is shown", 30)
 
     def test_absent_here_and_next_slice(self):
-        """The shown slice is marked; the button for the next slice moves a view or is off."""
+        """The shown slice is marked; the button for the next slice moves a view to it."""
         self.loadPhantom()
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is None:
@@ -214,7 +234,15 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertEqual(len(self.rows()), before + 1)
         self.panel.ui.absentButton.click()
         self.assertEqual(len(self.rows()), before)
-        self.panel.ui.nextSliceButton.click()
+        self.assertFalse(self.panel.ui.nextSliceButton.enabled)  # the phantom's seeds are a full set
+        middle = [row for row in self.panel._rows if row.plane.value == "axial"][1]
+        self.panel.switchSeed(
+            self.panel._parameterNode, self.panel.currentSegment()[0], (middle.plane, middle.index), False
+        )
+        self.press("nextSliceButton")
+        wanted = self.panel._advice.next
+        self.assertEqual(wanted[0].value, "axial")
+        self.assertEqual(self.panel.shownSlice(), wanted)
 
     # ---------------------------------------------------------------------------------------------------------- window
 
@@ -482,9 +510,12 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
     def test_the_effect_is_in_the_editor_and_runs(self):
         """It is registered, shares the choices of the module, and makes a new segmentation."""
         if slicer.app.layoutManager() is None:
-            self.skipTest("The effect needs the slice views of the main window.")
+            self.loadPhantom()
+            self.waitUntil(lambda: "SAM2 propagate" in self.panel.editor.availableEffectNames(), "it is offered", 30)
+            self.skipTest("It is offered. Running it needs the slice views of the main window.")
         _volume, painted, _reference = self.loadPhantom()
         editor = self.panel.editor
+        self.waitUntil(lambda: "SAM2 propagate" in editor.availableEffectNames(), "the effect is offered", 30)
         editor.setActiveEffectByName("SAM2 propagate")
         self.assertIsNotNone(editor.activeEffect(), editor.availableEffectNames())
         effect = editor.activeEffect().self()
