@@ -25,6 +25,13 @@ class NodesSection:
         if volume is not None and self.editor.sourceVolumeNode() is not volume:
             self.editor.setSourceVolumeNode(volume)
 
+    def seenEditor(self):
+        """The editor whose Undo the user presses: Slicer's own one when the module was left for it during a run."""
+        standard = getattr(slicer.modules, "SegmentEditorWidget", None)
+        if standard is not None and standard.parent.isEntered and not self.parent.isEntered:
+            return standard.editor
+        return self.editor
+
     def followNodes(self):
         """Follow voxels, segments, names, transforms and display of the CT and of what is painted, views and editor."""
         p = self._parameterNode

@@ -30,6 +30,8 @@ class PreviewSection:
             size = self.previewSize()
             if self.preview.needs_equalising(self._volume, window, settings.clahe):
                 self.say(_("CLAHE is computed on the whole CT..."))
+                if self._parameterNode is not p or self._volume is None:  # the scene was closed, or the module left
+                    return
             shown = box or Box.whole(self._volume)
             self.preview.show(p.volume, self._volume, window, settings.clahe, shown, size)
             lines = [preview_sentence(self._volume, box, size), *self.preview.problems]

@@ -172,7 +172,7 @@ class RunSection:
         if same:
             if self.editor.segmentationNode() is not self._ranOn:  # its history would be that of another segmentation
                 self.showInEditor(self._ranOn, self._ranWith.volume)
-            self.editor.saveStateForUndo()
+            self.seenEditor().saveStateForUndo()
         node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
         self.logic.remember(self._visited, seconds)
         if not same:

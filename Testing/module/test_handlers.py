@@ -945,6 +945,29 @@ def test_undo_works_also_when_the_result_was_in_the_editor(a_panel, a_painted_sc
     assert np.array_equal(mask_of(slicer, a_painted_scene, a_painted_scene.painted), before)
 
 
+def test_undo_is_that_of_the_editor_for_which_the_module_was_left(
+    a_panel, a_painted_scene, a_desktop, stand_in, monkeypatch
+):
+    """Every editor widget has a history of its own, also on a shared node."""
+    slicer, painted = a_desktop.slicer, a_painted_scene.painted
+    a_panel._parameterNode.target = ch.Target.SAME
+    before = mask_of(slicer, a_painted_scene, painted)
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events()
+    a_panel.exit()
+    a_panel.parent.isEntered = False
+    editor = stand_in.SegmentEditor("qMRMLSegmentEditorWidget", "standard")
+    history = slicer.vtkSegmentationHistory()
+    history.SetSegmentation(painted.GetSegmentation())
+    editor.values.update(node=a_panel.logic.editorNode(), history=history)
+    standard = SimpleNamespace(editor=editor, parent=SimpleNamespace(isEntered=True))
+    monkeypatch.setattr(slicer.modules, "SegmentEditorWidget", standard, raising=False)
+    run_to_end(a_panel, stand_in)
+    assert mask_of(slicer, a_painted_scene, painted).sum() > before.sum()
+    editor.undo()
+    assert np.array_equal(mask_of(slicer, a_painted_scene, painted), before)
+
+
 def test_a_result_is_remembered_when_the_module_was_left_during_the_run(a_panel, a_painted_scene, stand_in):
     a_panel.ui.propagateButton.click()
     stand_in.process_events(2)
