@@ -211,10 +211,10 @@ def _state(comparisons: Sequence[Comparison], claim: Claim) -> str:
         if BETTER in verdicts:
             return FAILS
         return HOLDS if verdicts == {WORSE} or all(one.interval[1] < PRACTICAL for one in comparisons) else UNCLEAR
-    if verdicts == {BETTER}:
-        return HOLDS
     margin = min(PRACTICAL, claim.paper)
-    return FAILS if WORSE in verdicts or any(one.interval[1] < margin for one in comparisons) else UNCLEAR
+    if WORSE in verdicts or any(one.interval[1] < margin for one in comparisons):
+        return FAILS
+    return HOLDS if verdicts == {BETTER} else UNCLEAR
 
 
 def _mean(rows: dict[str, Row], names: Sequence[str]) -> dict[Sample, float]:
