@@ -150,6 +150,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.cancel()
             self.starting = False
             dialog.close()
+            dialog.deleteLater()  # the main window would keep one for each run
             self.propagateButton.enabled = True
 
     def propagate(self, dialog):

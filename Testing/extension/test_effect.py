@@ -107,6 +107,9 @@ class Dialog(SimpleNamespace):
     def close(self):
         self.closed = True
 
+    def deleteLater(self):
+        assert self.closed
+
 
 @pytest.fixture
 def an_editor(a_slicer_scene, a_phantom, monkeypatch):
