@@ -95,7 +95,7 @@ def test_a_tiny_budget_gives_the_same_result(a_fast_tracker, a_phantom, budget):
     seeds = a_phantom.seeds(planes=AXIAL)
     plenty = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     encoded = a_fast_tracker.encoded
-    a_fast_tracker.cache.clear()
+    a_fast_tracker.forget()
     a_fast_tracker.cache.budget_bytes = budget
     scarce = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     assert a_fast_tracker.encoded > 2 * encoded, "nothing was evicted: nothing is tested"

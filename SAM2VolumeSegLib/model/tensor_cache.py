@@ -1,4 +1,4 @@
-"""What the image encoder made of a slice, kept so that no slice is encoded twice."""
+"""What the network made of slices, kept so that nothing is computed twice."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Hashable
 import torch
 
 
-class EmbeddingCache:
-    """Features of slices by key, the least recently used going first when the byte budget is spent.
+class TensorCache:
+    """Lists of tensors by key, the least recently used going first when the byte budget is spent.
 
-    The key has to name everything that the features depend on: volume, window, crop, plane, slice, model, input size.
+    The key has to name everything that the tensors depend on: for the features of a slice volume, window, crop, plane,
+    slice, model and input size; for a prediction its identity (model/identity.py).
     """
 
     def __init__(self, budget_bytes: int, device: torch.device):
@@ -27,16 +28,16 @@ class EmbeddingCache:
         return key in self._entries
 
     def get(self, key: Hashable) -> list[torch.Tensor] | None:
-        """Features [1, C, h, w] per level on the cache's device, or None."""
+        """The tensors on the cache's device, or None."""
         if key in self._entries:
             self._entries.move_to_end(key)
         return self._entries.get(key)
 
-    def put(self, key: Hashable, features: list[torch.Tensor]) -> None:
-        """Keep features. The newest entry always stays, even when it alone exceeds the budget."""
+    def put(self, key: Hashable, tensors: list[torch.Tensor]) -> None:
+        """Keep tensors. The newest entry always stays, even when it alone exceeds the budget."""
         self.discard(key)
-        self._entries[key] = [feature.to(self.device) for feature in features]
-        self.bytes += _size(features)
+        self._entries[key] = [tensor.to(self.device) for tensor in tensors]
+        self.bytes += _size(tensors)
         self._keep_budget()
 
     def discard(self, key: Hashable) -> None:
@@ -53,12 +54,12 @@ class EmbeddingCache:
         self.device, self.budget_bytes = device, budget_bytes
         self._keep_budget()
         for key in list(self._entries):
-            self._entries[key] = [feature.to(device) for feature in self._entries[key]]
+            self._entries[key] = [tensor.to(device) for tensor in self._entries[key]]
 
     def _keep_budget(self) -> None:
         while self.bytes > self.budget_bytes and len(self._entries) > 1:
             self.discard(next(iter(self._entries)))
 
 
-def _size(features: list[torch.Tensor]) -> int:
-    return sum(feature.numel() * feature.element_size() for feature in features)
+def _size(tensors: list[torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
