@@ -23,7 +23,7 @@ from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 Answer = TypeVar("Answer")
 PREDICTION_SHARE = 0.2
-"""Of the memory for embeddings, what predictions may take: one is a twentieth as large, and there are several a slice."""
+"""Of the memory for embeddings, what predictions may take: one is a twentieth as large, but a slice has several."""
 
 
 class Pictures(Protocol):
@@ -139,7 +139,7 @@ class SliceTracker:
             left = queries[len(answers) :]
             wanted = [query.index for query in left]
             # Each slice once, however many segments are on it.
-            features = {n: None for n in wanted[: self.plan.batch_size]}
+            features = dict.fromkeys(wanted[: self.plan.batch_size])
             for n in features:
                 features[n] = self.features(pictures, n, [*wanted, *upcoming])
             found = self._spare_memory(partial(self._predict, pictures, left, features))

@@ -67,8 +67,8 @@ def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: b
 class Walk:
     """One pass over an axis, forward (step 1) or backward (step -1): where it is, what it looks at, what it found.
 
-    It computes nothing itself: answer its `query` with a prediction and `go_on`, until `time` is None. So the queries of
-    many walks can be answered together.
+    It computes nothing itself: answer its `query` with a prediction and `go_on`, until `time` is None. So the queries
+    of many walks can be answered together.
 
     prompts: memories of the prompted times; asked for when they are looked at. index: from a time to the slice's index.
     Beyond the outermost prompts it goes on, away from them, until the structure is gone.
@@ -147,7 +147,7 @@ class Walk:
         return self._prompts[time] if time in self._prompts else self._memories[time]
 
     def _forget(self):
-        """Keep only what can still be looked at: near this slice, or near the start, from where the last stretch goes."""
+        """Keep only what can still be looked at: near this slice, and near the start, where the last stretch begins."""
         reach = self._policy.reach
         if reach is not None:
             near = (self.time, self._start)
