@@ -9,6 +9,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.interactive.seed_table import position_text
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
+from SAM2VolumeSegLib.segment.pictures import painted_extent
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -71,7 +72,7 @@ def _next_on(plane, seeds, painted, volume, counts):
     view = volume.view(plane)
     own = sorted(seed.index for seed in painted if seed.plane is plane)
     others = [seed for seed in painted if seed.plane is not plane]
-    extent = _extent(others, volume, view.axis)
+    extent = painted_extent(others, volume, view.axis)
     if not own:
         return None if extent is None else (sum(extent) // 2, "through the middle, as the first one on this axis")
     if counts[plane] >= ENOUGH:
@@ -93,17 +94,6 @@ def _next_on(plane, seeds, painted, volume, counts):
         _, before, after = max(gaps)
         return (before + after) // 2, "in the largest gap"
     return None
-
-
-def _extent(seeds, volume, axis):
-    """First and last index along a numpy axis of what is painted on `seeds`, or None."""
-    if not seeds:
-        return None
-    # Every voxel's index along the axis, without the memory: painting the whole CT would make the panel sluggish.
-    index = np.arange(volume.voxels.shape[axis]).reshape([-1 if n == axis else 1 for n in range(3)])
-    index = np.broadcast_to(index, volume.voxels.shape)
-    found = np.concatenate([volume.view(seed.plane).slice(index, seed.index)[seed.mask] for seed in seeds])
-    return int(found.min()), int(found.max())
 
 
 def _guessed_ends(own, painted, plane, volume):

@@ -90,6 +90,13 @@ def available_devices() -> list[torch.device]:
     return [*devices, torch.device("cpu")]
 
 
+def describe(device: torch.device) -> str:
+    """What decides how fast a device is, as text: "cuda NVIDIA A100", "cpu 8 threads", "mps"."""
+    if device.type == "cuda":
+        return f"cuda {torch.cuda.get_device_name(device)}"
+    return f"cpu {torch.get_num_threads()} threads" if device.type == "cpu" else device.type
+
+
 def choose_dtype(device: torch.device) -> torch.dtype:
     """Precision of the network's arithmetic on a device.
 

@@ -86,6 +86,10 @@ class SliceTracker:
         network.load_state_dict(weights)
         return cls(network, plan, model.name, checkpoints.verify(model))
 
+    def is_encoded(self, pictures: Pictures, index: int) -> bool:
+        """Whether the features of a slice are at hand."""
+        return self._key(pictures, index) in self.cache
+
     def features(self, pictures: Pictures, index: int, upcoming: Sequence[int] = ()) -> list[torch.Tensor]:
         """Features of one slice; when it is not in the cache, it is encoded together with the next `upcoming` ones."""
         found = self.cache.get(self._key(pictures, index))

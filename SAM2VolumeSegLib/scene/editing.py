@@ -86,15 +86,17 @@ def add(
     labelmap: slicer.vtkOrientedImageData,
     *,
     remove: bool = False,
-) -> None:
+) -> slicer.vtkOrientedImageData:
     """Add a labelmap to a segment, or remove it from the segment, under the logic's masking.
 
     The segment keeps its grid: the editor logic would resample it, and the segments of its layer, to another one.
+    Return the labelmap on that grid.
     """
     logic.SetCurrentSegmentID(segment_id)
     labelmap = _on_grid_of_segment(labelmap, logic.GetSegmentationNode(), segment_id)
     mode = logic.ModificationModeRemove if remove else logic.ModificationModeAdd
     logic.ModifySegmentByLabelmap(logic.GetSegmentationNode(), segment_id, labelmap, mode, True, False)
+    return labelmap
 
 
 def _on_grid_of_segment(labelmap, segmentation_node, segment_id: str) -> slicer.vtkOrientedImageData:

@@ -30,6 +30,19 @@ def volume_from_node(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
     return Volume(slicer.util.arrayFromVolume(volume_node), image_to_world(volume_node), name)
 
 
+def volume_stamp(volume_node: slicer.vtkMRMLScalarVolumeNode) -> tuple:
+    """Return what changes with a node's voxels, place or name: while it is the same, a ``Volume`` made of it holds.
+
+    Raises:
+        InputError: as ``grid_of``.
+    """
+    shape, matrix = grid_of(volume_node)
+    image = volume_node.GetImageData()
+    scalars = image.GetPointData().GetScalars()
+    times = image.GetMTime(), scalars.GetMTime() if scalars else 0
+    return volume_node.GetID(), volume_node.GetName(), shape, matrix.tobytes(), times
+
+
 def grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int, int], np.ndarray]:
     """Return the shape [k, j, i] and the matrix from (i, j, k) to RAS in mm, parent transforms included.
 

@@ -41,7 +41,7 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
 def rotate_views_to_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:
     """Turn all slice views of the scene to the CT's nearest planes, each onto the nearest slice."""
     shape, ijk_to_ras = grid_of(volume_node)
-    for slice_node in _slice_nodes():
+    for slice_node in slice_nodes():
         slice_node.RotateToVolumePlane(volume_node)
         plane = _plane_of(slice_node, shape, ijk_to_ras)
         if plane is None:
@@ -64,13 +64,14 @@ def jump_to_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, ind
     view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
     if not 0 <= index < view.count:
         raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
-    nodes = [node for node in _slice_nodes() if _plane_of(node, shape, ijk_to_ras) is view.plane]
+    nodes = [node for node in slice_nodes() if _plane_of(node, shape, ijk_to_ras) is view.plane]
     for node in nodes:
         _move(node, ijk_to_ras, shape, view, index)
     return len(nodes)
 
 
-def _slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
+def slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
+    """Return the slice views of the scene."""
     scene = slicer.mrmlScene
     return [
         scene.GetNthNodeByClass(n, "vtkMRMLSliceNode") for n in range(scene.GetNumberOfNodesByClass("vtkMRMLSliceNode"))

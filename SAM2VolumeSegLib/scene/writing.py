@@ -14,7 +14,6 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene.editing import add, editing, labelmap_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
-from SAM2VolumeSegLib.volume import Plane, PlaneView
 
 PROVENANCE = "SAM2VolumeSeg.Provenance"
 """Node attribute with the JSON of how the result was made; it is saved with the scene."""
@@ -69,48 +68,6 @@ def provenance_of(segmentation_node: slicer.vtkMRMLSegmentationNode) -> dict[str
     """Return how a segmentation node was made, or None when it is no result of this module."""
     note = segmentation_node.GetAttribute(PROVENANCE)
     return json.loads(note) if note else None
-
-
-def use_slice_as_seed(
-    result_node: slicer.vtkMRMLSegmentationNode,
-    result_segment_id: str,
-    seeds_node: slicer.vtkMRMLSegmentationNode,
-    seeds_segment_id: str,
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-    plane: Plane,
-    index: int,
-) -> None:
-    """Copy one slice of a result into a painted segment, in place of what was painted on that slice.
-
-    Other segments are not touched. Undo: as ``write_result``.
-
-    Raises:
-        InputError: no such segment or slice, or the result is empty on it.
-    """
-    shape, ijk_to_ras = grid_of(volume_node)
-    view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
-    if not 0 <= index < view.count:
-        raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
-    check_labelmaps(seeds_node, volume_node)
-    checked_id(seeds_node, seeds_segment_id)
-    node_to_world(seeds_node)
-    whole = np.zeros(shape, dtype=bool)
-    view.slice(whole, index)[...] = True
-    copied = mask_from_segment(result_node, result_segment_id, volume_node) & whole
-    if not copied.any():
-        name = result_node.GetSegmentation().GetSegment(result_segment_id).GetName()
-        raise InputError(
-            f'"{name}" is empty on {view.plane.value} slice {index}, so there is nothing to copy. '
-            "Go to a slice that shows it, or mark the structure as absent here."
-        )
-    with editing(seeds_node, volume_node, None) as logic:
-        add(logic, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node), remove=True)
-        add(logic, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
-        if not (mask_from_segment(seeds_node, seeds_segment_id, volume_node) & copied).any():
-            raise InputError(
-                f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
-                "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
-            )
 
 
 def _checked(masks, segmentation_node, volume_node) -> dict[str, np.ndarray]:

@@ -12,9 +12,17 @@ from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
 from SAM2VolumeSegLib.volume.volume import Volume
 
-STRATEGIES = {"middle": 1, "first-last": 2, "first-middle-last": 3, "uniform-5": 5, "uniform-7": 7, "uniform-9": 9}
-"""The paper's prompt strategies (table V; nine in figure 3d) and their number of slices per plane. Any other
-``uniform-n`` with n >= 2 is understood as well."""
+STRATEGIES = {
+    "middle": 1,
+    "first-last": 2,
+    "first-middle-last": 3,
+    "quarters": 3,
+    "uniform-5": 5,
+    "uniform-7": 7,
+    "uniform-9": 9,
+}
+"""The paper's prompt strategies (table V; nine in figure 3d) and their number of slices per plane; "quarters" is this
+project's. Any other ``uniform-n`` with n >= 2 is understood as well."""
 
 
 def simulate_seeds(
@@ -23,10 +31,11 @@ def simulate_seeds(
     """Cut seeds from a reference mask, the same number on each plane.
 
     First and last are the first and last slice, forward along the plane's normal, that hold reference voxels; the
-    others are evenly spaced between them, rounded to whole slices (halves forward). No slice is given twice, so a
-    structure with fewer slices than asked for gives all of its slices. A slice on which a structure in several pieces
-    happens to be missing is given as "absent here"; only a middle slice that is alone moves to the nearest slice with
-    the structure.
+    others are evenly spaced between them, rounded to whole slices (halves forward). "quarters" are the slices a
+    quarter, half and three quarters of the way from first to last: a user who never looked for the ends. No slice is
+    given twice, so a structure with fewer slices than asked for gives all of its slices. A slice on which a structure
+    in several pieces happens to be missing is given as "absent here"; only a middle slice that is alone moves to the
+    nearest slice with the structure.
 
     Args:
         reference: bool (or 0 and non-zero) ``[k, j, i]`` on the grid of ``volume``.
@@ -51,7 +60,7 @@ def simulate_seeds(
     return [
         SeedSlice(view.plane, index, view.slice(reference, index).copy())
         for view in (volume.view(plane) for plane in planes)
-        for index in _indices(view, reference, count)
+        for index in _indices(view, reference, count, ends=strategy != "quarters")
     ]
 
 
@@ -64,8 +73,11 @@ def _count(strategy: str) -> int:
     return count
 
 
-def _indices(view: PlaneView, reference: np.ndarray, count: int) -> list[int]:
-    """Return up to ``count`` slice indices, forward, from the first to the last slice that holds reference voxels."""
+def _indices(view: PlaneView, reference: np.ndarray, count: int, ends: bool) -> list[int]:
+    """Return up to ``count`` slice indices, forward, from the first to the last slice that holds reference voxels.
+
+    ends: whether these two are among them; else the slices are as far from them as from each other.
+    """
     others = tuple({0, 1, 2} - {view.axis})
     filled = np.flatnonzero(reference.any(axis=others)[np.array(view.order)])
     if count == 1:
@@ -73,5 +85,6 @@ def _indices(view: PlaneView, reference: np.ndarray, count: int) -> list[int]:
         # Of two equally near slices the forward one, as rounding does.
         positions = [min(filled[::-1], key=lambda position: abs(position - middle))]
     else:
-        positions = np.unique(np.floor(np.linspace(filled[0], filled[-1], count) + 0.5).astype(int))
+        even = np.linspace(filled[0], filled[-1], count if ends else count + 2)
+        positions = np.unique(np.floor((even if ends else even[1:-1]) + 0.5).astype(int))
     return [view.order[position] for position in positions]

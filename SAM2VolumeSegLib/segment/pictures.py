@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.segment.check import clip_roi
 from SAM2VolumeSegLib.volume import Box, Plane, PlaneView, SquareWindow, Volume, Window, to_unit
+
+if TYPE_CHECKING:
+    from SAM2VolumeSegLib.segment.settings import Settings
 
 AIR = 0.0  # outside of the volume the model sees what is darkest in the window
 LOGIT_STRIDE = 4  # SAM2's mask logits have a quarter of the input's size
@@ -77,3 +85,40 @@ class PlanePictures:
     def logits_from_model(self, logits: np.ndarray) -> np.ndarray:
         """Low-resolution logits [size / 4, size / 4] at the slice's voxel centres; NaN outside of the window."""
         return self._output.from_model(logits)
+
+
+def crops(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings) -> list[tuple[list[str], Box]]:
+    """Which segments share a crop, and the crop: around what is painted, or the region of interest.
+
+    Raises InputError when a segment has no painted slice, or the region of interest holds no voxel.
+    """
+    groups = [[name] for name in seeds] if settings.crop_each else [list(seeds)]
+    if settings.roi is not None:
+        roi = clip_roi(settings.roi, volume)
+        return [(names, roi) for names in groups]
+    return [
+        (names, _box_around([seed for name in names for seed in seeds[name]], volume, settings.margin_mm))
+        for names in groups
+    ]
+
+
+def _box_around(seeds: Sequence[SeedSlice], volume: Volume, margin_mm: float) -> Box:
+    """What `Box.around` gives for the painted masks, from the slices alone: no mask of the volume's size is made."""
+    lower, upper = [], []
+    for axis, (count, spacing) in enumerate(zip(volume.voxels.shape, volume.spacing[::-1], strict=True)):
+        extent = painted_extent(seeds, volume, axis)
+        if extent is None:
+            raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
+        margin = int(np.ceil(margin_mm / spacing))
+        lower.append(max(0, extent[0] - margin))
+        upper.append(min(count, extent[1] + 1 + margin))
+    return Box(tuple(lower), tuple(upper))
+
+
+def painted_extent(seeds: Sequence[SeedSlice], volume: Volume, axis: int) -> tuple[int, int] | None:
+    """First and last index along a numpy axis of [k, j, i] of what is painted on `seeds`, or None."""
+    # Every voxel's index along the axis, without the memory.
+    index = np.arange(volume.voxels.shape[axis]).reshape([-1 if n == axis else 1 for n in range(3)])
+    index = np.broadcast_to(index, volume.voxels.shape)
+    found = [volume.view(seed.plane).slice(index, seed.index)[seed.mask] for seed in seeds if seed.mask.any()]
+    return (min(int(f.min()) for f in found), max(int(f.max()) for f in found)) if found else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
@@ -14,15 +14,26 @@ import numpy as np
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.tracker import PREDICTION_SHARE, SliceTracker
-from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
-from SAM2VolumeSegLib.segment.check import Seeds, check_seeds, clip_roi
+from SAM2VolumeSegLib.segment.check import Seeds, check_seeds
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
-from SAM2VolumeSegLib.segment.pictures import LOGIT_STRIDE, Intensities, PlanePictures
+from SAM2VolumeSegLib.segment.pictures import LOGIT_STRIDE, Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
 from SAM2VolumeSegLib.segment.together import Step, run_together
-from SAM2VolumeSegLib.volume import Box, Plane, Volume
+from SAM2VolumeSegLib.volume import Plane, Volume
+
+
+class Steps:
+    """The progress of a run, slice by slice: ``for progress in steps``. After the loop ``steps.result`` is there."""
+
+    result: Result
+
+    def __init__(self, run: Generator[Progress, None, Result]):
+        self._run = run
+
+    def __iter__(self) -> Iterator[Progress]:
+        self.result = yield from self._run
 
 
 class Segmenter:
@@ -50,7 +61,7 @@ class Segmenter:
         started = time.monotonic()
         intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
         groups = []  # jobs that share pictures
-        for names, box in _crops(volume, seeds, settings):
+        for names, box in crops(volume, seeds, settings):
             for plane in settings.planes or Plane:
                 pictures = PlanePictures(intensities, plane, box, self.tracker.plan.image_size)
                 jobs = []
@@ -59,8 +70,10 @@ class Segmenter:
                     if any(not seed.absent for seed in own):
                         jobs.append(AxisJob(self.tracker, pictures, name, own, settings))
                 groups += [(pictures, some) for some in _portions(jobs, self.tracker.plan)]
-        every = [job for _, jobs in groups for job in jobs]
-        votes = {name: Votes(volume, [job for job in every if job.name == name], keep_planes) for name in seeds}
+        votes = {
+            name: Votes(volume, [job for _, jobs in groups for job in jobs if job.name == name], keep_planes)
+            for name in seeds
+        }
         clock = _Clock()
         while groups:
             pictures, jobs = groups[0]
@@ -75,12 +88,10 @@ class Segmenter:
 
     def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
         """`run` to its end, for a script that shows no progress."""
-        run = self.run(volume, seeds, settings)
-        while True:
-            try:
-                next(run)
-            except StopIteration as end:
-                return end.value
+        steps = Steps(self.run(volume, seeds, settings))
+        for _ in steps:
+            pass
+        return steps.result
 
     def _provenance(self, volume, seeds, settings, segments, seconds) -> dict[str, Any]:
         plan = self.tracker.plan
@@ -136,13 +147,3 @@ def _portions(jobs: list[AxisJob], plan: DevicePlan) -> list[list[AxisJob]]:
         portions[-1].append(job)
         room -= size
     return portions
-
-
-def _crops(volume: Volume, seeds: Seeds, settings: Settings) -> list[tuple[list[str], Box]]:
-    """Which segments share a crop, and the crop."""
-    groups = [[name] for name in seeds] if settings.crop_each else [list(seeds)]
-    if settings.roi is not None:
-        roi = clip_roi(settings.roi, volume)
-        return [(names, roi) for names in groups]
-    masks = {name: paint_seeds(own, volume) for name, own in seeds.items()}
-    return [(names, Box.around([masks[name] for name in names], volume, settings.margin_mm)) for names in groups]

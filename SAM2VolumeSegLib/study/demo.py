@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import textwrap
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +16,25 @@ from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings
+from SAM2VolumeSegLib.study.class_table import LabelledCase, read_class_table
 from SAM2VolumeSegLib.study.figure import draw_overview
 from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
+from SAM2VolumeSegLib.study.layouts import TPTBOX, data_folder
 from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.study.metrics import dice, hausdorff_mm, iou
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, check_output, read_seeds, read_volume, write_segmentation
 
 PROMPTS = "first-middle-last"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
+
+
+TITLES = {
+    "Torso": "torso",
+    "Lumbar spine, five vertebrae": "lumbar",
+    "Lumbar spine, thick slices": "thick-slices",
+    "Lumbar spine": "sub-ct",
+}
+"""Titles of the cases of the packaged class tables, in the order of the demonstration."""
 
 
 @dataclass(frozen=True)
@@ -71,37 +81,31 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
 
 def bundled_case() -> Case:
     """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
-    spec = importlib.util.find_spec("TPTBox")
-    if spec is None:
-        raise InputError(
-            "The demo's CT comes with the package tptbox. Install it with: pip install --no-deps tptbox==1.1.0"
-        )
-    folder = Path(spec.origin).parent / "tests" / "sample_ct"
-    names = {21: "L2", 22: "L3", 23: "L4"}
-    ct, labels = folder / "sub-ct_label-22_ct.nii.gz", folder / "sub-ct_seg-vert_label-22_msk.nii.gz"
-    return Case("Lumbar spine", ct, labels, names)
+    (case,) = _cases(data_folder(TPTBOX), TPTBOX)
+    return case
 
 
 def shared_cases(folder: Path) -> list[Case]:
     """The labelled CTs below a folder laid out as `torso-ct` and `spine-ct`. Raises InputError when none is there."""
-    torso = {26: "S1", 27: "L5", 28: "L4", 29: "L3", 30: "L2", 31: "L1", 32: "T12", 25: "sacrum"}
-    torso |= {75: "femur left", 76: "femur right", 77: "hip left", 78: "hip right"}
-    lumbar = {20: "L1", 21: "L2", 22: "L3", 23: "L4", 24: "L5"}
-    spine = folder / "spine-ct"
-    cases = [
-        Case("Torso", folder / "torso-ct/ct.nii.gz", folder / "torso-ct/labels.nii.gz", torso),
-        Case("Lumbar spine, five vertebrae", spine / "lumbar_ct.nii.gz", spine / "lumbar_vertebrae.nii.gz", lumbar),
-        Case(
-            "Lumbar spine, thick slices",
-            spine / "thick_slices_ct.nii.gz",
-            spine / "thick_slices_vertebrae.nii.gz",
-            {23: "L4", 24: "L5"},
-        ),
-    ]
-    found = [case for case in cases if case.ct.exists()]
+    found = [case for case in _cases(folder, "shared") if case.ct.exists()]
     if not found:
         raise InputError(f"There is no torso-ct or spine-ct folder with a CT below {folder}.")
     return found
+
+
+def _cases(folder: Path, table: str) -> list[Case]:
+    cases = read_class_table(table).cases(folder)
+    return [
+        Case(title, folder / case.ct, folder / case.labels, _whole_enough(case))
+        for title in TITLES
+        for case in cases
+        if case.case == TITLES[title]
+    ]
+
+
+def _whole_enough(case: LabelledCase) -> dict[int, str]:
+    """Names by label, without the crumbs that the torso's upper edge leaves of ribs and T11."""
+    return {value: one.name for value, one in case.studied.items() if one.bone != "Rib" and one.name != "T11"}
 
 
 def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:

@@ -1,10 +1,11 @@
-"""How well a mask agrees with a reference (arXiv:2603.23116, appendix B-B)."""
+"""How well a mask agrees with a reference (arXiv:2603.23116, appendix B-B), measured by SimpleITK."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from SAM2VolumeSegLib.errors import InputError
@@ -12,23 +13,28 @@ from SAM2VolumeSegLib.errors import InputError
 
 def dice(result: np.ndarray, reference: np.ndarray) -> float:
     """Return 2 |P and G| / (|P| + |G|) of two masks of one shape: 1 when both are empty, 0 when only one is."""
-    result, reference = _masks(result, reference)
-    total = np.count_nonzero(result) + np.count_nonzero(reference)
-    return 2 * np.count_nonzero(result & reference) / total if total else 1.0
+    return _overlap(result, reference, sitk.LabelOverlapMeasuresImageFilter.GetDiceCoefficient)
 
 
 def iou(result: np.ndarray, reference: np.ndarray) -> float:
     """Return |P and G| / |P or G| of two masks of one shape: 1 when both are empty, 0 when only one is."""
+    return _overlap(result, reference, sitk.LabelOverlapMeasuresImageFilter.GetJaccardCoefficient)
+
+
+def unprompted_dice(result: np.ndarray, reference: np.ndarray, prompted: np.ndarray) -> float:
+    """Return the Dice of two masks over the voxels on which nothing was given.
+
+    prompted: bool, of the masks' shape: every voxel of the slices that were prompted, inside the structure and outside.
+    """
     result, reference = _masks(result, reference)
-    union = np.count_nonzero(result | reference)
-    return np.count_nonzero(result & reference) / union if union else 1.0
+    return dice(result & ~prompted, reference & ~prompted)
 
 
 def hausdorff_mm(result: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float]) -> float:
     """Return the symmetric Hausdorff distance in mm between the voxel centres of two masks.
 
-    As in the paper it is the largest distance from any voxel of one mask to the nearest voxel of the other, which is
-    also what ITK's HausdorffDistanceImageFilter gives: a voxel inside the other mask counts 0.
+    As in the paper it is the largest distance from any voxel of one mask to the nearest voxel of the other: a voxel
+    inside the other mask counts 0.
 
     Args:
         result, reference: masks of one shape [k, j, i].
@@ -40,11 +46,9 @@ def hausdorff_mm(result: np.ndarray, reference: np.ndarray, spacing: tuple[float
     result, reference = _masks(result, reference)
     if (trivial := _without_distance(result, reference)) is not None:
         return trivial
-    result, reference = _cropped(result, reference)
-    return max(
-        float(ndimage.distance_transform_edt(~reference, sampling=spacing)[result].max()),
-        float(ndimage.distance_transform_edt(~result, sampling=spacing)[reference].max()),
-    )
+    measure = sitk.HausdorffDistanceImageFilter()
+    measure.Execute(*_images(result, reference, spacing))
+    return measure.GetHausdorffDistance()
 
 
 def hausdorff95_mm(result: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float]) -> float:
@@ -56,12 +60,28 @@ def hausdorff95_mm(result: np.ndarray, reference: np.ndarray, spacing: tuple[flo
     result, reference = _masks(result, reference)
     if (trivial := _without_distance(result, reference)) is not None:
         return trivial
-    # The rim keeps a mask that fills its box from losing its outer surface.
-    result, reference = (_surface(np.pad(mask, 1)) for mask in _cropped(result, reference))
-    return max(
-        float(np.percentile(ndimage.distance_transform_edt(~reference, sampling=spacing)[result], 95)),
-        float(np.percentile(ndimage.distance_transform_edt(~result, sampling=spacing)[reference], 95)),
-    )
+    one, other = (sitk.LabelContour(image) for image in _images(result, reference, spacing))
+    return max(_directed_95_mm(one, other), _directed_95_mm(other, one))
+
+
+def volume_difference_ml(result: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float]) -> float:
+    """Return the volume of ``result`` minus that of ``reference``, in ml; arguments are those of ``hausdorff_mm``."""
+    result, reference = _masks(result, reference)
+    return (np.count_nonzero(result) - np.count_nonzero(reference)) * math.prod(spacing) / 1000
+
+
+def _directed_95_mm(surface: sitk.Image, other: sitk.Image) -> float:
+    away = sitk.SignedMaurerDistanceMap(other, squaredDistance=False, useImageSpacing=True)
+    return float(np.percentile(sitk.GetArrayViewFromImage(away)[sitk.GetArrayViewFromImage(surface) != 0], 95))
+
+
+def _overlap(result: np.ndarray, reference: np.ndarray, coefficient) -> float:
+    result, reference = _masks(result, reference)
+    if not (result.any() and reference.any()):
+        return float(result.any() == reference.any())
+    measure = sitk.LabelOverlapMeasuresImageFilter()
+    measure.Execute(*_images(result, reference))
+    return coefficient(measure)
 
 
 def _masks(result: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -82,11 +102,15 @@ def _without_distance(result: np.ndarray, reference: np.ndarray) -> float | None
     return math.inf if any(empty) else None
 
 
-def _cropped(result: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut both masks to the box that holds both: the nearest voxel is always in it, and the distance maps get small."""
+def _images(
+    result: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> list[sitk.Image]:
+    """Cut both masks to the box that holds both, where the nearest voxel always is, as images with ``spacing``."""
     (box,) = ndimage.find_objects((result | reference).astype(np.uint8))
-    return result[box], reference[box]
-
-
-def _surface(mask: np.ndarray) -> np.ndarray:
-    return mask & ~ndimage.binary_erosion(mask)
+    images = []
+    for mask in (result, reference):
+        # The rim keeps a mask that fills its box from losing its outer surface.
+        image = sitk.GetImageFromArray(np.pad(mask[box], 1).astype(np.uint8))
+        image.SetSpacing(spacing[::-1])
+        images.append(image)
+    return images

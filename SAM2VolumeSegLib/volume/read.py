@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import colorsys
+import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,7 @@ def _read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if dimensions != 3 or reader.GetNumberOfComponents() != 1:
             raise InputError(_not_scalar_volume(path, dimensions, reader.GetNumberOfComponents()))
         image = reader.Execute()
+        _check_whole(path)
     except RuntimeError as error:
         raise InputError(_why_unreadable(path, str(error))) from error
     if image.GetDimension() == 4:
@@ -99,6 +102,19 @@ def _read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
     matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
     matrix[:3, 3] = image.GetOrigin()
     return sitk.GetArrayFromImage(image), _LPS_TO_RAS @ matrix
+
+
+def _check_whole(path: Path) -> None:
+    """Raise InputError where a .nii.gz is cut off or altered: ITK fills up the rest with zeros, without a word."""
+    with path.open("rb") as file:
+        if file.read(2) != b"\x1f\x8b":
+            return
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                pass
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(f'"{path}" is damaged: it is cut off, or altered. Copy or export it again.') from error
 
 
 def _not_scalar_volume(path: Path, dimensions: int, components: int) -> str:

@@ -27,7 +27,7 @@ def test_the_bundled_case_is_there(a_ct, a_ct_labels):
 
 
 def test_without_the_package_the_demo_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install --no-deps tptbox==1\.1\.0"):
         demo.bundled_case()
 

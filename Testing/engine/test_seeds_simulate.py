@@ -28,9 +28,10 @@ def a_rod(first, last, size=40):
         ("uniform-7", [5, 8, 12, 15, 18, 22, 25]),
         ("uniform-9", [5, 8, 10, 13, 15, 18, 20, 23, 25]),
         ("uniform-3", [5, 15, 25]),
+        ("quarters", [10, 15, 20]),
     ],
 )
-def test_the_papers_strategies(strategy, slices):
+def test_the_slices_of_a_strategy(strategy, slices):
     """Other slices than the paper's would make our tables incomparable with its tables."""
     seeds = simulate_seeds(a_rod(5, 25), a_volume(), strategy)
     assert [seed.index for seed in seeds] == slices
@@ -39,9 +40,10 @@ def test_the_papers_strategies(strategy, slices):
 
 def test_a_volume_stored_upside_down_gives_the_same_slices():
     """The result of a study must not depend on how a scanner stores its slices, not even by a rounding."""
-    upright = simulate_seeds(a_rod(5, 26), a_volume(), "uniform-5")
-    flipped = simulate_seeds(a_rod(5, 26)[::-1], a_volume(sign=-1), "uniform-5")
-    assert [seed.index for seed in flipped] == [39 - seed.index for seed in upright]
+    for strategy in ("uniform-5", "quarters"):
+        upright = simulate_seeds(a_rod(5, 26), a_volume(), strategy)
+        flipped = simulate_seeds(a_rod(5, 26)[::-1], a_volume(sign=-1), strategy)
+        assert [seed.index for seed in flipped] == [39 - seed.index for seed in upright]
 
 
 def test_three_planes_get_the_same_number_each(a_ct, a_ct_labels):
@@ -55,6 +57,8 @@ def test_a_structure_of_few_slices_gives_each_once():
     """A repeated slice would be prompted twice and weigh twice."""
     assert [seed.index for seed in simulate_seeds(a_rod(7, 10), a_volume(), "uniform-9")] == [7, 8, 9, 10]
     assert [seed.index for seed in simulate_seeds(a_rod(7, 7), a_volume(), "first-last")] == [7]
+    assert [seed.index for seed in simulate_seeds(a_rod(7, 7), a_volume(), "quarters")] == [7]
+    assert [seed.index for seed in simulate_seeds(a_rod(7, 13), a_volume(), "quarters")] == [9, 10, 12]
 
 
 def test_a_gap_in_the_middle_is_given_as_absent():

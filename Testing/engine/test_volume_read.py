@@ -70,6 +70,15 @@ def test_unusable_files(tmp_path):
         read_volume(tmp_path / "absent.nrrd")
 
 
+@pytest.mark.parametrize("harm", [lambda data: data[: len(data) // 2], lambda data: data[:-9] + b"\0" + data[-8:]])
+def test_a_cut_off_or_altered_nii_gz_is_refused(tmp_path, harm):
+    path = tmp_path / "ct.nii.gz"
+    sitk.WriteImage(an_image(), str(path))
+    path.write_bytes(harm(path.read_bytes()))
+    with pytest.raises(InputError, match=r"ct\.nii\.gz.*(damaged|cannot be read)"):
+        read_volume(path)
+
+
 def test_singular_directions(tmp_path):
     path = tmp_path / "ct.nrrd"
     sitk.WriteImage(an_image(direction=np.eye(3)), str(path))

@@ -2,18 +2,16 @@
 
 import os
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import estimate, facts, readiness, setup
+from SAM2VolumeSegLib.interactive import facts, readiness, setup
 from SAM2VolumeSegLib.interactive.advice import advise
 from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
-from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
-from SAM2VolumeSegLib.segment import Segmenter
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment.settings import PAPER, RECOMMENDED, STOCK_SAM2
 from SAM2VolumeSegLib.volume import Plane, Volume
 
@@ -256,54 +254,6 @@ def test_axes_that_are_switched_off_are_not_asked_for():
 def test_nothing_painted_is_said():
     volume, _mask = a_ball()
     assert "Nothing is painted yet" in advise([], volume).sentence
-
-
-# ------------------------------------------------------------------------------------------------------------- estimate
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {},
-        {"direction": ch.Direction.FORWARD},
-        {"passes": 2, "coronal": False},
-        {"extend": True, "direction": ch.Direction.FORWARD},
-    ],
-)
-def test_the_number_of_slices_is_that_of_the_engine(changes, a_tracker):
-    volume, mask = a_ball(shape=(32, 32, 32))
-    seeds = [*simulate_seeds(mask, volume, "first-middle-last", [Plane.AXIAL]), seed(volume, mask, Plane.CORONAL, 20)]
-    chosen = ch.Choices(**changes)
-    run = Segmenter(a_tracker).run(volume, {"b": seeds}, ch.settings_from(chosen))
-    first = next(run)
-    run.close()
-    assert estimate.count_slices({"b": seeds}, volume, chosen) == first.total
-
-
-def test_times_are_measured_kept_and_averaged():
-    timings = estimate.Timings.from_json(None)
-    key = estimate.timing_key("small", "cpu", 512)
-    assert timings.predict(key, 10) is None
-    timings.record(key, 100, 50.0)
-    timings.record(key, 2, 50.0)  # too short to count
-    timings.record(key, 100, 100.0)
-    again = estimate.Timings.from_json(timings.to_json())
-    assert again.predict(key, 200) == pytest.approx(150)
-    assert estimate.Timings.from_json("not json").seconds == {} == estimate.Timings.from_json("[1]").seconds
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (42, "42 s"), (100, "2 min"), (4900, "1 h 22 min")])
-def test_times_are_written_for_people(seconds, text):
-    assert estimate.duration(seconds) == text
-
-
-def test_sentences_before_and_during_a_run():
-    assert "About 2 min, measured" in estimate.before_sentence(240, "cuda:0", 100)
-    assert "NVIDIA" in estimate.before_sentence(240, "cuda:0", None)
-    assert "Apple" in estimate.device_text("mps")
-    progress = SimpleNamespace(seconds_left=40.0, plane=Plane.AXIAL, done=3, total=9)
-    text = estimate.progress_sentence(progress, "S 12.5 mm", "L3")
-    assert text == "L3: axial slice at S 12.5 mm, 3 of 9. About 40 s left."
 
 
 # -------------------------------------------------------------------------------------------------------------- choices

@@ -1,18 +1,39 @@
-"""The phantom: what a classroom without internet follows the tutorial with."""
+"""The phantom and its tutorial: what a classroom without internet follows, what the README says, and its pictures."""
+
+import re
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
+from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.phantom import load_phantom_into_scene, make_phantom
-from SAM2VolumeSegLib.scene import SceneRun, mask_from_segment, provenance_of, seeds_from_segmentation, volume_from_node
+from SAM2VolumeSegLib.scene import (
+    SceneRun,
+    mask_from_segment,
+    provenance_of,
+    seeds_from_segmentation,
+    use_slice_as_seed,
+    volume_from_node,
+)
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.metrics import dice
 from SAM2VolumeSegLib.volume import Plane
 
-ENOUGH = 0.5
-"""Dice of each bone; the seeds alone have 0.25."""
+ENOUGH = 0.9
+"""Dice of each bone: 0.931 and 0.978 were measured. Interpolated without a model the seeds have 0.788 and 0.813."""
+
+GAIN = 0.015
+"""Dice of the first bone after its worst slices were mended: half of what was measured, 0.931 to 0.961."""
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PICTURES = REPOSITORY / "Resources" / "Tutorial"
 
 
 @pytest.fixture(scope="module")
@@ -64,25 +85,75 @@ def test_in_the_scene_its_seeds_are_found_as_they_were_made(nodes, phantom):
     assert not reference_node.GetDisplayVisibility()
 
 
-def test_from_the_phantom_to_a_segmentation_node_with_the_demo_model(nodes, phantom):
-    """The tutorial, end to end, as the module runs it: the result must be the bone and not just its seeds."""
-    from SAM2VolumeSegLib.model import checkpoints
-    from SAM2VolumeSegLib.model.tracker import SliceTracker
+@pytest.fixture(scope="module")
+def segmenter():
+    return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu"))
 
-    volume, labels, names, seeds = phantom
-    volume_node, seeds_node, reference_node = load_phantom_into_scene()
-    segmenter = Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu"))
+
+@pytest.fixture(scope="module")
+def tutorial(segmenter):
+    """What the pictures are drawn from."""
+    return runpy.run_path(str(PICTURES / "draw_tutorial.py"))["Tutorial"](segmenter)
+
+
+def propagated(segmenter, seeds_node, volume_node):
+    """The result's node, and every step of the run."""
     with SceneRun(segmenter, seeds_node, volume_node, Settings()) as run:
         progress = []
         while (step := run.step()) is not None:
             progress.append(step)
-        node = run.finish()
+        return run.finish(), progress
+
+
+def test_from_the_phantom_to_a_segmentation_node_with_the_demo_model(nodes, phantom, segmenter):
+    """The tutorial, end to end, as the module runs it: the result must be the bone, and not just its seeds."""
+    volume, labels, names, seeds = phantom
+    volume_node, seeds_node, reference_node = load_phantom_into_scene()
+    node, progress = propagated(segmenter, seeds_node, volume_node)
     assert {step.segment for step in progress} == {"Bone 1", "Bone 2"}
     assert {step.plane for step in progress} == set(Plane)
     assert provenance_of(node)["segment_ids"] == {"bone_1": "Bone 1", "bone_2": "Bone 2"}
     for label in names:
         reference = mask_from_segment(reference_node, f"bone_{label}", volume_node)
         ours = dice(nodes.mask(node, f"bone_{label}", volume_node), reference)
-        painted = dice(paint_seeds(seeds[label], volume), reference)
-        assert painted < 0.3  # or there would be nothing to show
         assert ours > ENOUGH
+        assert ours > dice(interpolate_seeds(seeds[label], volume), reference) + 0.1
+        assert dice(paint_seeds(seeds[label], volume), reference) < 0.3  # or there would be nothing to show
+
+
+def test_a_corrected_slice_of_each_view_makes_the_result_better(nodes, phantom, segmenter, tutorial):
+    """Step 8, with a user who mends perfectly: the slices come from the reference."""
+    _, labels, _, _ = phantom
+    volume_node, seeds_node, reference_node = load_phantom_into_scene()
+    before = dice(tutorial.recommended["Bone 1"], labels == 1)
+    for plane, index in tutorial.worst.items():
+        use_slice_as_seed(reference_node, "bone_1", seeds_node, "bone_1", volume_node, plane, index)
+    assert len(seeds_from_segmentation(seeds_node, volume_node)["bone_1"]) == 12
+    node, _ = propagated(segmenter, seeds_node, volume_node)
+    assert dice(nodes.mask(node, "bone_1", volume_node), labels == 1) > before + GAIN
+
+
+@pytest.mark.parametrize(
+    ("result", "row"),
+    [("recommended", "**Recommended**"), ("stock", "**Stock SAM2**"), ("interpolated", "interpolation of the painted")],
+)
+def test_the_readme_says_what_the_tutorial_measures(tutorial, result, row):
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    (line,) = [line for line in readme.splitlines() if line.startswith(f"| {row}")]
+    written = [float(number) for number in re.findall(r"\| (0\.\d{3})", line)]
+    assert list(tutorial.dice(getattr(tutorial, result)).values()) == pytest.approx(written, abs=0.01)
+
+
+def test_the_tutorials_pictures_are_drawn_and_small(tutorial, tmp_path):
+    """All that are in the README, under its names. They are drawn from one result, to save time."""
+    vars(tutorial).update(corrected=tutorial.recommended, papers_best=tutorial.recommended)
+    runpy.run_path(str(PICTURES / "draw_tutorial.py"))["draw_all"](tutorial, tmp_path)
+    drawn = {path.name for path in tmp_path.iterdir()}
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert drawn == set(re.findall(r"\(Resources/Tutorial/(\w+\.png)\)", readme))
+    assert drawn == {path.name for path in PICTURES.glob("*.png")}
+    for folder in (tmp_path, PICTURES):
+        for name in drawn:
+            assert (folder / name).stat().st_size < 200_000
+            with Image.open(folder / name) as picture:
+                assert picture.width == 1080

@@ -377,3 +377,119 @@ def test_an_empty_slice_is_no_seed(nodes, shapes):
     with pytest.raises(InputError, match="no axial slice 11"):
         use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 11)
     np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), shapes.apart)
+
+
+# --------------------------------------------------------------------------------- a slice of the result, and back
+
+
+def slice_of(mask, plane, index, ct):
+    """A mask without all but one slice."""
+    from SAM2VolumeSegLib.scene import volume_from_node
+
+    view, alone = volume_from_node(ct).view(plane), np.zeros_like(mask)
+    view.slice(alone, index)[...] = view.slice(mask, index)
+    return alone
+
+
+@pytest.mark.parametrize("plane", Plane)
+def test_a_copied_slice_is_taken_back_as_it_was(nodes, shapes, cross, geometry, transforms, plane):
+    """The editor's own undo is that of the result while the result is shown in it."""
+    ct, seeds = nodes.case(geometry, transforms, names=("bone", "neighbour"))
+    nodes.paint(seeds, "id_bone", cross, ct)
+    nodes.paint(seeds, "id_neighbour", shapes.overlapping, ct)
+    before = nodes.mask(seeds, "id_bone", ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, plane, 4)
+    after = nodes.mask(seeds, "id_bone", ct)
+    assert not np.array_equal(after, before)
+    assert copy.is_possible
+    copy.undo()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), before)
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_neighbour", ct), shapes.overlapping)
+    np.testing.assert_array_equal(nodes.mask(result, "id_bone", ct), shapes.ball)
+
+
+def test_taking_back_leaves_what_was_painted_since(nodes, shapes, cross):
+    ct, seeds = nodes.case()
+    nodes.paint(seeds, "id_bone", cross, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    first = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
+    second = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 6)
+    nodes.paint(seeds, "id_bone", nodes.mask(seeds, "id_bone", ct) | shapes.apart, ct)
+    second.undo()
+    first.undo()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), cross | shapes.apart)
+
+
+def test_a_copy_into_an_empty_segment_is_taken_back(nodes, shapes):
+    ct, seeds = nodes.case("oblique")
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.SAGITTAL, 7)
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), slice_of(shapes.ball, Plane.SAGITTAL, 7, ct))
+    copy.undo()
+    assert not nodes.mask(seeds, "id_bone", ct).any()
+
+
+def test_taking_back_is_one_step_of_the_editors_history_too(nodes, shapes, cross):
+    """Where the editor shows the painted slices: state saved, copied; its undo and its redo work."""
+    ct, seeds = nodes.case()
+    nodes.paint(seeds, "id_bone", cross, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    history = nodes.slicer.vtkSegmentationHistory()
+    history.SetSegmentation(seeds.GetSegmentation())
+    history.SetMaximumNumberOfStates(5)
+    history.SaveState()
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
+    copied = nodes.mask(seeds, "id_bone", ct)
+    assert history.RestorePreviousState()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), cross)
+    assert history.RestoreNextState()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), copied)
+    history.SaveState()
+    copy.undo()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), cross)
+    assert history.RestorePreviousState()
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), copied)
+
+
+@pytest.mark.parametrize("gone", ["CT", "segmentation", "segment", "scene"])
+def test_there_is_nothing_to_take_back_when_it_is_gone(nodes, shapes, gone):
+    ct, seeds = nodes.case()
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
+    {
+        "CT": lambda: nodes.scene.RemoveNode(ct),
+        "segmentation": lambda: nodes.scene.RemoveNode(seeds),
+        "segment": lambda: seeds.GetSegmentation().RemoveSegment("id_bone"),
+        "scene": nodes.scene.Clear,
+    }[gone]()
+    assert not copy.is_possible
+    with pytest.raises(InputError, match="nothing to take back"):
+        copy.undo()
+
+
+@pytest.mark.parametrize("size", [2.0, 1 / 3])
+def test_a_copy_into_larger_or_smaller_voxels_is_taken_back_exactly(nodes, shapes, size):
+    """An oversampled segmentation keeps its own grid: what was painted comes back in all its detail."""
+    ct, seeds = nodes.case()
+    grid = nodes.matrix(ct) @ np.diag([size, size, size, 1])
+    grid[:3, 3] = (grid @ [*[(1 - 1 / size) / 2] * 3, 1])[:3]  # the outer edges of both grids coincide
+    fine = np.random.default_rng(1).random(tuple(int(n / size) for n in (11, 13, 17))) < 0.3
+    nodes.paint_image(seeds, "id_bone", nodes.image(fine, grid))
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+
+    def voxels():
+        import vtk.util.numpy_support as support
+
+        image = nodes.slicer.vtkOrientedImageData()
+        seeds.GetBinaryLabelmapRepresentation("id_bone", image)
+        i0, _, j0, _, k0, _ = image.GetExtent()
+        shape = image.GetDimensions()[::-1]
+        array = support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(shape)
+        return {tuple(place) for place in np.argwhere(array) + [k0, j0, i0]}, image.GetSpacing()
+
+    before = voxels()
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 5)
+    assert voxels() != before
+    copy.undo()
+    assert voxels() == before

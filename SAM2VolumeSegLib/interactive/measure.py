@@ -1,0 +1,83 @@
+"""How fast a model is on this machine, measured on a few slices of the user's own CT before the first run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SAM2VolumeSegLib.interactive.estimate import Speed
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW, Memories
+from SAM2VolumeSegLib.segment.pictures import PlanePictures
+
+if TYPE_CHECKING:
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+REPEATS = 2  # the faster one counts: other programs only ever make it slower
+MANY = 7  # slices in memory; stock SAM2 has six recent ones and a painted one
+NUM_SLICES = 16  # length of the pretended stack
+
+
+def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[int]) -> Generator[None, None, Speed]:
+    """Encode and predict a few of the slices `indices`; returns the Speed. Yields after each piece of work.
+
+    The first of each is not counted: there kernels are chosen and memory is taken. What is encoded stays in the
+    tracker's cache, so a run on the same pictures does not do it again. Closing the generator ends the measurement.
+    """
+    indices = list(indices)  # two at least: a volume has no fewer slices
+    fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
+    if len(fresh) < REPEATS + 1:
+        pictures, fresh = _Unknown(pictures), indices
+    first, fresh = fresh[0], fresh[1:]
+    features = tracker.features(pictures, first)
+    yield
+    memory = tracker.prompt(features, _disc(tracker.plan.image_size)).memory
+    yield
+    encode = []
+    for position in range(REPEATS):
+        share = max(1, min(tracker.plan.batch_size, len(fresh) // (REPEATS - position)))
+        batch, fresh = fresh[:share], fresh[share:]
+        if not batch:
+            break
+        before = tracker.encoded
+        seconds = _seconds(lambda batch=batch: tracker.features(pictures, batch[0], batch)[-1])
+        encode.append(seconds / (tracker.encoded - before))
+        yield
+    found = {}
+    for count in (1, MANY):
+        chosen = Memories(tuple((0, PROMPT_ROW) for _ in range(count)), ((0, 1),))
+        each = []
+        for _ in range(REPEATS):
+            each.append(_seconds(lambda chosen=chosen: tracker.track(features, chosen, {0: memory}, NUM_SLICES).iou))
+            yield
+        found[count] = min(each)
+    more = max(0.0, found[MANY] - found[1]) / (MANY - 1)
+    return Speed(min(encode), max(found[1] - more, 0.1 * found[1]), more)
+
+
+def slices_to_measure(pictures: PlanePictures, middle: int) -> list[int]:
+    """Slice indices from the middle of what is painted outwards: those that a run needs come first."""
+    return sorted(range(pictures.view.count), key=lambda index: abs(index - middle))
+
+
+def _seconds(compute: Callable[[], Any]) -> float:
+    """How long a computation takes. A graphics card answers before it is done: asking for a value waits for it."""
+    started = time.perf_counter()
+    compute().flatten()[:1].cpu()
+    return time.perf_counter() - started
+
+
+def _disc(size: int) -> np.ndarray:
+    """A mask, bool [size, size], as large as a structure in its crop."""
+    rows, columns = np.indices((size, size)) - (size - 1) / 2
+    return rows**2 + columns**2 < (size / 4) ** 2
+
+
+class _Unknown:
+    """Pictures under another name, so that those at hand are encoded again."""
+
+    def __init__(self, pictures: PlanePictures):
+        self.key = f"{pictures.key} measured {time.monotonic()}"
+        self.picture = pictures.picture

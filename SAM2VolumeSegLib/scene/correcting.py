@@ -1,0 +1,109 @@
+"""A corrected slice of the result as a seed, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.scene.editing import add, editing, labelmap_of
+from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world
+from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
+from SAM2VolumeSegLib.volume import Plane, PlaneView
+
+
+@dataclass(frozen=True, eq=False)
+class SliceCopy:
+    """A slice that was copied into a painted segment, and what was painted there before.
+
+    The Segment Editor keeps the history of the segmentation that it shows, and forgets it when it shows another one.
+    While a result is corrected that is the result's, so the copy into the painted slices has its own way back.
+    """
+
+    seeds_node: slicer.vtkMRMLSegmentationNode
+    segment_id: str
+    volume_node: slicer.vtkMRMLScalarVolumeNode
+    plane: Plane
+    index: int
+    before: slicer.vtkOrientedImageData
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is still something to take it back from: nodes and segment are in the scene."""
+        nodes = self.seeds_node, self.volume_node
+        return (
+            all(node.GetScene() is not None for node in nodes)
+            and self.seeds_node.GetSegmentation().GetSegment(self.segment_id) is not None
+        )
+
+    def undo(self) -> None:
+        """Put back on that slice what was painted on it; all else, also what was painted since, stays.
+
+        Raises:
+            InputError: CT, segmentation or segment are gone, or the CT's grid is another one.
+        """
+        if not self.is_possible:
+            raise InputError("What the slice was copied into is gone, so there is nothing to take back.")
+        check_labelmaps(self.seeds_node, self.volume_node)
+        place = labelmap_of(_whole_slice(self.volume_node, self.plane, self.index), self.volume_node, self.seeds_node)
+        with editing(self.seeds_node, self.volume_node, None) as logic:
+            place = add(logic, self.segment_id, place, remove=True)
+            if not self.before.IsEmpty():
+                painted = slicer.vtkOrientedImageData()
+                painted.DeepCopy(self.before)
+                slicer.vtkOrientedImageDataResample.ApplyImageMask(painted, place, 0)
+                add(logic, self.segment_id, painted)
+
+
+def use_slice_as_seed(
+    result_node: slicer.vtkMRMLSegmentationNode,
+    result_segment_id: str,
+    seeds_node: slicer.vtkMRMLSegmentationNode,
+    seeds_segment_id: str,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    plane: Plane,
+    index: int,
+) -> SliceCopy:
+    """Copy one slice of a result into a painted segment, in place of what was painted on that slice.
+
+    Other segments are not touched. Return what takes it back. Where the editor shows the painted segmentation, save its
+    state before (``editor.saveStateForUndo()``), and its own undo takes it back as well.
+
+    Raises:
+        InputError: no such segment or slice, or the result is empty on it.
+    """
+    whole = _whole_slice(volume_node, plane, index)
+    check_labelmaps(seeds_node, volume_node)
+    checked_id(seeds_node, seeds_segment_id)
+    node_to_world(seeds_node)
+    copied = mask_from_segment(result_node, result_segment_id, volume_node) & whole
+    if not copied.any():
+        name = result_node.GetSegmentation().GetSegment(result_segment_id).GetName()
+        raise InputError(
+            f'"{name}" is empty on {Plane(plane).value} slice {index}, so there is nothing to copy. '
+            "Go to a slice that shows it, or mark the structure as absent here."
+        )
+    before = slicer.vtkOrientedImageData()
+    seeds_node.GetBinaryLabelmapRepresentation(seeds_segment_id, before)
+    with editing(seeds_node, volume_node, None) as logic:
+        add(logic, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node), remove=True)
+        add(logic, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
+        if not (mask_from_segment(seeds_node, seeds_segment_id, volume_node) & copied).any():
+            raise InputError(
+                f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
+                "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
+            )
+    return SliceCopy(seeds_node, seeds_segment_id, volume_node, Plane(plane), index, before)
+
+
+def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, index: int) -> np.ndarray:
+    """Return a bool mask [k, j, i] that is true on one slice. Raises InputError when there is no such slice."""
+    shape, ijk_to_ras = grid_of(volume_node)
+    view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
+    if not 0 <= index < view.count:
+        raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
+    whole = np.zeros(shape, dtype=bool)
+    view.slice(whole, index)[...] = True
+    return whole
