@@ -19,11 +19,14 @@ from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.identity import prompt_identity, query_identity
 from SAM2VolumeSegLib.model.policy import PROMPT_ROW
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery, VolumeSAM2
+from SAM2VolumeSegLib.model.slot_file import SlotFile
 from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 Answer = TypeVar("Answer")
-PREDICTION_SHARE = 0.2
-"""Of the memory for embeddings, what predictions may take: one is a twentieth as large, but a slice has several."""
+PREDICTION_SHARE = 0.2  # of the memory for embeddings: a prediction is a twentieth as large, but a slice has several
+MAIN_MEMORY_BYTES = 512 << 20
+"""Embeddings kept in main memory; the others go to a file, which the system keeps in whatever memory is free. Reading
+takes milliseconds (tiny at 512 pixels: 1, from the disk 4), encoding again hundreds."""
 
 
 class Pictures(Protocol):
@@ -48,8 +51,11 @@ class SliceTracker:
         self.network = network.to(plan.device)
         self.plan = plan
         self.checkpoint_sha256 = checkpoint_sha256
-        self.cache = TensorCache(plan.cache_bytes, plan.device)
-        self.predictions = TensorCache(int(PREDICTION_SHARE * plan.cache_bytes), plan.device)
+        budget = _budget(plan.device, plan.cache_bytes)
+        self.cache = TensorCache(budget, plan.device, SlotFile(checkpoints.cache_folder()))
+        self.predictions = TensorCache(
+            int(PREDICTION_SHARE * budget), plan.device, SlotFile(checkpoints.cache_folder())
+        )
         self.encoded = 0
         """Slices encoded so far."""
         self.tracked = 0
@@ -213,8 +219,13 @@ class SliceTracker:
             self.plan = replace(self.plan, batch_size=self.plan.batch_size // 2)
             return True
         if self.cache.device.type != "cpu":
-            share = devices.CACHE_SHARE["cpu"] * devices.main_memory_bytes()
-            self.cache.move_to(torch.device("cpu"), int(share))
-            self.predictions.move_to(torch.device("cpu"), int(PREDICTION_SHARE * share))
+            cpu = torch.device("cpu")
+            budget = _budget(cpu, int(devices.CACHE_SHARE["cpu"] * devices.main_memory_bytes()))
+            self.cache.move_to(cpu, budget)
+            self.predictions.move_to(cpu, int(PREDICTION_SHARE * budget))
             return True
         return False
+
+
+def _budget(device: torch.device, cache_bytes: int) -> int:
+    return min(cache_bytes, MAIN_MEMORY_BYTES) if device.type == "cpu" else cache_bytes

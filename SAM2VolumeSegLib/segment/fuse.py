@@ -30,7 +30,7 @@ class Votes:
     def add(self, job: AxisJob) -> None:
         """Add the vote of one axis: on the slices it reached, inside of its window."""
         view = job.pictures.view
-        votes = np.full(self._sum.shape, np.nan, dtype=np.float32)
+        votes = np.full(self._sum.shape, np.nan, dtype=np.float32) if self._keep_planes else None
         top, bottom, left, right = view.bounds(self.box.lower, self.box.upper)
         pictures = job.pictures
         slices = {pictures.index(t): (pictures.logits_from_model(g.logits), g.weight) for t, g in job.guesses.items()}
@@ -42,13 +42,14 @@ class Votes:
             if 0 <= offset < self._sum.shape[view.axis]:
                 vote = logits[top:bottom, left:right]
                 voted = ~np.isnan(vote)
-                view.slice(votes, offset)[...] = vote
+                if votes is not None:
+                    view.slice(votes, offset)[...] = vote
                 view.slice(self._sum, offset)[voted] += weight * vote[voted]
                 view.slice(self.weight, offset)[voted] += weight
         seeded = {seed.index: 1.0 for seed in job.seeds}
         found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
         self.confidence[view.plane] = dict(sorted((found | seeded).items()))
-        if self._keep_planes:
+        if votes is not None:
             self.planes[view.plane] = votes
 
     def mean(self) -> np.ndarray:
@@ -105,11 +106,14 @@ def fuse(
 
 def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:
     """The parts of a mask that hold a painted voxel."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    (used,) = ndimage.find_objects(mask.view(np.uint8))  # labels take four times the memory of a mask
+    parts, count = ndimage.label(mask[used], structure=np.ones((3, 3, 3)))
     kept = np.zeros(count + 1, dtype=bool)
-    kept[np.unique(parts[painted & mask])] = True
+    kept[np.unique(parts[painted[used] & mask[used]])] = True
     kept[0] = False
-    return kept[parts]
+    connected = np.zeros_like(mask)
+    connected[used] = kept[parts]
+    return connected
 
 
 def _claim(vote: Votes, logits: np.ndarray, painted: np.ndarray, voxels) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.devices import DevicePlan
-from SAM2VolumeSegLib.model.tracker import PREDICTION_SHARE, SliceTracker
+from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
 from SAM2VolumeSegLib.segment.check import Seeds, check_seeds
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
@@ -22,6 +22,8 @@ from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
 from SAM2VolumeSegLib.segment.together import Step, run_together
 from SAM2VolumeSegLib.volume import Plane, Volume
+
+GUESSES_BYTES = 256 << 20  # what segments that are propagated together may have found before it is fused
 
 
 class Steps:
@@ -143,7 +145,7 @@ def _portions(jobs: list[AxisJob], plan: DevicePlan) -> list[list[AxisJob]]:
         size = job.remaining * (plan.image_size // LOGIT_STRIDE) ** 2 * np.dtype(np.float32).itemsize
         if room < size or not portions:
             portions.append([])
-            room = PREDICTION_SHARE * plan.cache_bytes
+            room = GUESSES_BYTES
         portions[-1].append(job)
         room -= size
     return portions

@@ -147,7 +147,7 @@ def test_forgetting_makes_room_and_changes_nothing(demo_weights, a_phantom):
     seeds = a_phantom.seeds("first-last", AXIAL)
     plenty = Segmenter(a_tracker_that_knows_nothing(demo_weights)).segment(a_phantom.volume, seeds)
     tracker = a_tracker_that_knows_nothing(demo_weights)
-    tracker.predictions.budget_bytes = 20_000
+    tracker.predictions.budget_bytes, tracker.predictions.overflow = 20_000, None
     for _ in range(2):
         scarce, _, tracked, steps = runs(tracker, a_phantom.volume, seeds, RECOMMENDED)
         assert_equal(plenty, scarce)

@@ -8,7 +8,7 @@ import torch
 from segment_runs import AXIAL, SIZE, finish, result_of
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
-from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.segment import Segmenter, Settings, segmenter
 from SAM2VolumeSegLib.segment.propagate import Span, Walk
 from SAM2VolumeSegLib.volume import Box
 
@@ -100,12 +100,12 @@ def test_progress_names_each_slice_of_each_segment_once_per_direction(a_fast_tra
         assert sorted(step.index for step in steps if step.segment == name) == expected
 
 
-def test_what_waits_to_be_fused_is_bounded(a_fast_tracker, a_phantom, batches):
+def test_what_waits_to_be_fused_is_bounded(a_fast_tracker, a_phantom, batches, monkeypatch):
     """Fifty segments of a long CT go in portions; the result is the same."""
     seeds = a_phantom.seeds(names=NAMES)
     plenty = result_of(a_fast_tracker, a_phantom.volume, seeds, WHOLE).segments
     a_fast_tracker.forget()
-    a_fast_tracker.plan = replace(a_fast_tracker.plan, cache_bytes=10_000)
+    monkeypatch.setattr(segmenter, "GUESSES_BYTES", 10_000)
     batches.clear()
     portions = result_of(a_fast_tracker, a_phantom.volume, seeds, WHOLE).segments
     assert max(batches) <= 2, "only the two directions of one segment"
