@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -32,12 +32,7 @@ class Votes:
         view = job.pictures.view
         votes = np.full(self._sum.shape, np.nan, dtype=np.float32) if self._keep_planes else None
         top, bottom, left, right = view.bounds(self.box.lower, self.box.upper)
-        pictures = job.pictures
-        slices = {pictures.index(t): (pictures.logits_from_model(g.logits), g.weight) for t, g in job.guesses.items()}
-        for seed in job.seeds:
-            sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
-            slices[seed.index] = sure, job.weight(job.pictures.times[seed.index], 1)
-        for index, (logits, weight) in slices.items():
+        for index, logits, weight in _slices(job):
             offset = index - self.box.lower[view.axis]
             if 0 <= offset < self._sum.shape[view.axis]:
                 vote = logits[top:bottom, left:right]
@@ -56,6 +51,17 @@ class Votes:
         """Weighted mean of the votes; a voxel without any is background."""
         mean = np.full(self._sum.shape, -LOGIT_LIMIT, dtype=np.float32)
         return np.divide(self._sum, self.weight, out=mean, where=self.weight > 0)
+
+
+def _slices(job: AxisJob) -> Iterator[tuple[int, np.ndarray, float]]:
+    """Index, logits on the volume's grid and weight of every slice of an axis; one at a time, they are large."""
+    seeded = {seed.index for seed in job.seeds}
+    for time, guess in job.guesses.items():
+        if job.pictures.index(time) not in seeded:
+            yield job.pictures.index(time), job.pictures.logits_from_model(guess.logits), guess.weight
+    for seed in job.seeds:
+        sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
+        yield seed.index, sure, job.weight(job.pictures.times[seed.index], 1)
 
 
 def _reach(jobs: Sequence[AxisJob]) -> Box:
