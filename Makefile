@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 READY := .venv/.ready
 
-.PHONY: demo demo-shared test lint setup clean distclean
+.PHONY: demo demo-shared study test lint setup clean distclean
 
 demo: $(READY)
 	$(BIN)/sam2-volume-seg demo
@@ -17,6 +17,12 @@ demo: $(READY)
 demo-shared: $(READY)
 	@test -d "$(SAM2VOLUMESEG_DATA)" || { echo "Set SAM2VOLUMESEG_DATA to the folder with the CTs."; exit 1; }
 	$(BIN)/sam2-volume-seg demo --data "$(SAM2VOLUMESEG_DATA)"
+
+# All experiments with the demonstration model on the CT that tptbox brings, some minutes, and their report. It goes on
+# where it was stopped; SAM2VolumeSegLib/study/README.md says how to run it on your own data.
+study: $(READY)
+	$(BIN)/sam2-volume-seg study run all --data tptbox --model demo --results study-output
+	$(BIN)/sam2-volume-seg study report study-output --out study-output/report
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -31,6 +31,9 @@ except ImportError:  # a source checkout: the library is not beside the module b
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
+from SAM2VolumeSegPanel.measure_section import IDLE, MeasureSection
+from SAM2VolumeSegPanel.nodes_section import NodesSection
+from SAM2VolumeSegPanel.preview_section import PreviewSection
 from SAM2VolumeSegPanel.run_section import RunSection
 from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
@@ -38,9 +41,10 @@ from SAM2VolumeSegPanel.setup_section import SetupSection
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import readiness
+from SAM2VolumeSegLib.interactive.messages import in_panel
 
-SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
 SEED_DELAY = 400  # ms after the last stroke
+PREVIEW_DELAY = 50  # ms: several changes are shown at once
 
 
 class SAM2VolumeSeg(ScriptedLoadableModule):
@@ -92,7 +96,16 @@ def loadPhantom(source=None):
     return nodes
 
 
-class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadableModuleWidget, VTKObservationMixin):
+class SAM2VolumeSegWidget(
+    SetupSection,
+    NodesSection,
+    SeedsSection,
+    PreviewSection,
+    MeasureSection,
+    RunSection,
+    ScriptedLoadableModuleWidget,
+    VTKObservationMixin,
+):
     """Binds the panel to the parameter node and steps the run. What can be decided without Qt is decided elsewhere."""
 
     def __init__(self, parent=None):
@@ -101,12 +114,20 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         self.logic = None
         self._parameterNode = None
         self._guiTag = None
-        self._observedSegmentation = None
-        self._volume = None  # the CT as the engine has it
+        self._followed = []  # (object, event, handler) of the CT and what is painted
+        self._volume, self._volumeOf = None, None  # the CT as the engine has it, and its node
         self._seeds = {}  # found on it, by segment ID
+        self._seedProblem = ""  # why there are none
+        self._rows = []  # of their table
         self._advice = None
         self._items = []  # of readiness
-        self._plan = None  # (choices it is for, device, input size)
+        self._plan = None  # (choices it is for, device, input size, key of its speed)
+        self._measurement = None
+        self._notMeasurable = set()  # keys of speeds that could not be measured
+        self._mending = False  # the editor shows the result, not what was painted
+        self._copies = []  # slices of a result that were copied to the painted ones
+        self.preview = None
+        self._closed = False
         self._run = None
         self._starting = False  # Propagate was pressed, the run is not there yet
         self._download = None
@@ -123,15 +144,20 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         self.editor = self.ui.segmentEditorWidget
         self.editor.setMaximumNumberOfUndoStates(10)
         self.logic = SAM2VolumeSegLogic()
+        from SAM2VolumeSegLib.scene import ModelPreview, restore_views
+
+        self.preview = ModelPreview()
+        restore_views(slicer.mrmlScene)  # of a scene that was loaded before the module was opened
         self.selectEditorNode()  # before the scene, so that what the editor selects by itself is kept in the node
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
-        self._seedTimer = qt.QTimer()
-        self._seedTimer.setSingleShot(True)
-        self._seedTimer.setInterval(SEED_DELAY)
-        self._seedTimer.connect("timeout()", self.refreshSeeds)
+        self._seedTimer = self.singleShotTimer(SEED_DELAY, self.refreshSeeds)
+        self._previewTimer = self.singleShotTimer(PREVIEW_DELAY, self.updatePreview)
+        self._viewsTimer = self.singleShotTimer(SEED_DELAY, self.updateViews)
+        self._idleTimer = self.singleShotTimer(IDLE, self.onIdle)
 
         scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
@@ -149,9 +175,11 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
             ("absentButton", self.onAbsent),
             ("propagateButton", self.onPropagate),
             ("cancelButton", self.onCancel),
+            ("measureButton", self.onMeasure),
             ("editResultButton", self.onEditResult),
             ("editSeedsButton", self.onEditSeeds),
             ("useSliceButton", self.onUseSlice),
+            ("takeBackButton", self.onTakeBack),
             ("recommendedButton", self.onRecommended),
             ("paperButton", self.onPaper),
             ("stockButton", self.onStock),
@@ -165,19 +193,33 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
             table.verticalHeader().setVisible(False)
             table.horizontalHeader().setStretchLastSection(True)
         self.ui.downloadProgressBar.setVisible(False)
-        self.ui.progressBar.setVisible(False)
+        for widget in (self.ui.progressBar, self.ui.measureButton, self.ui.previewLabel):
+            widget.setVisible(False)
 
         self.initializeParameterNode()
         self.ui.setupCollapsibleButton.collapsed = readiness.is_ready(self._items)
 
+    def singleShotTimer(self, milliseconds, handler):
+        """A timer that waits until it is started, and starts anew when it is started again."""
+        timer = qt.QTimer()
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.connect("timeout()", handler)
+        return timer
+
     def cleanup(self):
-        """Slicer closes, or the module is reloaded."""
+        """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
+        if self._closed or self.logic is None:
+            return
+        self.stopMeasuring()
         self.endRun()
         self.onCancelDownload()
-        self._seedTimer.stop()
         self.editor.setActiveEffect(None)  # an active effect leaves timers behind
         self.setParameterNode(None)
         self.removeObservers()
+        self._closed = True
+        for timer in (self._seedTimer, self._previewTimer, self._viewsTimer, self._idleTimer):
+            timer.stop()
 
     def onReload(self):
         """Reload the library as well, which Slicer by itself would keep."""
@@ -188,6 +230,8 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
 
     def enter(self):
         """The module is shown."""
+        if self._closed:
+            return
         self.selectEditorNode()
         self.initializeParameterNode()
         if slicer.util.mainWindow() is not None:
@@ -197,6 +241,9 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
 
     def exit(self):
         """Another module is shown. A run goes on."""
+        if self._closed:
+            return
+        self.stopMeasuring()
         self.editor.setActiveEffect(None)
         self.editor.uninstallKeyboardShortcuts()
         self.editor.removeViewObservations()
@@ -204,7 +251,9 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
 
     def onSceneStartClose(self, caller=None, event=None):
         """The scene is about to be closed: let go of everything in it."""
+        self.stopMeasuring()
         self.endRun(_("The scene was closed; the run was cancelled."))
+        self._copies = []
         self.setParameterNode(None)
         self.editor.setSegmentationNode(None)
         self.editor.removeViewObservations()
@@ -218,6 +267,10 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
 
     def onSceneEndImport(self, caller=None, event=None):
         """A scene was loaded: its choices are shown."""
+        from SAM2VolumeSegLib.scene import restore_views
+
+        self.hidePreview()
+        restore_views(slicer.mrmlScene)
         self.onSceneEndClose()
 
     def selectEditorNode(self):
@@ -232,7 +285,7 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         p = self._parameterNode
         segmentation = p.segmentation or self.editor.segmentationNode()
         volume = p.volume or self.editor.sourceVolumeNode()
-        volume = volume or slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        volume = volume or self.firstVolume()
         if segmentation is None:
             segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
         if segmentation is None and volume is not None and self.parent.isEntered:
@@ -245,6 +298,13 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         self.onEditorNodesChanged()
         self.updateReadiness()
         self.refreshSeeds()
+
+    def firstVolume(self):
+        """A CT to begin with; not one that Slicer or a module keeps to itself."""
+        scene = slicer.mrmlScene
+        count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count)]
+        return next((node for node in nodes if not node.GetHideFromEditors()), None)
 
     def setParameterNode(self, parameterNode):
         """Bind the panel to a parameter node; None lets go of it."""
@@ -259,11 +319,14 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
             named = [(widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values()]
             self._guiTag = self._parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
-        self.observeSegmentation()
+        self.followNodes()
         if self._parameterNode:
             self.onParametersChanged()
         else:
-            self._volume, self._seeds = None, {}
+            self._volume, self._volumeOf, self._seeds = None, None, {}
+            self._seedTimer.stop()
+            self._idleTimer.stop()
+            self.hidePreview()
 
     @contextmanager
     def errorsShown(self):
@@ -271,8 +334,9 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         try:
             yield
         except InputError as error:
-            logging.info(str(error))
-            slicer.util.errorDisplay(str(error))
+            text = in_panel(error)
+            logging.info(text)
+            slicer.util.errorDisplay(text)
         except Exception:
             logging.exception("SAM2VolumeSeg")
             slicer.util.errorDisplay(
@@ -288,37 +352,25 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
         if not p:
             return
         segmentation, volume = self.editor.segmentationNode(), self.editor.sourceVolumeNode()
+        if segmentation is None and self._mending and p.segmentation is not None:  # the result was deleted
+            self._mending = False
+            self.editor.setSegmentationNode(p.segmentation)  # calls us again
+            return
         mending = segmentation is not None and segmentation is p.result and p.segmentation is not None
+        self._mending = mending and p.segmentation is not p.result
         if not mending or p.segmentation is p.result:
             p.segmentation = segmentation
         if volume is None or volume.IsA("vtkMRMLScalarVolumeNode"):
             p.volume = volume
-        self.observeSegmentation()
+        self.followNodes()
         self.onParametersChanged()
-        self._seedTimer.start()
-
-    def observeSegmentation(self):
-        """Follow what is painted."""
-        node = self._parameterNode.segmentation if self._parameterNode else None
-        segmentation = node.GetSegmentation() if node else None
-        if segmentation is self._observedSegmentation:
-            return
-        events = [getattr(slicer.vtkSegmentation, name) for name in SEGMENTATION_EVENTS]
-        for event in events:
-            if self._observedSegmentation is not None:
-                self.removeObserver(self._observedSegmentation, event, self.onPainted)
-            if segmentation is not None:
-                self.addObserver(segmentation, event, self.onPainted)
-        self._observedSegmentation = segmentation
-
-    def onPainted(self, caller=None, event=None):
-        """Something was painted: look for seeds when the strokes are over."""
         self._seedTimer.start()
 
     def onSegmentChanged(self, segmentID=""):
         """Another segment was selected in the editor."""
         self.showSeeds()
         self.updateEstimate()
+        self._previewTimer.start()
 
     def onParametersChanged(self, caller=None, event=None):
         """A choice was changed, here, by a script or by a loaded scene."""
@@ -337,11 +389,10 @@ class SAM2VolumeSegWidget(SetupSection, SeedsSection, RunSection, ScriptedLoadab
             self._readyFor = chosen
             self.updateReadiness()
         self._readyFor = chosen
-        separate = p.result is not None and p.result is not p.segmentation
-        for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
-            button.enabled = separate and self._run is None
+        self.updateCorrecting()
         self.showSeeds()
         self.updateEstimate()
+        self._previewTimer.start()
 
     def onRecommended(self, checked=False):
         """Set what this project recommends."""

@@ -1,11 +1,11 @@
-"""The command line: segment, seeds, checkpoints, demo. Installed as `sam2-volume-seg`."""
+"""The command line: segment, seeds, checkpoints, demo, study. Installed as `sam2-volume-seg`."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +14,11 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.bench import command as bench
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.progress import Shown, duration, follow
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
 from SAM2VolumeSegLib.segment import RECOMMENDED, Settings, check_seeds
 from SAM2VolumeSegLib.segment.settings import DIRECTIONS, FUSIONS
+from SAM2VolumeSegLib.study.command import add_study
 from SAM2VolumeSegLib.volume import (
     WINDOWS,
     Segment,
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stream.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        return options.command(options) or 0
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         return INPUT_ERROR
@@ -46,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kept = " Nothing was written." if options.command is _segment else ""  # a download keeps what has arrived
         print(f"\nCancelled.{kept}", file=sys.stderr)
         return CANCELLED
-    return 0
 
 
 # ------------------------------------------------------------------------------------------------------------ segment
@@ -67,7 +68,7 @@ def _segment(options: argparse.Namespace) -> None:
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
-    result = _with_progress(Segmenter(tracker).run(volume, seeds, settings))
+    result = follow(Segmenter(tracker).run(volume, seeds, settings), _shown, "slices")
     answer = [replace(segments[name], mask=found.mask) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
     voxel_ml = math.prod(volume.spacing) / 1000
@@ -76,26 +77,9 @@ def _segment(options: argparse.Namespace) -> None:
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
 
 
-def _with_progress(run: Iterator):
-    """Exhaust a run under a progress bar; returns its result. An interrupt closes it."""
-    from tqdm import tqdm
-
-    form = "{desc}: {n_fmt} of {total_fmt} slices |{bar}| {postfix}"
-    with closing(run), tqdm(bar_format=form, total=1, leave=False) as bar:
-        while True:
-            try:
-                step = next(run)
-            except StopIteration as end:
-                return end.value
-            bar.total = step.total
-            bar.set_description_str(f"{step.segment}, {step.plane.value} {step.index}", refresh=False)
-            bar.set_postfix_str(f"{step.slices_left} left, {_duration(step.seconds_left)}", refresh=False)
-            bar.update()
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+def _shown(step) -> Shown:
+    left = f"{step.slices_left} left, {duration(step.seconds_left)}"
+    return Shown(step.done, step.total, f"{step.segment}, {step.plane.value} {step.index}", left)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -280,6 +264,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     demo.set_defaults(command=_demo)
     bench.add_parser(commands)
+    add_study(commands)
     return parser
 
 

@@ -1,13 +1,19 @@
 """Nodes in, nodes out."""
 
+from dataclasses import replace
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import estimate, facts
+from SAM2VolumeSegLib.interactive.measure import measure, slices_to_measure
 from SAM2VolumeSegLib.interactive.seed_table import Marks
+from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 
 TIMINGS_KEY = "SAM2VolumeSeg/Timings"  # in the user's settings: a scene travels to other computers
@@ -20,6 +26,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self._tracker = None  # (what it was loaded for, the tracker)
         self._found = {}  # segment ID -> (stamp, seeds)
+        self._volume = (None, None)  # (stamp, the CT as the engine has it)
+        self._computed = None  # of the run that goes on: (key of its speed, slices encoded before, workload)
 
     def getParameterNode(self):
         """The choices of the scene."""
@@ -40,20 +48,33 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         version = f"{slicer.app.majorVersion}.{slicer.app.minorVersion}"
         return facts.gather(version, choices or ch.Choices(), can_install=not slicer.app.testingEnabled())
 
+    def volume(self, volumeNode):
+        """The CT as the engine has it: the same object as long as nothing of the node changes. Raises InputError."""
+        from SAM2VolumeSegLib.scene import volume_from_node, volume_stamp
+
+        if volumeNode is None or volumeNode.GetImageData() is None:
+            return volume_from_node(volumeNode)  # says what is wrong
+        stamp = volume_stamp(volumeNode)
+        if self._volume[0] != stamp:
+            self._volume = (None, None)
+            self._volume = (stamp, volume_from_node(volumeNode))
+        return self._volume[1]
+
     def findSeeds(self, segmentationNode, volumeNode):
         """(Volume, seeds by segment ID) of what is painted. A segment that did not change is not searched again."""
-        from SAM2VolumeSegLib.scene import seeds_from_segmentation, volume_from_node
+        from SAM2VolumeSegLib.scene import seeds_from_segmentation
+        from SAM2VolumeSegLib.scene.nodes import node_to_world
 
-        volume = volume_from_node(volumeNode)
+        volume = self.volume(volumeNode)
         segmentation = segmentationNode.GetSegmentation()
         place = (volumeNode.GetID(), volume.voxels.shape, volume.ijk_to_ras.tobytes(), segmentationNode.GetID())
+        place += (node_to_world(segmentationNode).tobytes(),)  # a transform's time of change does not tell
         found = {}
         for n in range(segmentation.GetNumberOfSegments()):
             segmentID = segmentation.GetNthSegmentID(n)
             segment = segmentation.GetSegment(segmentID)
             labelmap = segment.GetRepresentation(segmentation.GetSourceRepresentationName())
-            parent = segmentationNode.GetParentTransformNode()
-            stamp = (*place, labelmap and labelmap.GetMTime(), segment.GetLabelValue(), parent and parent.GetMTime())
+            stamp = (*place, labelmap and labelmap.GetMTime(), segment.GetLabelValue())
             known = self._found.get(segmentID)
             if known is None or known[0] != stamp:
                 seeds = seeds_from_segmentation(segmentationNode, volumeNode, [segmentID])
@@ -63,22 +84,35 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         return volume, {segmentID: seeds for segmentID, (_stamp, seeds) in found.items() if seeds}
 
     def devicePlan(self, choices):
-        """(device, input size in pixels) of a run. Imports PyTorch. Raises InputError."""
+        """(device, input size in pixels, key of its speed) of a run. Imports PyTorch. Raises InputError."""
         from SAM2VolumeSegLib.model import devices
 
-        plan = devices.plan(ch.model_from(choices), choices.device.value, choices.inputSize.value)
-        return str(plan.device), plan.image_size
+        model = ch.model_from(choices)
+        plan = devices.plan(model, choices.device.value, choices.inputSize.value)
+        return str(plan.device), plan.image_size, self._speedKey(model, plan)
+
+    def _speedKey(self, model, plan):
+        from SAM2VolumeSegLib.model import checkpoints, devices
+
+        digest = model.sha256 or checkpoints.verify(model)  # a large official file is not read for this
+        return estimate.timing_key(digest, devices.describe(plan.device), plan.image_size, __version__)
+
+    def isLoaded(self, choices):
+        """Whether the model of these choices is in memory."""
+        return self._tracker is not None and self._tracker[0] == self._trackerFor(choices)
+
+    def _trackerFor(self, choices):
+        return ch.model_from(choices), choices.device, choices.inputSize
 
     def segmenter(self, choices):
         """The model, loaded once. Raises InputError."""
         from SAM2VolumeSegLib.model.tracker import SliceTracker
         from SAM2VolumeSegLib.segment import Segmenter
 
-        model = ch.model_from(choices)
-        wanted = (model, choices.device, choices.inputSize)
-        if self._tracker is None or self._tracker[0] != wanted:
+        if not self.isLoaded(choices):
             self._tracker = None  # let the old one go before the new one needs its memory
-            tracker = SliceTracker.load(model, choices.device.value, choices.inputSize.value)
+            wanted = self._trackerFor(choices)
+            tracker = SliceTracker.load(wanted[0], choices.device.value, choices.inputSize.value)
             self._tracker = (wanted, tracker)
         return Segmenter(self._tracker[1])
 
@@ -88,8 +122,9 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
 
         marks = marks or Marks()
         settings = ch.settings_from(choices)
-        return SceneRun(
-            self.segmenter(choices),
+        segmenter = self.segmenter(choices)
+        run = SceneRun(
+            segmenter,
             segmentationNode,
             volumeNode,
             settings,
@@ -97,6 +132,10 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             absent=marks.absent,
             skipped=marks.skipped,
         )
+        tracker = segmenter.tracker
+        key = self._speedKey(ch.model_from(choices), tracker.plan)
+        self._computed = (key, tracker.encoded, estimate.workload(run.seeds, run.volume, choices))
+        return run
 
     def segment(
         self,
@@ -146,56 +185,76 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             _("The selected segment is not in both the result and the painted segmentation. Select another one above.")
         )
 
+    def workload(self, seeds, volume, choices):
+        """What a run has to compute; slices whose features are at hand are not counted as encoded. Raises InputError.
+
+        :param seeds: by segment ID, those in use.
+        """
+        if self.isLoaded(choices) and len(self._tracker[1].cache):
+            return estimate.workload(seeds, volume, choices, self._isEncoded(seeds, volume, choices))
+        return estimate.workload(seeds, volume, choices)
+
+    def _isEncoded(self, seeds, volume, choices):
+        tracker, settings = self._tracker[1], ch.settings_from(choices)
+        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
+        painted = {name: own for name, own in seeds.items() if any(not seed.absent for seed in own)}
+        pictures = {}
+        for names, box in crops(volume, painted, settings) if painted else ():
+            for plane in Plane:
+                shared = PlanePictures(intensities, plane, box, tracker.plan.image_size)
+                pictures |= {(name, plane): shared for name in names}
+        return lambda name, plane, index: (name, plane) in pictures and tracker.is_encoded(pictures[name, plane], index)
+
+    def measurement(self, volume, seeds, choices):
+        """Load the model and measure it on a few slices of the CT: a generator, to be stepped; the result is kept.
+
+        :param seeds: by segment ID, those in use; what is measured is what a run on them needs first.
+        """
+        tracker = self.segmenter(choices).tracker
+        yield
+        # CLAHE is computed on the whole CT, once, and says nothing of the model.
+        settings = replace(ch.settings_from(choices), clahe=False)
+        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
+        painted = {name: own for name, own in seeds.items() if any(not seed.absent for seed in own)}
+        names, box = crops(volume, painted, settings)[0]
+        indices = {plane: [seed.index for n in names for seed in painted[n] if seed.plane is plane] for plane in Plane}
+        plane = max(indices, key=lambda plane: len(indices[plane]))
+        pictures = PlanePictures(intensities, plane, box, tracker.plan.image_size)
+        middle = (min(indices[plane]) + max(indices[plane])) // 2
+        speed = yield from measure(tracker, pictures, slices_to_measure(pictures, middle))
+        timings = self.timings()
+        timings.record(self._speedKey(ch.model_from(choices), tracker.plan), speed)
+        self._keepTimings(timings)
+
     def timings(self):
-        """Seconds per slice measured on this computer."""
+        """How fast models are on this computer."""
         return estimate.Timings.from_json(slicer.app.userSettings().value(TIMINGS_KEY))
 
-    def remember(self, choices, slices, seconds):
-        """Keep how long a run took."""
-        if self._tracker is None:
-            return
-        plan, timings = self._tracker[1].plan, self.timings()
-        key = estimate.timing_key(choices.model.value, str(plan.device), plan.image_size)
-        timings.record(key, slices, seconds)
+    def _keepTimings(self, timings):
         slicer.app.userSettings().setValue(TIMINGS_KEY, timings.to_json())
 
+    def remember(self, slices, seconds):
+        """Let a run that is over correct what was measured. slices: predicted; the run is the last that was started."""
+        if self._computed is None or self._tracker is None:
+            return
+        (key, before, planned), self._computed = self._computed, None
+        timings = self.timings()
+        timings.refine(key, replace(planned, predicted=slices, encoded=self._tracker[1].encoded - before), seconds)
+        self._keepTimings(timings)
+
     def updateWindow(self, p):
-        """Set the limits that belong to the chosen window, and show or stop showing it. Only the display changes."""
-        shown = p.windowVolume
-        if shown is not None and (not p.showWindow or shown is not p.volume):
-            self._restoreDisplay(p)
-        limits = ch.limits_of(p.window)
-        if p.volume is not None and p.volume.GetImageData() is not None and p.volume.GetDisplayNode() is not None:
-            display = p.volume.GetDisplayNode()
-            if p.window is ch.WindowChoice.DISPLAY and p.windowVolume is None:
+        """Set the limits that belong to the chosen window."""
+        limits, volume = ch.limits_of(p.window), p.volume
+        if volume is not None and volume.GetImageData() is not None:
+            display = volume.GetDisplayNode()
+            if p.window is ch.WindowChoice.DISPLAY and display is not None:
                 limits = display.GetWindowLevelMin(), display.GetWindowLevelMax()
             elif p.window is ch.WindowChoice.WHOLE_RANGE:
-                limits = p.volume.GetImageData().GetScalarRange()
-        if limits is not None:
-            # Whole numbers, as the fields have: a field that rounds would write another value back, again and again.
-            limits = [float(round(min(max(value, LOWEST), HIGHEST))) for value in limits]
-        if limits is not None and limits[0] < limits[1]:
+                limits = volume.GetImageData().GetScalarRange()
+        if limits is None:
+            return
+        # Whole numbers, as the fields have: a field that rounds would write another value back, again and again.
+        limits = [float(round(min(max(value, LOWEST), HIGHEST))) for value in limits]
+        if limits[0] < limits[1]:
             with slicer.util.NodeModify(p):
                 p.windowLower, p.windowUpper = limits
-        if p.showWindow and p.volume is not None and p.volume.GetDisplayNode() is not None:
-            self._showWindow(p)
-
-    def _showWindow(self, p):
-        display = p.volume.GetDisplayNode()
-        if p.windowVolume is None:
-            own = [display.GetAutoWindowLevel(), display.GetWindowLevelMin(), display.GetWindowLevelMax()]
-            with slicer.util.NodeModify(p):
-                p.ownWindow = [float(value) for value in own]
-                p.windowVolume = p.volume
-        if p.windowLower < p.windowUpper:
-            display.SetAutoWindowLevel(0)
-            display.SetWindowLevelMinMax(p.windowLower, p.windowUpper)
-
-    def _restoreDisplay(self, p):
-        display, own = p.windowVolume.GetDisplayNode(), list(p.ownWindow)
-        with slicer.util.NodeModify(p):
-            p.windowVolume = None
-            p.ownWindow = []
-        if display is not None and len(own) == 3:
-            display.SetWindowLevelMinMax(own[1], own[2])
-            display.SetAutoWindowLevel(int(own[0]))

@@ -15,8 +15,8 @@ LOWEST, HIGHEST = -32768, 65535  # of what can be set as an intensity
 class SAM2VolumeSegParameterNode:
     """Every choice of the panel; a saved scene restores it. Most names and defaults are those of `choices.Choices`.
 
-    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. ownWindow: automatic (1 or 0), lower and
-    upper limit of the display of `windowVolume` before `showWindow` changed it.
+    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. showWindow: whether the slice views show what
+    the model sees.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -31,8 +31,6 @@ class SAM2VolumeSegParameterNode:
     windowLower: Annotated[float, WithinRange(LOWEST, HIGHEST)] = -100.0
     windowUpper: Annotated[float, WithinRange(LOWEST, HIGHEST)] = 900.0
     showWindow: bool = False
-    ownWindow: list[float]
-    windowVolume: vtkMRMLScalarVolumeNode
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False

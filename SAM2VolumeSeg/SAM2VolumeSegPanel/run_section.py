@@ -10,6 +10,7 @@ from slicer.i18n import tr as _
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import estimate, readiness
+from SAM2VolumeSegLib.interactive.messages import in_panel
 from SAM2VolumeSegLib.interactive.seed_table import position_text
 
 
@@ -23,71 +24,92 @@ class RunSection:
         segmentID, _name = self.currentSegment()
         return [segmentID] if segmentID in self._seeds else []
 
+    def seedsOfRun(self):
+        """The seeds that a run takes, by segment ID; a segment whose painted slices are all switched off is none."""
+        marks = self.marks()
+        seeds = {segmentID: self.usedSeeds(segmentID, marks) for segmentID in self.wantedSegments()}
+        return {segmentID: own for segmentID, own in seeds.items() if any(not seed.absent for seed in own)}
+
     def updateEstimate(self):
         """How many slices, where, how long; and whether a run can start."""
         p = self._parameterNode
         if self._run is not None or not p:
             self.ui.propagateButton.enabled = False
             self.ui.cancelButton.enabled = self._run is not None
+            self.ui.measureButton.setVisible(False)
             return
-        ready = readiness.is_ready(self._items)
-        text, wanted = "", self.wantedSegments() if self._volume is not None else []
+        ready, possible = readiness.is_ready(self._items), False
         try:
-            if not wanted:
+            seeds = self.seedsOfRun() if self._volume is not None else {}
+            if not seeds:
                 text = _("Paint at least one slice first.")
             else:
-                marks = self.marks()
-                seeds = {segmentID: self.usedSeeds(segmentID, marks) for segmentID in wanted}
-                ch.memory_of(p)
-                slices = estimate.count_slices(seeds, self._volume, p)
+                work = self.logic.workload(seeds, self._volume, p)
+                possible = ready and bool(work.predicted)
                 if not ready:
-                    text = _("Up to {n} slices. Finish \u201cSet up\u201d first.").format(n=slices)
-                elif not slices:
+                    text = _("Up to {n} slices. Finish \u201cSet up\u201d first.").format(n=work.predicted)
+                elif not possible:
                     text = _("Nothing is painted on the axes that are switched on under Advanced.")
-                    ready = False
                 else:
-                    text = self.estimateText(slices)
+                    text = self.estimateText(work)
         except InputError as error:
-            text, ready = str(error), False
+            text, possible = str(error), False
         self.ui.estimateLabel.text = text
-        self.ui.propagateButton.enabled = ready and bool(wanted)
-        self.ui.cancelButton.enabled = False
+        self.ui.propagateButton.enabled = possible
+        self.ui.cancelButton.enabled = self._measurement is not None
+        self.offerMeasuring()
 
-    def estimateText(self, slices):
+    def planFor(self, p):
+        """The choices that decide about device and input size."""
+        return p.model, p.ownCheckpoint, p.ownArchitecture, p.device, p.inputSize
+
+    def estimateText(self, work):
         """The sentence before a run. The device is known once PyTorch is loaded, which is done after this event."""
         p = self._parameterNode
-        wanted = (p.model, p.ownCheckpoint, p.device, p.inputSize)
-        if self._plan is None or self._plan[0] != wanted:
+        if self._plan is None or self._plan[0] != self.planFor(p):
             qt.QTimer.singleShot(0, self.preparePlan)
-            return _("Up to {n} slices. Looking at this computer...").format(n=slices)
+            return _("Up to {n} slices. Looking at this computer...").format(n=work.predicted)
         if self._plan[1] is None:
             raise InputError(self._plan[2])
-        key = estimate.timing_key(p.model.value, self._plan[1], self._plan[2])
-        return estimate.before_sentence(slices, self._plan[1], self.logic.timings().predict(key, slices))
+        speed = self.speed()
+        seconds = None if speed is None else speed.seconds(work)
+        measuring = self._measurement is not None
+        return estimate.before_sentence(work.predicted, self._plan[1], seconds, measuring and speed is None)
 
     def preparePlan(self):
         """Load PyTorch, once in a session, and ask it for the device."""
         p = self._parameterNode
         if not p:
             return
-        wanted = (p.model, p.ownCheckpoint, p.device, p.inputSize)
+        wanted = self.planFor(p)
         if self._plan is not None and self._plan[0] == wanted:
             return
         try:
             self._plan = (wanted, *self.logic.devicePlan(p))
         except InputError as error:
-            self._plan = (wanted, None, str(error))
+            self._plan = (wanted, None, in_panel(error))
         except Exception:  # PyTorch is there but does not start
             logging.exception("SAM2VolumeSeg")
             text = _("PyTorch is installed but does not start. Restart Slicer; if that does not help, reinstall it.")
             self._plan = (wanted, None, text)
         self.updateEstimate()
+        self._previewTimer.start()  # the size of the pictures is known now
 
     def onPropagate(self, checked=False):
-        """Start a run."""
-        p = self._parameterNode
-        if self._run is not None or self._starting or not p:
+        """Start a run; before the first one with this model on this computer, see how fast it is."""
+        if self._run is not None or self._starting or not self._parameterNode:
             return
+        if self._measurement is not None:
+            self._measurement.update(asked=True, andRun=True)
+            self.ui.progressLabel.text = _("Measuring how fast this computer is...")
+        elif self.canMeasure() and self._plan[3] not in self._notMeasurable:
+            self.startMeasuring(andRun=True)
+        else:
+            self.startRun()
+
+    def startRun(self):
+        """Load the model and step the run."""
+        p = self._parameterNode
         with self.errorsShown():
             self.ui.progressLabel.text = _("Loading the model...")
             self._starting = True  # a second press may be handled here
@@ -99,8 +121,9 @@ class RunSection:
                 self.ui.progressLabel.text = ""
                 return
             self.logic.updateWindow(p)  # "as the CT is displayed now" means now
-            marks = self.marks()
-            self._run = self.logic.startRun(p.volume, p.segmentation, p, self.wantedSegments(), marks)
+            self.refreshSeeds()  # what was painted a moment ago counts too
+            wanted = list(self.seedsOfRun()) or self.wantedSegments()
+            self._run = self.logic.startRun(p.volume, p.segmentation, p, wanted, self.marks())
             # What the user changes during the run does not change how it ends.
             self._ending = {
                 "target": p.target.value,
@@ -151,7 +174,7 @@ class RunSection:
                 self.editor.setSegmentationNode(self._ranOn)
             self.editor.saveStateForUndo()
         node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
-        self.logic.remember(self._ranWith, self._visited, seconds)
+        self.logic.remember(self._visited, seconds)
         if not same:
             self._ranWith.result = node  # also when the module was left meanwhile
         if self._show3D:
@@ -161,7 +184,8 @@ class RunSection:
         self.endRun(text.format(time=estimate.duration(seconds), where=where))
 
     def onCancel(self, checked=False):
-        """Stop the run."""
+        """Stop the run, or the measurement before it."""
+        self.stopMeasuring(_("Cancelled. Nothing was written."))
         self.endRun(_("Cancelled. Nothing was written."))
 
     def endRun(self, message=""):

@@ -5,7 +5,6 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive.advice import advise
 from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -18,17 +17,22 @@ class SeedsSection:
         """Find the painted slices, and show them."""
         p = self._parameterNode
         self._seedProblem = ""
+        self._volume, self._volumeOf, self._seeds = None, None, {}
         if not p or not p.volume or not p.segmentation:
-            self._volume, self._seeds = None, {}
             self._seedProblem = _("Choose a segmentation and a CT above.")
         else:
             try:
                 self._volume, self._seeds = self.logic.findSeeds(p.segmentation, p.volume)
+                self._volumeOf = p.volume
             except InputError as error:
-                self._volume, self._seeds, self._seedProblem = None, {}, str(error)
+                self._seedProblem = str(error)
+        if p:
+            self.logic.updateWindow(p)
         self.updateViews()
+        self.updateCorrecting()
         self.showSeeds()
         self.updateEstimate()
+        self._previewTimer.start()
 
     def marks(self):
         """What the user switched off or marked absent, unless it was for other nodes."""
@@ -62,8 +66,6 @@ class SeedsSection:
 
     def showSeeds(self):
         """Table, advice and buttons for the selected segment."""
-        if not hasattr(self, "_seedProblem"):
-            return
         segmentID, name = self.currentSegment()
         self._rows, self._advice = [], None
         problem = self._seedProblem
@@ -126,12 +128,19 @@ class SeedsSection:
                 raise InputError(text.format(plane=plane.value))
 
     def onSeedChecked(self, item):
-        """A box was set or cleared."""
+        """A box was set or cleared. The table is filled anew, and must not be while it tells of a change."""
         if self._filling or item.column() != 0:
             return
-        marks, row = self.marks(), self._rows[item.row()]
-        marks.switch(self.currentSegment()[0], (row.plane, row.index), item.checkState() == qt.Qt.Checked)
-        self.setMarks(marks)
+        row, used = self._rows[item.row()], item.checkState() == qt.Qt.Checked
+        p, segmentID = self._parameterNode, self.currentSegment()[0]
+        qt.QTimer.singleShot(0, lambda: self.switchSeed(p, segmentID, (row.plane, row.index), used))
+
+    def switchSeed(self, p, segmentID, place, used):
+        """Use a painted slice, or leave it out; unless the scene was closed or the module left meanwhile."""
+        if p is not None and p is self._parameterNode:
+            marks = self.marks()
+            marks.switch(segmentID, place, used)
+            self.setMarks(marks)
 
     def onNextSlice(self, checked=False):
         """Go to the slice that would help most."""
@@ -162,11 +171,9 @@ class SeedsSection:
         if p and p.volume:
             from SAM2VolumeSegLib.scene import view_slice
 
-            for name in (choice.value for choice in ch.ViewChoice):
-                node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode")
+            for node in self.sliceNodes():
                 try:
-                    if node is not None:
-                        view_slice(node, p.volume)
+                    view_slice(node, p.volume)
                 except InputError as error:
                     problem = str(error)
         self.ui.viewsLabel.text = problem
@@ -198,9 +205,37 @@ class SeedsSection:
             segmentID = self.editor.currentSegmentID() if self.editor.segmentationNode() is p.result else ""
             pair = self.logic.matchingSegments(p.result, p.segmentation, segmentID or self.currentSegment()[0])
             plane, index = self.shownSlice()
-            if self.editor.segmentationNode() is p.segmentation:  # the editor's history is that of its segmentation
-                self.editor.saveStateForUndo()
-            use_slice_as_seed(p.result, pair[0], p.segmentation, pair[1], p.volume, plane, index)
+            self.saveForUndo(p.segmentation)
+            copy = use_slice_as_seed(p.result, pair[0], p.segmentation, pair[1], p.volume, plane, index)
+            self._copies.append(copy)
             where = position_text(self._volume, plane, index) if self._volume else index
             self.say(_("The {plane} slice at {where} is a seed now.").format(plane=plane.value, where=where))
             self.refreshSeeds()
+
+    def onTakeBack(self, checked=False):
+        """Take back the last slice that was copied, whichever segmentation the editor shows."""
+        if not self._copies:
+            return
+        copy = self._copies.pop()
+        with self.errorsShown():
+            try:
+                self.saveForUndo(copy.seeds_node)
+                copy.undo()
+                self.say(_("The copied slice was taken back."))
+            finally:
+                self.refreshSeeds()
+
+    def saveForUndo(self, segmentation):
+        """Make what follows a step of the editor's undo, where it is about what the editor shows."""
+        if self.editor.segmentationNode() is segmentation:
+            self.editor.saveStateForUndo()
+
+    def updateCorrecting(self):
+        """What can be pressed: there is a result beside the painted slices; a copied slice can be taken back."""
+        p, idle = self._parameterNode, self._run is None
+        separate = p is not None and p.result is not None and p.result is not p.segmentation
+        for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
+            button.enabled = separate and idle
+        self._copies = [copy for copy in self._copies if copy.is_possible]
+        last = self._copies[-1].seeds_node if self._copies else None
+        self.ui.takeBackButton.enabled = p is not None and last is not None and last is p.segmentation and idle

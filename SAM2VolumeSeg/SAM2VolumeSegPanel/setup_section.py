@@ -1,5 +1,7 @@
 """The section "Set up": what is missing, installing it, and the models."""
 
+import subprocess
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -24,6 +26,8 @@ class SetupSection:
             not item.ready and item.remedy is readiness.Remedy.SET_UP for item in self._items
         )
         self.fillModels()
+        if self._plan is not None and self._plan[1] is None:
+            self._plan = None  # what stood in the way may be gone
         self.updateEstimate()
 
     def onSetup(self, checked=False):
@@ -36,11 +40,16 @@ class SetupSection:
                 self.ui.headlineLabel.text = setup.DECLINED
                 return
             self.ui.setupButton.enabled = False
+            failed = ""
             try:
                 setup.install(wanted, lambda step: self.say(_("Installing {name}...").format(name=step.name)))
+            except setup.ShownError as error:  # in a box, by Slicer, with pip's own words
+                failed = str(error)
             finally:
                 self.updateReadiness()
                 self.say("")
+            if failed:
+                self.ui.headlineLabel.text = failed
 
     def say(self, text):
         """A line in the status bar, shown at once."""
@@ -53,7 +62,7 @@ class SetupSection:
         row = max(table.currentRow(), 0)
         table.setRowCount(len(checkpoints.MODELS))
         for n, model in enumerate(checkpoints.MODELS.values()):
-            size = model.size or model.checkpoint.stat().st_size
+            size = model.size or (model.checkpoint.stat().st_size if model.checkpoint.is_file() else 0)
             state = _("bundled") if not model.is_official else _("yes") if model.name in stored else _("no")
             for column, text in enumerate((model.name, f"{size / 1e6:.0f} MB", state)):
                 item = qt.QTableWidgetItem(text)
@@ -144,4 +153,7 @@ class SlicerTools:
         except ImportError:  # Slicer 5.10
             slicer.util.pip_install(" ".join(f'"{argument}"' for argument in arguments))
         else:
-            pip_install(list(arguments), requester="SAM2VolumeSeg")
+            try:
+                pip_install(list(arguments), requester="SAM2VolumeSeg")
+            except subprocess.CalledProcessError as error:  # Slicer has shown a box with pip's own words
+                raise setup.ShownError(str(error)) from error

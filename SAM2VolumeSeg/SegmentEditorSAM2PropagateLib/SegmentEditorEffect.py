@@ -18,6 +18,7 @@ from slicer.i18n import tr as _
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import estimate, readiness
+from SAM2VolumeSegLib.interactive.messages import in_panel
 from SAM2VolumeSegLib.interactive.seed_table import Marks
 
 
@@ -138,7 +139,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.propagate(dialog)
         except InputError as error:
             if not dialog.wasCanceled:
-                slicer.util.errorDisplay(str(error))
+                slicer.util.errorDisplay(in_panel(error))
         except Exception:
             logging.exception("SAM2 propagate")
             written = self.run is not None and self.run.state == "written"
@@ -183,7 +184,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if same:
             self.scriptedEffect.saveStateForUndo()
         node = run.finish(target=target.value, editor_node=editorNode, intensity_range=intensityRange)
-        logic.remember(parameterNode, visited, time.monotonic() - started)
+        logic.remember(visited, time.monotonic() - started)
         if not same:
             parameterNode.result = node
         if show3D:

@@ -6,7 +6,7 @@ when a run needs it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,6 +171,11 @@ class Choices:
     clahe: bool = False
     marginMm: float = 15.0
     cropEach: bool = False
+
+
+def copy_of(choices: Choices) -> Choices:
+    """The choices as they are now, for what goes on for a while; a parameter node goes on changing."""
+    return Choices(**{field.name: getattr(choices, field.name) for field in fields(Choices)})
 
 
 RECOMMENDED = {

@@ -16,6 +16,10 @@ TORCH_REQUIREMENT = ">=2.5.1"
 INDEX = "the Python Package Index"
 
 
+class ShownError(InputError):
+    """What failed was shown to the user already: the sentence is for the panel, not for another box."""
+
+
 @dataclass(frozen=True)
 class Step:
     """One thing to install. size, source: for people; run: does it."""
@@ -27,7 +31,7 @@ class Step:
 
 
 class Tools(Protocol):
-    """What Slicer does for us; every method raises when it fails."""
+    """What Slicer does for us; every method raises when it fails, ShownError where Slicer has said so in a box."""
 
     def install_torch(self, requirement: str) -> None:
         """Install PyTorch as Slicer's PyTorch extension does it."""
@@ -83,15 +87,17 @@ def refusal(items: Sequence[Item], facts: Facts) -> str | None:
 
 
 def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda step: None) -> None:
-    """Run the steps. Raises InputError, saying which one failed and what to do; what came before stays installed."""
+    """Run the steps. Raises InputError, or ShownError where the user has seen a box already: it says which one failed
+    and what to do; what came before stays installed."""
     for step in wanted:
         on_step(step)
         try:
             step.run()
-        except InputError:
-            raise
         except Exception as error:  # pip, the extension and Slicer each have exceptions of their own
-            raise InputError(
+            if isinstance(error, InputError) and not isinstance(error, ShownError):
+                raise
+            kind = ShownError if isinstance(error, ShownError) else InputError
+            raise kind(
                 f"{step.name.split(' (')[0].split(':')[0]} could not be installed. Is this computer connected to the "
                 "internet, or does a proxy stand in the way? You can press Set up again at any time; what was "
                 "installed so far stays. Details are in the log (menu View, Error Log)."

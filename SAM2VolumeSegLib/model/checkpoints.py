@@ -23,6 +23,17 @@ OFFICIAL_ADDRESS = "https://dl.fbaipublicfiles.com/segment_anything_2/092824/"
 APACHE_2 = "Apache-2.0"
 
 
+class CheckpointError(InputError):
+    """A model that cannot be used. The way out depends on where the user is: at a shell, or in a program with buttons.
+
+    problem: a sentence on what is wrong; way_out: "fetch", "fetch again" or "install"; the message has the shell's.
+    """
+
+    def __init__(self, problem: str, way_out: str, shell: str):
+        super().__init__(f"{problem} {shell}")
+        self.problem, self.way_out = problem, way_out
+
+
 @dataclass(frozen=True)
 class Model:
     """A SAM2 architecture together with its weights.
@@ -113,10 +124,14 @@ def config_file(model: Model) -> Path:
     if not path.is_absolute():
         spec = importlib.util.find_spec("sam2")
         if spec is None or not spec.submodule_search_locations:
-            raise InputError("The package sam2 is not installed. Install it with: pip install sam2==1.1.0")
+            raise CheckpointError(
+                "The package sam2 is not installed.", "install", "Install it with: pip install sam2==1.1.0"
+            )
         path = Path(next(iter(spec.submodule_search_locations))) / path
     if not path.is_file():
-        raise InputError(f"The configuration of the model '{model.name}' is missing: {path}. {_REINSTALL}")
+        raise CheckpointError(
+            f"The configuration of the model '{model.name}' is missing: {path}.", "install", _REINSTALL
+        )
     return path
 
 
@@ -172,17 +187,21 @@ def path_of(model: Model) -> Path:
     """The checkpoint file of a model. Raises InputError, saying how to get it, when it is not on this machine."""
     if not model.is_official:
         if not model.checkpoint.is_file():
-            raise InputError(f"The checkpoint of the model '{model.name}' is missing: {model.checkpoint}. {_REINSTALL}")
+            raise CheckpointError(
+                f"The checkpoint of the model '{model.name}' is missing: {model.checkpoint}.", "install", _REINSTALL
+            )
         return model.checkpoint
     path = path_in_store(model)
     size = _size_of(path)
     if size is None:
-        raise InputError(
-            f"The model '{model.name}' is not on this machine. Fetch it with: sam2-volume-seg checkpoints fetch "
-            f"{model.name} ({megabytes(model.size)}), or copy {path.name} from another computer to {path.parent}."
+        raise CheckpointError(
+            f"The model '{model.name}' is not on this machine.",
+            "fetch",
+            f"Fetch it with: sam2-volume-seg checkpoints fetch {model.name} ({megabytes(model.size)}), or copy "
+            f"{path.name} from another computer to {path.parent}.",
         )
     if size != model.size:
-        raise InputError(_not_official(model, path))
+        raise _not_official(model, path)
     return path
 
 
@@ -232,7 +251,7 @@ def verify(model: Model) -> str:
     except OSError as error:
         raise InputError(f"The checkpoint {path} cannot be read ({error.strerror}).") from error
     if model.sha256 is not None and digest != model.sha256:
-        raise InputError(_not_official(model, path))
+        raise _not_official(model, path)
     return digest
 
 
@@ -292,10 +311,11 @@ def _as_float32(weights: object, path: Path) -> dict[str, torch.Tensor]:
     return {name: weight.float() if weight.is_floating_point() else weight for name, weight in weights.items()}
 
 
-def _not_official(model: Model, path: Path) -> str:
-    return (
-        f"{path} is not the official model '{model.name}' (wrong size or SHA-256): it is damaged or incomplete. "
-        f"Remove it with: sam2-volume-seg checkpoints delete {model.name}, then fetch it again."
+def _not_official(model: Model, path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is not the official model '{model.name}' (wrong size or SHA-256): it is damaged or incomplete.",
+        "fetch again",
+        f"Remove it with: sam2-volume-seg checkpoints delete {model.name}, then fetch it again.",
     )
 
 

@@ -15,8 +15,8 @@ from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Volume, Window
 
 NAME = "What the model sees"
 OWN_FOREGROUND = "SAM2VolumeSeg.Foreground"
-"""Reference role and attribute of a view (its composite node): its foreground and opacity before ours was shown. They
-are kept in the scene, so that one that is saved meanwhile can be put right when it is loaded."""
+"""Reference role and attribute of a view (its composite node): its foreground, opacity and compositing before ours.
+They are kept in the scene, so that one that is saved meanwhile can be put right when it is loaded."""
 
 MAX_PIXELS = 3072
 """Side of the picture with its dark frame: what lies outside of the crop is covered too, unless that takes too much
@@ -207,22 +207,26 @@ def _put_in_front(node, composite) -> None:
         return
     with slicer.util.NodeModify(composite):
         if composite.GetAttribute(OWN_FOREGROUND) is None:
-            composite.SetAttribute(OWN_FOREGROUND, str(composite.GetForegroundOpacity()))
+            own = f"{composite.GetForegroundOpacity()} {composite.GetCompositing()}"
+            composite.SetAttribute(OWN_FOREGROUND, own)
             composite.SetNodeReferenceID(OWN_FOREGROUND, composite.GetForegroundVolumeID())
         composite.SetForegroundVolumeID(node.GetID())
         composite.SetForegroundOpacity(1.0)
+        composite.SetCompositing(composite.Alpha)
 
 
 def _put_back(composite, node) -> None:
     """Give a view its own foreground again, unless the user has chosen another one over our `node` meanwhile."""
-    opacity, own = composite.GetAttribute(OWN_FOREGROUND), composite.GetNodeReferenceID(OWN_FOREGROUND)
-    if opacity is None:
+    values, own = composite.GetAttribute(OWN_FOREGROUND), composite.GetNodeReferenceID(OWN_FOREGROUND)
+    if values is None:
         return
+    opacity, compositing = values.split()
     shown = composite.GetForegroundVolumeID()
     with slicer.util.NodeModify(composite):
         if not shown or slicer.mrmlScene.GetNodeByID(shown) in (None, node):
             composite.SetForegroundVolumeID(own)
             composite.SetForegroundOpacity(float(opacity))
+            composite.SetCompositing(int(compositing))
         composite.RemoveAttribute(OWN_FOREGROUND)
         composite.SetNodeReferenceID(OWN_FOREGROUND, None)
 

@@ -123,7 +123,7 @@ def check_labelmaps(
     if not convert:
         raise InputError(
             f'"{name}" is kept as surfaces, which hold no painted slices. '
-            "Convert it to a binary labelmap in the Segmentations module, or agree to the conversion here."
+            "Convert it in the Segmentations module: Representations, Binary labelmap, Create, Make source."
         )
     segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     if not segmentation_node.CreateBinaryLabelmapRepresentation():

@@ -56,7 +56,7 @@ class SceneRun:
             segmenter: holds the model and the embeddings that earlier runs have computed.
             segmentation_node, volume_node: what was painted, and on which CT.
             settings: every choice of the run.
-            segment_ids: which segments; None takes all that are painted.
+            segment_ids: which segments; None takes all that are painted and not switched off on every slice.
             absent: by segment ID the slices on which the user says that the structure is not there.
             skipped: by segment ID the slices, painted or absent, that the user switched off.
             convert: see ``seeds_from_segmentation``.
@@ -204,8 +204,12 @@ def _chosen(
     for segment, own in seeds.items():
         off = set(skipped.get(segment, ()))  # may hold slices that were erased since, and slices marked absent
         found = off & {(seed.plane, seed.index) for seed in own}
+        if segment_ids is None and len(found) == len(own):
+            continue  # who switched off every slice of a segment does not want it, unless it was asked for
         own = skip_seeds(own, found, volume) if found else own
         chosen[segment] = add_absent(own, [place for place in absent.get(segment, ()) if place not in off], volume)
+    if not chosen:
+        raise InputError("Every painted slice is switched off. Switch at least one on, and propagate again.")
     return chosen
 
 

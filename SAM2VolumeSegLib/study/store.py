@@ -32,14 +32,7 @@ def read_results(folder: Path) -> tuple[dict[str, Record], dict[str, Record]]:
         raise InputError(f'There are no results in "{folder}": make some with sam2-volume-seg study run.') from None
     except OSError as error:
         raise InputError(f'"{path}" cannot be read ({error.strerror}).') from error
-    finished: dict[str, Record] = {}
-    failed: dict[str, Record] = {}
-    for record in _parse(path, content)[0]:
-        if "error" in record:
-            failed[record["key"]] = record
-        else:
-            finished.setdefault(record["key"], record)
-    return finished, {key: record for key, record in failed.items() if key not in finished}
+    return _by_key(_parse(path, content)[0])
 
 
 class ResultsFile:
@@ -102,13 +95,13 @@ class ResultsFile:
     def _open(self) -> None:
         try:
             self._file = self.path.open("ab")
-            whole = _parse(self.path, self.path.read_bytes())[1]
+            records, whole = _parse(self.path, self.path.read_bytes())
             self._file.truncate(whole)
             if whole == 0:
                 self._write({"format": FORMAT, "program": f"SAM2VolumeSeg {__version__}"})
         except OSError as error:
             raise self._unwritable(error) from error
-        self.finished, self.failed = read_results(self.path.parent)
+        self.finished, self.failed = _by_key(records)
 
     def _write(self, line: Record) -> None:
         try:
@@ -151,6 +144,17 @@ def _parse(path: Path, content: bytes) -> tuple[list[Record], int]:
             raise InputError(f'Line {number} of "{path}" is damaged. Remove that line: its task is run again.')
         records.append(record)
     return records, sum(map(len, lines))
+
+
+def _by_key(records: list[Record]) -> tuple[dict[str, Record], dict[str, Record]]:
+    finished: dict[str, Record] = {}
+    failed: dict[str, Record] = {}
+    for record in records:
+        if "error" in record:
+            failed[record["key"]] = record
+        else:
+            finished.setdefault(record["key"], record)
+    return finished, {key: record for key, record in failed.items() if key not in finished}
 
 
 def _load(line: bytes) -> Record | None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +137,7 @@ def run_task(
         "seconds": {part: _rounded(seconds) for part, seconds in found.seconds.items()},
         "track_ms": found.track_ms and [_rounded(ms) for ms in found.track_ms],
         "program": f"SAM2VolumeSeg {__version__}",
+        "commit": _commit(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
 
@@ -171,6 +175,19 @@ def run_batch(
             tracker.forget()  # no other structure can use it
 
 
+@cache
+def _commit() -> str | None:
+    """Return the commit of the source, "-dirty" where it was changed since; None outside of a checkout."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    command = ("git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*")
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
 def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
     for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
         if not (data / name).is_file():
@@ -180,7 +197,11 @@ def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
                 f'The file "{name}" of {structure} has changed since the split was drawn: put the old one back, or '
                 "draw another split in a new results folder."
             )
-    return structure.load(data)
+    try:
+        return structure.load(data)
+    except InputError as error:
+        # Results may be published: they say nothing about where the data lie.
+        raise InputError(str(error).replace(f"{data}{os.sep}", "")) from error
 
 
 def _head(key: str, structure: Structure, configuration: Configuration) -> dict[str, Any]:

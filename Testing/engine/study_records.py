@@ -1,6 +1,7 @@
 """Results folders of the study without a run: structures that do not exist, figures that a test decides."""
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.study.configuration import Configuration, task_key
 from SAM2VolumeSegLib.study.experiments import find_experiment
 from SAM2VolumeSegLib.study.split import SPLIT, Split, write_split
-from SAM2VolumeSegLib.study.store import ResultsFile
+from SAM2VolumeSegLib.study.store import FILE, FORMAT
 from SAM2VolumeSegLib.study.structure import Structure
 
 DEMO = {"name": "demo", "image_size": 160, "device": "cpu", "precision": "float32"}
@@ -85,19 +86,23 @@ def write_results(
     """
     model = model or the_demo_model()
     write_split(folder / SPLIT, Split(data, 0, 50, tuple(structures)))
-    with ResultsFile(folder) as file:
-        for name in experiments:
-            for configuration in find_experiment(name, model["name"]).configurations:
-                if configuration.model not in (None, model["name"]):
-                    continue
-                used = model | {"image_size": configuration.image_size or model["image_size"]}
-                for structure in structures:
-                    value = dice(structure, name, configuration.name)
-                    if isinstance(value, str):
-                        failed = {key: a_record(structure, configuration, used, 0.5)[key] for key in _HEAD}
-                        file.append(failed | {"error": value})
-                    elif value is not None:
-                        file.append(a_record(structure, configuration, used, value))
+    records = {}  # by key: rows of several experiments share results
+    for name in experiments:
+        for configuration in find_experiment(name, model["name"]).configurations:
+            if configuration.model not in (None, model["name"]):
+                continue
+            used = model | {"image_size": configuration.image_size or model["image_size"]}
+            for structure in structures:
+                value = dice(structure, name, configuration.name)
+                if isinstance(value, str):
+                    failed = {item: a_record(structure, configuration, used, 0.5)[item] for item in _HEAD}
+                    records.setdefault(failed["key"], failed | {"error": value})
+                elif value is not None:
+                    record = a_record(structure, configuration, used, value)
+                    records.setdefault(record["key"], record)
+    # Not with ResultsFile, which waits for the disk after each line.
+    lines = [{"format": FORMAT, "program": "SAM2VolumeSeg 0.1.0"}, *records.values()]
+    (folder / FILE).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     return folder
 
 

@@ -1,6 +1,5 @@
 """The Segment Editor effect, loaded as Slicer loads it: real MRML, real logic, real demo model, stand-ins for Qt."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,15 +14,11 @@ from SAM2VolumeSegLib.volume import Plane
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "SAM2VolumeSeg"
 EFFECT = "SegmentEditorSAM2PropagateLib"
+sys.path.insert(0, str(ROOT / "Testing" / "module"))
+
+import stand_ins  # noqa: E402
+
 BAR = 0.6  # Dice on a tiny phantom, one axis: that a result came out, not how good the demo model is
-
-
-def load(name: str, path: Path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 class Widget:
@@ -119,7 +114,6 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     slicer = a_slicer_scene
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel", EFFECT)]:
         monkeypatch.delitem(sys.modules, name)
-    stand_ins = load("effect_stand_ins", ROOT / "Testing" / "module" / "stand_ins.py")
     editor = SimpleNamespace(slicer=slicer, errors=[], dialogs=[], selected=[], events=lambda: None)
 
     def dialog(**values):
@@ -166,7 +160,7 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     editor.volume.CreateDefaultDisplayNodes()
     editor.painted = paint_seeds(a_phantom.seeds(planes=(Plane.AXIAL,))["middle"], volume)
     editor.segmentation = segmentation_node(slicer, editor.volume, {"middle": editor.painted})
-    logic = load("SAM2VolumeSeg", FOLDER / "SAM2VolumeSeg.py").SAM2VolumeSegLogic()
+    logic = stand_ins.load("SAM2VolumeSeg", FOLDER / "SAM2VolumeSeg.py").SAM2VolumeSegLogic()
     node = logic.editorNode()
     node.SetAndObserveSegmentationNode(editor.segmentation)
     node.SetAndObserveSourceVolumeNode(editor.volume)
@@ -176,7 +170,7 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     p.direction, p.show3D = ch.Direction.FORWARD, False
 
     editor.scripted = ScriptedEffect(node, slicer)
-    module = load(EFFECT, FOLDER / EFFECT / "SegmentEditorEffect.py")
+    module = stand_ins.load(EFFECT, FOLDER / EFFECT / "SegmentEditorEffect.py")
     editor.effect = module.SegmentEditorEffect(editor.scripted)
     editor.effect.setupOptionsFrame()
     editor.effect.activate()
@@ -399,7 +393,7 @@ def test_the_hidden_module_registers_the_effect_from_its_file(an_editor, monkeyp
     effects = SimpleNamespace(qSlicerSegmentEditorScriptedEffect=Instance)
     monkeypatch.setitem(sys.modules, "qSlicerSegmentationsEditorEffectsPythonQt", effects)
     an_editor.slicer.app.connect = lambda signal, slot: connected.append((signal, slot))
-    module = load("SegmentEditorSAM2Propagate", FOLDER / "SegmentEditorSAM2Propagate.py")
+    module = stand_ins.load("SegmentEditorSAM2Propagate", FOLDER / "SegmentEditorSAM2Propagate.py")
     monkeypatch.delitem(sys.modules, "SegmentEditorSAM2Propagate")
     parent = SimpleNamespace()
 

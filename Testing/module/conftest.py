@@ -1,6 +1,5 @@
 """The module's own Python on real MRML and stand-in widgets (stand_ins.py)."""
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,26 +7,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from SAM2VolumeSegLib.interactive.estimate import Speed
+
 ROOT = Path(__file__).parents[2]
 MODULE_FOLDER = ROOT / "SAM2VolumeSeg"
+sys.path.insert(0, str(Path(__file__).parent))
 
-
-def load(name: str, path: Path):
-    """A Python file as a module, as Slicer's factory loads it."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-stand_ins = load("stand_ins", Path(__file__).with_name("stand_ins.py"))
+import stand_ins  # noqa: E402
 
 
 @pytest.fixture
 def load_file():
     """Loads a Python file as a module: (name, path)."""
-    return load
+    return stand_ins.load
 
 
 @pytest.fixture
@@ -93,7 +85,7 @@ def a_module(a_desktop, monkeypatch):
     monkeypatch.syspath_prepend(str(MODULE_FOLDER))
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel")]:
         del sys.modules[name]
-    yield load("SAM2VolumeSeg", MODULE_FOLDER / "SAM2VolumeSeg.py")
+    yield stand_ins.load("SAM2VolumeSeg", MODULE_FOLDER / "SAM2VolumeSeg.py")
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel")]:
         del sys.modules[name]
 
@@ -112,6 +104,11 @@ def some_views(a_desktop):
         node = slicer.mrmlScene.AddNode(node)
         node.SetOrientation(orientation)
         node.JumpSlice(23.0, 19.0, 15.0)
+        composite = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSliceCompositeNode")
+        composite.UnRegister(None)
+        composite.SetSingletonTag(name)
+        composite.SetLayoutName(name)
+        slicer.mrmlScene.AddNode(composite)
 
 
 @pytest.fixture
@@ -153,6 +150,15 @@ def a_panel(a_module, a_painted_scene, a_desktop):
     p.device = a_module.ch.Device.CPU
     p.inputSize = a_module.ch.InputSize.PIXELS_192
     p.direction = a_module.ch.Direction.FORWARD
+    widget.preparePlan()
+    know_the_speed(widget)
     stand_ins.process_events(3)
     yield widget
     widget.cleanup()
+
+
+def know_the_speed(widget):
+    """As if the model had been measured on this computer before: what most tests are not about."""
+    timings = widget.logic.timings()
+    timings.record(widget._plan[3], Speed(0.02, 0.01, 0.001))
+    widget.logic._keepTimings(timings)

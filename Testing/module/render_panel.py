@@ -19,9 +19,11 @@ sys.path.insert(0, str(ROOT))
 from SAM2VolumeSegLib.interactive import choices as ch  # noqa: E402
 from SAM2VolumeSegLib.interactive import estimate, readiness  # noqa: E402
 from SAM2VolumeSegLib.interactive.advice import advise  # noqa: E402
+from SAM2VolumeSegLib.interactive.preview import crop_to_show, preview_sentence  # noqa: E402
 from SAM2VolumeSegLib.interactive.seed_table import seed_rows  # noqa: E402
 from SAM2VolumeSegLib.model import checkpoints  # noqa: E402
 from SAM2VolumeSegLib.seeds import simulate_seeds  # noqa: E402
+from SAM2VolumeSegLib.segment import Settings  # noqa: E402
 from SAM2VolumeSegLib.volume import Plane, Volume  # noqa: E402
 
 WIDTH = 440
@@ -89,6 +91,8 @@ def fill(find):
     for name, choice in combos.items():
         find(name).addItems([member.label() for member in choice])
         find(name).setCurrentText(defaults.get(choice.__name__, next(iter(choice))).label())
+    find("showWindowCheckBox").setChecked(True)
+    find("measureButton").setVisible(False)  # the time is known
     for name in ("axialCheckBox", "coronalCheckBox", "sagittalCheckBox", "dropIslandsCheckBox", "show3DCheckBox"):
         find(name).setChecked(True)
 
@@ -114,6 +118,7 @@ def fill(find):
     advice = advise(seeds, volume)
     find("adviceLabel").setText(f"{advice.sentence} {advice.reason}")
     find("viewsLabel").setText('The view "Red" lies at an angle to the slices of "CT". Rotate the views first.')
+    find("previewLabel").setText(preview_sentence(volume, crop_to_show(volume, {"L3": seeds}, Settings(), "L3"), 512))
     find("estimateLabel").setText(estimate.before_sentence(240, "cuda:0", 38))
     find("progressBar").setValue(40)
     find("progressLabel").setText("L3: axial slice at S 44.5 mm, 96 of 240. About 23 s left.")

@@ -5,7 +5,9 @@ Qt 5 and Qt 6 raises here, and nothing is drawn. MRML is real. What they cannot 
 """
 
 import enum
+import importlib.util
 import json
+import sys
 import types
 import typing
 import xml.etree.ElementTree as ET
@@ -592,4 +594,13 @@ def module(name, **members):
     """A module object with these members."""
     made = types.ModuleType(name)
     vars(made).update(members)
+    return made
+
+
+def load(name, path):
+    """A Python file as a module of that name, as Slicer's factory loads it."""
+    spec = importlib.util.spec_from_file_location(name, path)
+    made = importlib.util.module_from_spec(spec)
+    sys.modules[name] = made
+    spec.loader.exec_module(made)
     return made

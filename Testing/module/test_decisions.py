@@ -136,6 +136,16 @@ def test_a_failed_step_is_told_in_a_sentence_and_the_rest_is_not_tried():
         setup.install(setup.steps(bare, Tools(fail=True)))
 
 
+def test_what_slicer_has_shown_is_not_shown_again():
+    class Shown(Tools):
+        def pip_install(self, arguments):
+            raise setup.ShownError("pip ended with 1")
+
+    bare = replace(READY, sam2=None, missing=("iopath>=0.1.10",))
+    with pytest.raises(setup.ShownError, match=r"Small packages could not be installed.*internet"):
+        setup.install(setup.steps(bare, Shown()))
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -291,3 +301,32 @@ def test_a_model_of_your_own_is_found_or_told(tmp_path):
     path.write_bytes(b"x")
     model = ch.model_from(ch.Choices(model=ch.ModelChoice.OWN, ownCheckpoint=path))
     assert model.name == "mine" and model.checkpoint == path
+
+
+# ------------------------------------------------------------------------------------------------------------- messages
+
+
+def test_the_panel_names_a_button_where_the_engine_names_a_command(tmp_path, monkeypatch):
+    from SAM2VolumeSegLib.interactive.messages import in_panel
+    from SAM2VolumeSegLib.model import checkpoints
+
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    tiny = checkpoints.find("tiny")
+
+    def problem():
+        with pytest.raises(InputError) as caught:
+            checkpoints.verify(tiny)
+        return caught.value
+
+    missing = problem()
+    assert "sam2-volume-seg checkpoints fetch tiny" in str(missing)
+    assert in_panel(missing).startswith("The model 'tiny' is not on this machine. Press Download")
+    checkpoints.path_in_store(tiny).write_bytes(b"half of it")
+    damaged = problem()
+    assert "checkpoints delete tiny" in str(damaged) and "press Delete and then Download" in in_panel(damaged)
+    gone = replace(checkpoints.find("demo"), checkpoint=tmp_path / "demo.pt")
+    with pytest.raises(InputError) as caught:
+        checkpoints.path_of(gone)
+    assert "install the extension again" in in_panel(caught.value)
+    assert "sam2-volume-seg" not in "".join(in_panel(error) for error in (missing, damaged, caught.value))
+    assert in_panel(InputError("Something else.")) == "Something else."

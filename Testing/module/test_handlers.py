@@ -155,6 +155,37 @@ def test_a_failed_set_up_is_one_sentence(a_panel, a_desktop, monkeypatch):
     assert a_panel.ui.setupButton.enabled
 
 
+def test_a_failed_pip_that_slicer_has_shown_is_one_box(a_panel, a_desktop, stand_in, monkeypatch):
+    """Slicer 5.12 shows pip's words itself; ours go to the panel."""
+    import subprocess
+    import sys
+
+    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "missing": ("iopath>=0.1.10",)})
+    monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
+
+    def fails(*arguments, **more):
+        raise subprocess.CalledProcessError(1, "pip install")
+
+    monkeypatch.setitem(sys.modules, "slicer.packaging", stand_in.module("slicer.packaging", pip_install=fails))
+    a_panel.updateReadiness()
+    a_panel.ui.setupButton.click()
+    assert a_desktop.errors == []
+    assert "connected to the internet" in a_panel.ui.headlineLabel.text and a_panel.ui.setupButton.enabled
+
+
+def test_a_damaged_model_is_told_with_the_panels_buttons(a_panel, a_desktop, monkeypatch):
+    from SAM2VolumeSegLib.model import checkpoints
+
+    def damaged(*arguments):
+        raise checkpoints.CheckpointError("The file is damaged.", "fetch again", "sam2-volume-seg ...")
+
+    monkeypatch.setattr(a_panel.logic, "startRun", damaged)
+    a_panel.ui.propagateButton.click()
+    assert a_desktop.errors == [
+        "The file is damaged. In the section Set up select the model, press Delete and then Download."
+    ]
+
+
 def test_nothing_is_installed_in_testing_mode(a_panel, a_desktop):
     a_desktop.testing = True
     a_panel.updateReadiness()
@@ -236,24 +267,156 @@ def test_a_line_moves_the_views_by_mouse_and_by_keyboard(a_panel, a_desktop):
     assert red.GetSliceOffset() == pytest.approx(24.0)
 
 
-def test_a_cleared_box_leaves_that_slice_out_and_survives_saving(a_panel, a_module):
+def test_a_cleared_box_leaves_that_slice_out_and_survives_saving(a_panel, a_module, stand_in):
     item = a_panel.ui.seedsTable.item(1, 0)
     item.setCheckState(0)
+    assert a_panel.ui.seedsTable.item(1, 0) is item  # the table is not filled anew while it tells of the change
+    stand_in.process_events()
     assert a_panel._parameterNode.skipped == ["axial:7:bone"]
     assert a_panel.ui.seedsTable.item(1, 0).checkState() == 0
     assert "2 painted slices" in a_panel.ui.adviceLabel.text
     again = a_module.SAM2VolumeSegLogic().getParameterNode()
     assert again.skipped == ["axial:7:bone"]
     a_panel.ui.seedsTable.item(1, 0).setCheckState(2)
+    stand_in.process_events()
     assert a_panel._parameterNode.skipped == []
+
+
+def test_two_boxes_cleared_at_once_are_both_left_out(a_panel, stand_in):
+    for row in (0, 2):
+        a_panel.ui.seedsTable.item(row, 0).setCheckState(0)
+    stand_in.process_events()
+    assert a_panel._parameterNode.skipped == ["axial:3:bone", "axial:12:bone"]
+
+
+def test_a_box_cleared_just_before_the_scene_is_closed_does_no_harm(a_panel, a_desktop, stand_in):
+    a_panel.ui.seedsTable.item(1, 0).setCheckState(0)
+    a_desktop.slicer.mrmlScene.Clear()
+    stand_in.process_events(3)
+    assert a_panel._parameterNode.skipped == [] and a_desktop.errors == []
 
 
 def test_marks_do_not_leak_to_another_segmentation_with_the_same_segment_id(a_panel, a_desktop, stand_in):
     a_panel.ui.seedsTable.item(1, 0).setCheckState(0)
+    stand_in.process_events()
     other = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Other")
     a_panel.editor.setSegmentationNode(other)
     stand_in.process_events(2)
     assert a_panel.marks().skipped == {}
+
+
+def moved(slicer, node):
+    import vtk
+
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    node.SetAndObserveTransformNodeID(transform.GetID())
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(2, 3, 4.0)
+    transform.SetMatrixTransformToParent(matrix)
+
+
+def other_segments(slicer, scene):
+    new = slicer.vtkSegmentation()
+    new.DeepCopy(scene.painted.GetSegmentation())
+    scene.painted.SetAndObserveSegmentation(new)
+    new.GetSegment("bone").SetName("Copy")
+
+
+CHANGES = {
+    "renamed": lambda slicer, scene: scene.painted.GetSegmentation().GetSegment("bone").SetName("Femur"),
+    "removed": lambda slicer, scene: scene.painted.GetSegmentation().RemoveSegment("bone"),
+    "painted": lambda slicer, scene: scene.paint((4, 8)),
+    "moved": lambda slicer, scene: moved(slicer, scene.painted),
+    "CT moved": lambda slicer, scene: moved(slicer, scene.volume),
+    "CT set elsewhere": lambda slicer, scene: scene.volume.SetOrigin(0, 0, 100),
+    "CT cropped": lambda slicer, scene: slicer.util.updateVolumeFromArray(
+        scene.volume, np.zeros((16, 20, 23), np.int16)
+    ),
+    "CT renamed": lambda slicer, scene: scene.volume.SetName("Other name"),
+    "as surfaces": lambda slicer, scene: (
+        scene.painted.CreateClosedSurfaceRepresentation(),
+        scene.painted.SetSourceRepresentationToClosedSurface(),
+    ),
+    "other segments": other_segments,
+    "segmentation deleted": lambda slicer, scene: slicer.mrmlScene.RemoveNode(scene.painted),
+    "CT deleted": lambda slicer, scene: slicer.mrmlScene.RemoveNode(scene.volume),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_what_a_script_changes_is_followed_at_once(a_panel, a_painted_scene, a_desktop, stand_in, what):
+    """Without a press in the panel: the table, the problem, and the volume that pictures are made of."""
+
+    def state():
+        volume = a_panel._volume
+        ct = None if volume is None else (volume.name, volume.voxels.shape, volume.ijk_to_ras.tobytes())
+        return a_panel.ui.seedsLabel.text, a_panel.ui.seedsTable.texts(), ct
+
+    before = state()
+    CHANGES[what](a_desktop.slicer, a_painted_scene)
+    if "deleted" not in what:
+        assert state() == before  # not in the middle of a stroke
+    stand_in.process_events(2)
+    assert state() != before and a_desktop.errors == []
+
+
+def test_a_transform_that_moves_later_is_followed_too(a_panel, a_painted_scene, a_desktop, stand_in):
+    moved(a_desktop.slicer, a_painted_scene.painted)
+    stand_in.process_events(2)
+    first = a_panel.ui.seedsTable.texts()
+    import vtk
+
+    matrix = vtk.vtkMatrix4x4()
+    matrix.SetElement(2, 3, -2.0)
+    a_painted_scene.painted.GetParentTransformNode().SetMatrixTransformToParent(matrix)
+    stand_in.process_events(2)
+    assert a_panel.ui.seedsTable.texts() != first
+
+
+def test_voxels_changed_in_place_are_seen(a_panel, a_painted_scene, a_desktop, stand_in):
+    before, fingerprint = a_panel._volume, a_panel._volume.fingerprint()
+    slicer = a_desktop.slicer
+    slicer.util.arrayFromVolume(a_painted_scene.volume)[0, 0, 0] = 1234
+    slicer.util.arrayFromVolumeModified(a_painted_scene.volume)
+    stand_in.process_events(2)
+    assert a_panel._volume is not before and a_panel._volume.fingerprint() != fingerprint
+    again = a_panel._volume
+    a_painted_scene.paint((3, 7))
+    stand_in.process_events(2)
+    assert a_panel._volume is again  # what did not change is not read again
+
+
+def test_nothing_is_followed_twice_or_for_ever(a_panel, a_painted_scene, a_desktop, stand_in):
+    slicer, scene = a_desktop.slicer, a_painted_scene
+    open_ = len(a_panel.Observations)
+    for _round in range(3):
+        a_panel.exit()
+        closed = len(a_panel.Observations)
+        a_panel.enter()
+        assert len(a_panel.Observations) == open_ and closed < open_
+    for _round in range(3):
+        other_segments(slicer, scene)
+        scene.painted.Modified()
+        stand_in.process_events(2)
+        assert len(a_panel.Observations) == open_
+    slicer.mrmlScene.RemoveNode(scene.volume)
+    stand_in.process_events(2)
+    assert not any(obj is scene.volume for obj, *_rest in a_panel._followed)
+    slicer.mrmlScene.Clear()
+    stand_in.process_events(2)
+    assert a_panel._followed == []
+    a_panel.cleanup()
+    assert len(a_panel.Observations) == 0
+
+
+def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
+    """Old versions of Slicer go on calling the first widget after a reload."""
+    a_panel.cleanup()
+    a_panel.enter()
+    a_panel.exit()
+    a_panel.cleanup()
+    stand_in.process_events(3)
+    assert a_panel._parameterNode is None
 
 
 def test_absent_here_marks_the_shown_slice_and_takes_it_back(a_panel, a_desktop):
@@ -287,6 +450,20 @@ def test_views_at_an_angle_are_told_and_turned(a_panel, a_painted_scene, a_deskt
     assert slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode") is not None and a_desktop.errors == []
 
 
+def test_a_view_that_somebody_else_turns_is_noticed(a_panel, a_desktop, stand_in):
+    red = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    assert not a_panel.ui.viewsLabel.visible
+    matrix = red.GetSliceToRAS()
+    matrix.SetElement(1, 2, 0.3)
+    red.UpdateMatrices()
+    red.Modified()
+    stand_in.process_events(2)
+    assert a_panel.ui.viewsLabel.visible and "angle" in a_panel.ui.viewsLabel.text
+    red.SetOrientation("Axial")
+    stand_in.process_events(2)
+    assert not a_panel.ui.viewsLabel.visible
+
+
 def test_a_view_that_shows_no_slice_of_the_ct_is_told(a_panel, a_desktop):
     a_desktop.slicer.mrmlScene.RemoveNode(a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"))
     a_panel.ui.absentButton.click()
@@ -307,30 +484,160 @@ def test_another_segment_shows_its_own_seeds(a_panel, a_painted_scene, stand_in)
 # --------------------------------------------------------------------------------------------------------------- window
 
 
-def test_the_window_is_shown_in_the_views_without_changing_the_ct(a_panel, a_painted_scene, a_desktop):
-    slicer, display = a_desktop.slicer, a_painted_scene.volume.GetDisplayNode()
+def in_front(slicer, view):
+    """What lies over the CT in a slice view."""
+    composite = slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
+    return slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID() or "")
+
+
+@pytest.fixture
+def a_shown_ct(a_panel, a_painted_scene, a_desktop):
+    """The CT in the background of all views, as the Segment Editor puts it there."""
+    for view in ("Red", "Green", "Yellow"):
+        composite = a_desktop.slicer.mrmlScene.GetSingletonNode(view, "vtkMRMLSliceCompositeNode")
+        composite.SetBackgroundVolumeID(a_painted_scene.volume.GetID())
+    display = a_painted_scene.volume.GetDisplayNode()
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(-20, 300)
-    before = slicer.util.arrayFromVolume(a_painted_scene.volume).copy()
-    a_panel.ui.showWindowCheckBox.click()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-100, 900)
+    return a_painted_scene.volume
+
+
+def show_what_the_model_sees(panel, stand_in):
+    panel.ui.showWindowCheckBox.click()
+    stand_in.process_events(2)
+
+
+def test_the_views_show_what_the_model_sees_and_the_ct_is_left_alone(a_panel, a_shown_ct, a_desktop, stand_in):
+    slicer, display = a_desktop.slicer, a_shown_ct.GetDisplayNode()
+    before, times = slicer.util.arrayFromVolume(a_shown_ct).copy(), (a_shown_ct.GetMTime(), display.GetMTime())
+    show_what_the_model_sees(a_panel, stand_in)
+    node = in_front(slicer, "Red")
+    assert node.GetName() == "What the model sees (Red)"
+    bone = slicer.util.arrayFromVolume(node)
+    assert "192 \u00d7 192 pixels" in a_panel.ui.previewLabel.text and a_panel.ui.previewLabel.visible
+    assert bone.min() == 0 and bone.max() == pytest.approx(0.8)  # 700 HU in the window from -100 to 900
     a_panel.ui.windowComboBox.currentIndex = 1  # soft tissue
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-135, 215)
+    stand_in.process_events(2)
+    assert slicer.util.arrayFromVolume(in_front(slicer, "Red")).max() == 1
     a_panel.ui.windowComboBox.currentIndex = 5  # by hand
     assert a_panel.ui.windowLowerSpinBox.enabled
-    a_panel.ui.windowLowerSpinBox.value = 0.0
-    assert display.GetWindowLevelMin() == 0
+    a_panel.ui.windowUpperSpinBox.value = 1400.0
+    stand_in.process_events(2)
+    assert slicer.util.arrayFromVolume(in_front(slicer, "Red")).max() == pytest.approx((700 + 135) / (1400 + 135))
     a_panel.ui.showWindowCheckBox.click()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-20, 300)
-    assert np.array_equal(before, slicer.util.arrayFromVolume(a_painted_scene.volume))
+    stand_in.process_events(2)
+    assert in_front(slicer, "Red") is None and not a_panel.ui.previewLabel.visible
+    assert (a_shown_ct.GetMTime(), display.GetMTime()) == times
+    assert np.array_equal(before, slicer.util.arrayFromVolume(a_shown_ct))
 
 
-def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_scene):
+def test_what_is_shown_is_what_the_run_gives_the_model(
+    a_panel, a_shown_ct, a_painted_scene, a_desktop, stand_in, monkeypatch
+):
+    """The pictures that the encoder gets in a run, with CLAHE, against those in the views."""
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+    slicer, given = a_desktop.slicer, {}
+    encode = SliceTracker._encode
+
+    def listening(self, pictures, index, upcoming):
+        given[pictures.view.plane, index] = pictures.picture(index)
+        return encode(self, pictures, index, ())
+
+    monkeypatch.setattr(SliceTracker, "_encode", listening)
+    a_panel._parameterNode.clahe = True
+    show_what_the_model_sees(a_panel, stand_in)
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    assert a_desktop.errors == [] and len(given) == 10
+    for (plane, index), picture in given.items():
+        a_panel.goTo(plane, index)
+        (shown,) = slicer.util.arrayFromVolume(in_front(slicer, "Red"))
+        above, left = a_panel.preview._shown["vtkMRMLSliceNodeRed"].frame
+        assert np.array_equal(shown[above : above + len(picture), left : left + len(picture)], picture)
+
+
+def test_the_crop_follows_what_is_painted_and_the_choices(a_panel, a_shown_ct, a_painted_scene, a_desktop, stand_in):
+    slicer = a_desktop.slicer
+    show_what_the_model_sees(a_panel, stand_in)
+    text = a_panel.ui.previewLabel.text
+    a_panel._parameterNode.marginMm = 0.0
+    stand_in.process_events(2)
+    assert a_panel.ui.previewLabel.text != text
+    tight = a_panel.preview._pictures[Plane.AXIAL].box
+    assert (tight.lower[0], tight.upper[0]) == (3, 13)
+    a_painted_scene.paint((7,))
+    stand_in.process_events(3)
+    tight = a_panel.preview._pictures[Plane.AXIAL].box
+    assert (tight.lower[0], tight.upper[0]) == (7, 8)
+    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
+    stand_in.process_events(3)
+    a_panel.editor.setCurrentSegmentID("rib")
+    a_panel._parameterNode.cropEach = True
+    stand_in.process_events(3)
+    assert "once something is painted" in a_panel.ui.previewLabel.text
+    assert in_front(slicer, "Red") is not None
+
+
+@pytest.mark.parametrize("how", ["leave", "close the scene", "delete the CT", "reload", "another CT"])
+def test_the_views_are_given_back(a_panel, a_shown_ct, a_desktop, stand_in, how):
+    slicer = a_desktop.slicer
+    show_what_the_model_sees(a_panel, stand_in)
+    assert in_front(slicer, "Green") is not None
+    if how == "leave":
+        a_panel.exit()
+    elif how == "close the scene":
+        slicer.mrmlScene.Clear()
+    elif how == "delete the CT":
+        slicer.mrmlScene.RemoveNode(a_shown_ct)
+    elif how == "reload":
+        a_panel.cleanup()
+    else:
+        other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Other")
+        slicer.util.updateVolumeFromArray(other, np.zeros((5, 6, 7), np.int16))
+        a_panel.editor.setSourceVolumeNode(other)
+    stand_in.process_events(3)
+    assert in_front(slicer, "Green") is None
+    assert slicer.mrmlScene.GetFirstNodeByName("What the model sees (Green)") is None
+    if how == "leave":
+        a_panel.enter()
+        stand_in.process_events(3)
+        assert in_front(slicer, "Green") is not None
+    if how == "another CT":
+        assert "is painted beside" in a_panel.ui.previewLabel.text
+
+
+def test_a_scene_that_was_saved_with_the_pictures_gets_its_views_back(a_panel, a_shown_ct, a_desktop, stand_in):
+    composite = a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceCompositeNode")
+    composite.SetAttribute("SAM2VolumeSeg.Foreground", "0.25 0")
+    composite.SetNodeReferenceID("SAM2VolumeSeg.Foreground", a_shown_ct.GetID())
+    a_panel.onSceneEndImport()
+    assert composite.GetForegroundVolumeID() == a_shown_ct.GetID()
+    assert composite.GetForegroundOpacity() == pytest.approx(0.25)
+
+
+def test_a_ct_that_no_view_shows_is_told(a_panel, stand_in):
+    show_what_the_model_sees(a_panel, stand_in)
+    assert a_panel.ui.previewLabel.text == "No slice view shows this CT. Show it in the slice views first."
+
+
+def test_choices_that_show_nothing_are_told_below_the_switch(a_panel, a_shown_ct, stand_in):
+    show_what_the_model_sees(a_panel, stand_in)
+    for name in ("axial", "coronal", "sagittal"):
+        setattr(a_panel._parameterNode, name, False)
+    stand_in.process_events(2)
+    assert "All three axes are switched off" in a_panel.ui.previewLabel.text and not a_panel.preview.is_shown
+
+
+def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_scene, stand_in):
     display = a_painted_scene.volume.GetDisplayNode()
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(-20, 300)
     a_panel.ui.windowComboBox.currentIndex = 4
     assert ch.window_of(a_panel._parameterNode) == (-20, 300)
+    display.SetWindowLevelMinMax(-50, 500)
+    stand_in.process_events(2)
+    assert ch.window_of(a_panel._parameterNode) == (-50, 500)
     a_panel.ui.windowComboBox.currentIndex = 6
     assert ch.window_of(a_panel._parameterNode) == "min-max"
     assert a_panel.ui.windowUpperSpinBox.value == 700
@@ -339,16 +646,124 @@ def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_sc
 # ------------------------------------------------------------------------------------------------------------ propagate
 
 
-def test_before_a_run_the_panel_says_how_many_slices_and_where(a_panel, stand_in):
-    stand_in.process_events(2)
+def test_before_a_run_the_panel_says_how_many_slices_where_and_how_long(a_panel):
     text = a_panel.ui.estimateLabel.text
-    assert text.startswith("Up to 10 slices on the processor") and "not been measured" in text
+    assert re.fullmatch(r"Up to 10 slices on the processor .*\. About 1 s, measured on this computer\.", text)
     assert a_panel.ui.propagateButton.enabled and not a_panel.ui.cancelButton.enabled
+    assert not a_panel.ui.measureButton.visible
 
 
-def test_propagate_gives_a_new_segmentation_and_then_a_measured_time(a_panel, a_painted_scene, a_desktop, stand_in):
+def forget_the_speed(panel, light):
+    """As on a computer where this model has never run."""
+    panel.logic._keepTimings(type(panel.logic.timings())())
+    panel.isLight = lambda: light
+    panel.updateEstimate()
+
+
+def test_a_light_model_is_measured_when_nothing_else_happens(a_panel, a_desktop, stand_in):
+    forget_the_speed(a_panel, light=True)
+    assert "has not been measured" in a_panel.ui.estimateLabel.text
+    stand_in.process_events(2)
+    assert "is being measured" in a_panel.ui.estimateLabel.text and a_panel.ui.cancelButton.enabled
+    stand_in.process_events(12)
+    assert "measured on this computer." in a_panel.ui.estimateLabel.text
+    assert a_panel._measurement is None and a_panel._run is None and a_desktop.errors == []
+    (kept,) = a_panel.logic.timings().speeds.items()
+    assert "cpu" in kept[0] and "192" in kept[0] and kept[1].encode > 0
+    a_panel.updateEstimate()
+    stand_in.process_events(1)
+    assert a_panel._measurement is None  # once for such a computer and model
+
+
+def test_a_heavy_model_is_measured_when_the_user_asks(a_panel, stand_in):
+    forget_the_speed(a_panel, light=False)
+    stand_in.process_events(5)
+    assert a_panel._measurement is None and a_panel.ui.measureButton.visible
+    a_panel.ui.measureButton.click()
+    assert a_panel.ui.progressLabel.text.startswith("Measuring") and not a_panel.ui.measureButton.visible
+    stand_in.process_events(12)
+    assert "measured on this computer." in a_panel.ui.estimateLabel.text and a_panel._run is None
+    assert a_panel.ui.progressLabel.text == "" and not a_panel.ui.measureButton.visible
+
+
+def test_propagate_measures_first_and_says_so_before_the_run(a_panel, stand_in):
+    forget_the_speed(a_panel, light=False)
+    a_panel.ui.propagateButton.click()
+    assert a_panel._run is None and a_panel.ui.progressLabel.text.startswith("Measuring")
+    a_panel.ui.propagateButton.click()  # once is enough
+    for _step in range(30):
+        if a_panel._run is not None:
+            break
+        stand_in.process_events()
+    assert "measured on this computer." in a_panel.ui.estimateLabel.text
+    encoded = a_panel.logic._tracker[1].encoded
+    assert encoded >= 3
+    run_to_end(a_panel, stand_in)
+    assert a_panel.logic._tracker[1].encoded < encoded + 10  # what was encoded for it is not encoded again
+    assert a_panel._parameterNode.result is not None
+
+
+@pytest.mark.parametrize("how", ["cancel", "leave", "close the scene", "reload"])
+def test_a_measurement_can_be_stopped_at_any_time(a_panel, a_desktop, stand_in, how):
+    forget_the_speed(a_panel, light=False)
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(3)
+    assert a_panel._measurement is not None
+    if how == "cancel":
+        a_panel.ui.cancelButton.click()
+        assert a_panel.ui.progressLabel.text == "Cancelled. Nothing was written."
+    else:
+        {"leave": a_panel.exit, "close the scene": a_desktop.slicer.mrmlScene.Clear, "reload": a_panel.cleanup}[how]()
+    stand_in.process_events(15)
+    assert a_panel._measurement is None and a_panel._run is None and a_desktop.errors == []
+
+
+def test_what_cannot_be_measured_does_not_keep_anybody_from_running(a_panel, a_desktop, stand_in, monkeypatch):
+    def broken(*arguments):
+        yield
+        raise ZeroDivisionError
+
+    forget_the_speed(a_panel, light=True)
+    monkeypatch.setattr(a_panel.logic, "measurement", broken)
+    stand_in.process_events(5)
+    assert a_desktop.errors == [] and a_panel._measurement is None
+    stand_in.process_events(5)
+    assert "has not been measured" in a_panel.ui.estimateLabel.text
+    a_panel.ui.propagateButton.click()
+    assert a_panel._run is not None
+    a_panel.ui.cancelButton.click()
+
+
+def test_a_model_that_does_not_load_is_told_once(a_panel, a_desktop, stand_in, monkeypatch):
+    from SAM2VolumeSegLib.errors import InputError
+
+    def refused(choices):
+        raise InputError("The checkpoint is damaged.")
+
+    forget_the_speed(a_panel, light=False)
+    monkeypatch.setattr(a_panel.logic, "segmenter", refused)
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(3)
+    assert a_desktop.errors == ["The checkpoint is damaged."] and a_panel._run is None
+    assert a_panel.ui.propagateButton.enabled
+
+
+def test_a_second_run_is_expected_to_be_faster(a_panel, stand_in):
+    """Its slices are encoded already, and the estimate knows it."""
+    first = a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode)
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    second = a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode)
+    assert (first.encoded, second.encoded) == (10, 0) and first.predicted == second.predicted
+    a_panel._parameterNode.marginMm = 0.0
+    assert a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode).encoded == 10
+
+
+def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
+    a_panel, a_painted_scene, a_desktop, stand_in
+):
     slicer = a_desktop.slicer
-    before = segmentations(slicer)
+    before, measured = segmentations(slicer), a_panel.logic.timings().speeds
     a_panel.ui.propagateButton.click()
     assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
     stand_in.process_events(2)
@@ -366,6 +781,7 @@ def test_propagate_gives_a_new_segmentation_and_then_a_measured_time(a_panel, a_
     assert dice > 0.8
     assert a_panel.ui.progressLabel.text.startswith("Done in")
     assert "measured on this computer" in a_panel.ui.estimateLabel.text
+    assert a_panel.logic.timings().speeds != measured
     assert result.GetSegmentation().ContainsRepresentation("Closed surface")
 
 
@@ -481,6 +897,39 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
 
 
+def test_a_segment_whose_slices_are_all_switched_off_is_left_out(a_panel, a_painted_scene, a_desktop, stand_in):
+    slicer = a_desktop.slicer
+    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
+    mask = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    mask[5, :3, :3] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, a_painted_scene.painted, "rib", a_painted_scene.volume)
+    stand_in.process_events(2)
+    marks = a_panel.marks()
+    marks.switch("rib", (Plane.AXIAL, 5), used=False)
+    a_panel.setMarks(marks)
+    a_panel.ui.propagateButton.click()
+    assert a_desktop.errors == [] and list(a_panel._run.seeds) == ["bone"]
+    a_panel.ui.cancelButton.click()
+
+
+def test_what_stood_in_the_way_is_asked_again_when_it_may_be_gone(a_panel, a_desktop, stand_in, monkeypatch):
+    from SAM2VolumeSegLib.errors import InputError
+
+    plan = a_panel.logic.devicePlan
+
+    def refused(choices):
+        raise InputError("This machine has no device 'cuda'.")
+
+    monkeypatch.setattr(a_panel.logic, "devicePlan", refused)
+    a_panel._parameterNode.device = ch.Device.CUDA
+    stand_in.process_events(3)
+    assert "has no device" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
+    monkeypatch.setattr(a_panel.logic, "devicePlan", lambda choices: plan(ch.Choices(model=ch.ModelChoice.DEMO)))
+    a_panel.updateReadiness()
+    stand_in.process_events(3)
+    assert a_panel.ui.propagateButton.enabled
+
+
 def test_an_unexpected_error_is_one_sentence_and_the_panel_goes_on(a_panel, a_desktop, stand_in, monkeypatch):
     def broken(*arguments, **more):
         raise ZeroDivisionError
@@ -535,13 +984,71 @@ def test_a_mended_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, stan
     slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(20.0)
     a_panel.ui.useSliceButton.click()
     assert a_panel.editor.undoPossible()
+    assert a_panel.ui.takeBackButton.enabled
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     assert a_panel._parameterNode.result is not result
 
 
-def test_there_is_nothing_to_correct_before_a_run(a_panel):
+@pytest.mark.parametrize("shown", ["result", "painted"])
+def test_a_copied_slice_is_taken_back_whichever_segmentation_the_editor_shows(
+    a_panel, a_painted_scene, a_desktop, stand_in, shown
+):
+    slicer, painted = a_desktop.slicer, a_painted_scene.painted
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    result = a_panel._parameterNode.result
+    (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
+    stand_in.process_events(2)
+    before, states = mask_of(slicer, a_painted_scene, painted), mask_of(slicer, a_painted_scene, result)
+    red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    for offset in (18.0, 20.0):
+        red.SetSliceOffset(offset)
+        a_panel.ui.useSliceButton.click()
+    stand_in.process_events(2)
+    assert len(a_panel.ui.seedsTable.texts()) == 5
+    a_panel.ui.takeBackButton.click()
+    assert len(a_panel.ui.seedsTable.texts()) == 4 and a_panel.ui.takeBackButton.enabled
+    if shown == "painted":
+        a_panel.editor.undo()  # taking back is a step of the editor's history too
+        assert mask_of(slicer, a_painted_scene, painted)[10].any()
+        a_panel.editor.redo()
+    a_panel.ui.takeBackButton.click()
+    stand_in.process_events(2)
+    assert np.array_equal(mask_of(slicer, a_painted_scene, painted), before)
+    assert np.array_equal(mask_of(slicer, a_painted_scene, result), states)
+    assert not a_panel.ui.takeBackButton.enabled and a_desktop.errors == []
+    assert a_panel.editor.segmentationNode() is (result if shown == "result" else painted)  # nothing was switched
+
+
+def test_a_copied_slice_whose_segment_is_gone_is_not_offered_to_be_taken_back(a_panel, a_painted_scene, stand_in):
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    a_panel.ui.useSliceButton.click()
+    assert a_panel.ui.takeBackButton.enabled
+    a_painted_scene.painted.GetSegmentation().RemoveSegment("bone")
+    stand_in.process_events(2)
+    assert not a_panel.ui.takeBackButton.enabled
+
+
+@pytest.mark.parametrize("shown", ["result", "painted"])
+def test_a_deleted_result_leaves_the_painted_slices_in_the_panel(a_panel, a_painted_scene, a_desktop, stand_in, shown):
+    a_panel.ui.propagateButton.click()
+    run_to_end(a_panel, stand_in)
+    (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
+    a_desktop.slicer.mrmlScene.RemoveNode(a_panel._parameterNode.result)
+    if shown == "result":  # as the real editor tells
+        a_panel.editor.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", None)
+    stand_in.process_events(2)
+    assert a_panel._parameterNode.segmentation is a_painted_scene.painted
+    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.ui.seedsTable.texts() and a_desktop.errors == []
     for name in ("editResultButton", "editSeedsButton", "useSliceButton"):
+        assert not getattr(a_panel.ui, name).enabled
+
+
+def test_there_is_nothing_to_correct_before_a_run(a_panel):
+    for name in ("editResultButton", "editSeedsButton", "useSliceButton", "takeBackButton"):
         assert not getattr(a_panel.ui, name).enabled
 
 
@@ -614,7 +1121,8 @@ def test_every_handler_is_run_by_a_test(a_module):
     reached = {handler for button, handler in bound.items() if f"{button}.click()" in source}
     handlers = {name for name in dir(a_module.SAM2VolumeSegWidget) if re.match(r"on[A-Z]", name)}
     by_signal = {  # raised by MRML or by a widget in these tests
-        "onSceneStartClose", "onSceneEndClose", "onSceneEndImport", "onEditorNodesChanged", "onPainted",
+        "onSceneStartClose", "onSceneEndClose", "onSceneEndImport", "onNodeRemoved", "onEditorNodesChanged",
+        "onNodesChanged", "onDisplayChanged", "onViewChanged", "onIdle", "onMeasureStep",
         "onSegmentChanged", "onParametersChanged", "onSeedClicked", "onSeedRow", "onSeedChecked", "onStep",
         "onDownloadStep", "onReload",
     }  # fmt: skip

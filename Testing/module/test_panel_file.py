@@ -54,7 +54,6 @@ def test_every_bound_widget_has_a_parameter_of_a_type_it_can_show(a_ui, a_module
 def test_every_choice_is_in_the_panel(a_ui, a_module):
     """A choice without a widget could only be changed by a script."""
     by_handlers = {"volume", "segmentation", "absent", "skipped", "marksVolume", "marksSegmentation"}
-    by_handlers |= {"ownWindow", "windowVolume"}
     hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
     assert set(hints) == set(bound(a_ui)) | by_handlers
 

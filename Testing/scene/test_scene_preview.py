@@ -127,11 +127,13 @@ def test_nothing_of_the_ct_is_changed_and_everything_is_put_back(nodes, desk):
     desk.show(ct)
     desk.composites["Red"].SetForegroundVolumeID(other.GetID())
     desk.composites["Red"].SetForegroundOpacity(0.3)
+    desk.composites["Red"].SetCompositing(desk.composites["Red"].Subtract)
     before = nodes.slicer.util.arrayFromVolume(ct).copy()
     times, ids = (ct.GetMTime(), ct.GetImageData().GetMTime(), display.GetMTime()), nodes.ids()
     desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
     assert desk.preview.is_shown
     assert desk.composites["Red"].GetForegroundOpacity() == 1.0
+    assert desk.composites["Red"].GetCompositing() == desk.composites["Red"].Alpha
     for name in VIEWS:
         node = desk.in_front(name)
         assert node.GetHideFromEditors() and not node.GetSaveWithScene()
@@ -145,6 +147,7 @@ def test_nothing_of_the_ct_is_changed_and_everything_is_put_back(nodes, desk):
     assert nodes.ids() == ids
     assert desk.in_front("Red") is other
     assert desk.composites["Red"].GetForegroundOpacity() == pytest.approx(0.3)
+    assert desk.composites["Red"].GetCompositing() == desk.composites["Red"].Subtract
     assert desk.in_front("Green") is None
     for node in (*desk.slices.values(), *desk.composites.values()):
         assert node.GetAttribute("SAM2VolumeSeg.Foreground") is None

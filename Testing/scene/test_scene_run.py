@@ -108,6 +108,16 @@ def test_the_users_say_over_the_seeds_counts(painted, segmenter):
     assert len(left) == len(whole.seeds["id_below"])
 
 
+def test_a_segment_that_is_switched_off_on_every_slice_is_left_out(painted, segmenter):
+    ct, segmentation = painted
+    whole = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    off = {name: [(seed.plane, seed.index) for seed in own] for name, own in whole.seeds.items()}
+    run = SceneRun(segmenter, segmentation, ct, SETTINGS, skipped={"id_middle": off["id_middle"]})
+    assert list(run.seeds) == ["id_below"]
+    with pytest.raises(InputError, match="Every painted slice is switched off"):
+        SceneRun(segmenter, segmentation, ct, SETTINGS, skipped=off)
+
+
 def test_an_empty_segment_is_said_before_anything_is_computed(nodes, painted, segmenter):
     ct, segmentation = painted
     with pytest.raises(InputError, match='"empty" is not painted'):

@@ -82,11 +82,21 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.skipTest(readiness.headline(items))
 
     def propagate(self):
-        """Press Propagate and wait for the end."""
-        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
-        self.panel.ui.propagateButton.click()
-        self.assertIsNotNone(self.panel._run, self.panel.ui.estimateLabel.text)
+        """Press Propagate and wait for the end. The model may be measured before."""
+        self.press("propagateButton")
+        self.waitUntilRunning()
         self.waitUntil(lambda: self.panel._run is None, "the run ends", 1800)
+
+    def press(self, name):
+        """Press a button of the panel as soon as that is possible."""
+        button = getattr(self.panel.ui, name)
+        self.waitUntil(lambda: button.enabled, f"{name} can be pressed")
+        button.click()
+
+    def waitUntilRunning(self):
+        """Until the run has begun; where the model was never used before, it is measured first."""
+        self.waitUntil(lambda: self.panel._measurement is None, "the model is measured")
+        self.assertIsNotNone(self.panel._run, self.panel.ui.estimateLabel.text)
 
     def voxels(self, node, segmentID, volume):
         """A segment on the CT's grid."""
@@ -151,7 +161,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertGreaterEqual(len(rows), 3)
         self.assertEqual({row[1] for row in rows}, set(VIEWS.values()))
         self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
-        self.assertEqual(len(list(self.panel._parameterNode.skipped)), 1)
+        self.waitUntil(lambda: len(list(self.panel._parameterNode.skipped)) == 1, "the box is kept", 30)
+        self.assertEqual(self.panel.ui.seedsTable.item(0, 0).checkState(), qt.Qt.Unchecked)
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
@@ -207,20 +218,71 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
 
     # ---------------------------------------------------------------------------------------------------------- window
 
-    def test_window_preview(self):
-        """The display follows the window and comes back; the voxels stay."""
+    def shownPictures(self):
+        """What lies over the CT, by the name of the view."""
+        found = {}
+        for n in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+            composite = slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
+            node = slicer.mrmlScene.GetNodeByID(composite.GetForegroundVolumeID() or "")
+            if node is not None:
+                found[composite.GetLayoutName()] = node
+        return found
+
+    def test_the_views_show_what_the_model_sees(self):
+        """Pictures by the engine's own code over the CT; they follow the views and leave no trace."""
         volume, _painted, _reference = self.loadPhantom()
         display = volume.GetDisplayNode()
         display.SetAutoWindowLevel(0)
         display.SetWindowLevelMinMax(-20, 300)
         before = slicer.util.arrayFromVolume(volume).copy()
+        count = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+        if red is not None:
+            for n in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
+                composite = slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
+                composite.SetBackgroundVolumeID(volume.GetID())
+            self.panel.onRotateViews()
         self.panel.ui.showWindowCheckBox.click()
-        self.assertEqual((display.GetWindowLevelMin(), display.GetWindowLevelMax()), (-100, 900))
-        self.panel._parameterNode.window = ch.WindowChoice.LUNG
-        self.assertEqual(display.GetWindowLevelMin(), -1200)
+        self.waitUntil(lambda: self.panel.ui.previewLabel.text, "the pictures are made", 60)
+        if red is not None:
+            self.assertIn("Red", self.shownPictures(), self.panel.ui.previewLabel.text)
+            axial = [row for row in self.panel._rows if row.plane.value == "axial"]
+            self.panel.goTo(axial[0].plane, axial[0].index)
+            first = slicer.util.arrayFromVolume(self.shownPictures()["Red"]).copy()
+            self.panel.goTo(axial[1].plane, axial[1].index)
+            self.assertTrue((slicer.util.arrayFromVolume(self.shownPictures()["Red"]) != first).any())
+            if slicer.app.layoutManager() is not None:  # scrolling goes on by the CT's slices
+                logic = slicer.app.layoutManager().sliceWidget("Red").sliceLogic()
+                self.assertAlmostEqual(logic.GetLowestVolumeSliceSpacing()[2], volume.GetSpacing()[2], 3)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "scene.mrml")
+            slicer.mrmlScene.SetURL(path)
+            self.assertTrue(slicer.mrmlScene.Commit(path))
+            with open(path, encoding="utf-8") as file:
+                self.assertNotIn("What the model sees", file.read())
         self.panel.ui.showWindowCheckBox.click()
+        self.waitUntil(lambda: not self.panel.preview.is_shown, "the views are given back", 60)
+        self.assertEqual(self.shownPictures(), {})
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), count)
         self.assertEqual((display.GetWindowLevelMin(), display.GetWindowLevelMax()), (-20, 300))
         self.assertTrue((slicer.util.arrayFromVolume(volume) == before).all())
+
+    def test_what_a_script_changes_is_followed(self):
+        """Names, segments, transforms and deleted nodes reach the panel without a press in it."""
+        volume, painted, _reference = self.loadPhantom()
+        segment = painted.GetSegmentation().GetNthSegment(0)
+        segment.SetName("Renamed by a script")
+        self.waitUntil(lambda: "Renamed by a script" in self.panel.ui.seedsLabel.text, "the new name is shown", 30)
+        before = self.rows()
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+        matrix = vtk.vtkMatrix4x4()
+        matrix.SetElement(2, 3, 30.0)
+        transform.SetMatrixTransformToParent(matrix)
+        for node in (volume, painted):
+            node.SetAndObserveTransformNodeID(transform.GetID())
+        self.waitUntil(lambda: self.rows() != before, "the new positions are shown", 30)
+        slicer.mrmlScene.RemoveNode(volume)
+        self.waitUntil(lambda: not self.rows(), "the CT is gone", 30)
 
     # ------------------------------------------------------------------------------------------------------------- run
 
@@ -247,13 +309,30 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         made = json.loads(result.GetAttribute(PROVENANCE))
         self.assertEqual(made["model"]["name"], "demo")
 
+    def test_the_time_is_measured_before_the_first_run(self):
+        """By itself for the demo model, once on this computer; then the sentence says it."""
+        self.needEngine()
+        self.loadPhantom()
+        settings, key = slicer.app.userSettings(), "SAM2VolumeSeg/Timings"
+        kept = settings.value(key)
+        try:
+            settings.setValue(key, "")
+            self.panel.updateEstimate()
+            self.waitUntil(
+                lambda: "measured on this computer." in self.panel.ui.estimateLabel.text, "the model is measured", 120
+            )
+            self.assertIsNone(self.panel._run)
+            self.assertTrue(settings.value(key))
+        finally:
+            settings.setValue(key, kept or settings.value(key))
+
     def test_cancel(self):
         """Nothing is written."""
         self.needEngine()
         self.loadPhantom()
         before = self.segmentationCount()
-        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
-        self.panel.ui.propagateButton.click()
+        self.press("propagateButton")
+        self.waitUntilRunning()
         self.waitUntil(
             lambda: self.panel.ui.progressBar.value > 0 or self.panel._run is None, "the first slice is done"
         )
@@ -292,8 +371,12 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.panel.goTo(axial[0].plane, (axial[0].index + axial[1].index) // 2)
         before = len(self.rows())
         self.panel.ui.editResultButton.click()
-        self.panel.ui.useSliceButton.click()
-        self.assertEqual(len(self.rows()), before + 1)
+        for _round in range(2):  # copied, taken back while the editor shows the result, copied again
+            self.panel.ui.useSliceButton.click()
+            self.assertEqual(len(self.rows()), before + 1)
+            if _round == 0:
+                self.press("takeBackButton")
+                self.assertEqual(len(self.rows()), before)
         self.panel.ui.editSeedsButton.click()
         self.assertIs(self.panel.editor.segmentationNode(), self.panel._parameterNode.segmentation)
 
@@ -318,6 +401,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         p = self.panel._parameterNode
         p.radius = 0.45
         self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
+        self.waitUntil(lambda: list(p.skipped), "the box is kept", 30)
         names = (p.volume.GetName(), p.segmentation.GetName(), p.result.GetName())
         made, skipped = p.result.GetAttribute(PROVENANCE), list(p.skipped)
         with tempfile.TemporaryDirectory() as folder:
@@ -338,8 +422,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """The run is cancelled, and the panel can be used again."""
         self.needEngine()
         self.loadPhantom()
-        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
-        self.panel.ui.propagateButton.click()
+        self.press("propagateButton")
+        self.waitUntilRunning()
         slicer.app.processEvents()
         slicer.mrmlScene.Clear()
         for _round in range(20):
@@ -354,8 +438,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.needEngine()
         volume, _painted, _reference = self.loadPhantom()
         before = self.segmentationCount()
-        self.waitUntil(lambda: self.panel.ui.propagateButton.enabled, "Propagate can be pressed")
-        self.panel.ui.propagateButton.click()
+        self.press("propagateButton")
+        self.waitUntilRunning()
         slicer.mrmlScene.RemoveNode(volume)
         self.waitUntil(lambda: self.panel._run is None, "the run ends")
         self.assertEqual(self.segmentationCount(), before)
@@ -385,6 +469,13 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.panel = self.currentPanel()
             self.assertIsNot(self.panel, old)
             self.assertTrue(self.panel.ui.headlineLabel.text)
+            self.assertIsNone(old._parameterNode)
+            if slicer.util.mainWindow() is not None:
+                slicer.util.selectModule("Data")
+                self.assertIsNone(self.panel._parameterNode)
+                slicer.util.selectModule("SAM2VolumeSeg")
+                self.assertIsNotNone(self.panel._parameterNode)
+                self.assertIsNone(old._parameterNode)
 
     # ---------------------------------------------------------------------------------------------------------- effect
 

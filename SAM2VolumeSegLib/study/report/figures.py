@@ -27,8 +27,8 @@ SLICED = {f"Sliced {number}" + " (Baseline)" * (number == 6): number for number 
 def threshold(results: Results, model: StudyModel) -> Figure | None:
     """Figure 3a: Dice over the temporal threshold, and the paired difference from keeping every prompt."""
     rows = _rows(results, "threshold", model)
-    if sum(bool(rows[name].records) for name in TEMPS) < 2:
-        return None
+    if 2 * sum(bool(rows[name].records) for name in TEMPS) < len(TEMPS):
+        return None  # its other experiments' rows are no curve
     figure, (level, gain) = new_figure(1, 2)
     _curve(level, gain, results, rows, "threshold", TEMPS, "Temp 1.0 (Baseline)")
     for axes in (level, gain):
@@ -40,7 +40,7 @@ def threshold(results: Results, model: StudyModel) -> Figure | None:
 def capacity(results: Results, model: StudyModel) -> Figure | None:
     """Figure 3b(i): Dice over the number of recent slices, and Intelligent Slicing."""
     rows = _rows(results, "capacity", model)
-    if sum(bool(rows[name].records) for name in SLICED) < 2:
+    if 2 * sum(bool(rows[name].records) for name in SLICED) < len(SLICED):
         return None
     figure, (level, gain) = new_figure(1, 2)
     _curve(level, gain, results, rows, "capacity", SLICED, "Sliced 6 (Baseline)")
@@ -60,7 +60,7 @@ def embeddings(similarities: np.ndarray) -> Figure:
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right")
     axes.set_yticks(range(len(names)), names)
     axes.grid(False)
-    for (row, column), value in np.ndenumerate(similarities):
+    for (row, column), value in np.ndenumerate(np.round(similarities, 2) + 0.0):
         ink = "white" if abs(value) > 0.6 else "black"
         axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8.5)
     figure.colorbar(image, ax=axes, label="cosine similarity")
@@ -76,12 +76,12 @@ def per_bone(results: Results, model: StudyModel) -> Figure | None:
     bones = in_order(one["bone"] for name, *_ in shown for one in rows[name].records.values())
     if not bones:
         return None
-    figure, axes = new_figure(1, 1, height=1.1 + 0.5 * len(bones))
+    figure, axes = new_figure(1, 1, height=1.4 + 0.5 * len(bones))
     for place, (name, color, marker) in enumerate(shown):
         for number, bone in enumerate(bones):
             dice = [one["dice"] for one in rows[name].records.values() if one["bone"] == bone]
             y = number + 0.18 * (2 * place - 1)
-            axes.plot(dice, [y] * len(dice), ".", color=color, alpha=0.35, markersize=5, markeredgewidth=0)
+            axes.plot(dice, [y] * len(dice), ".", color=color, alpha=0.5, markersize=6, markeredgewidth=0)
             if dice:
                 axes.plot(np.mean(dice), y, marker, color=color, markersize=7)
             if bone in PER_BONE:
@@ -92,7 +92,7 @@ def per_bone(results: Results, model: StudyModel) -> Figure | None:
         max(sum(one["bone"] == bone for one in rows[name].records.values()) for name, *_ in shown) for bone in bones
     ]
     axes.set_yticks(range(len(bones)), [f"{bone} ({number})" for bone, number in zip(bones, numbers, strict=True)])
-    axes.invert_yaxis()
+    axes.set_ylim(len(bones) - 0.5, -0.5)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("Dice")
     _legend_below(figure, axes, 4)
@@ -160,9 +160,9 @@ def tracking(results: Results, model: StudyModel) -> Figure | None:
     low, first, median, third, high = np.array([np.percentile(one, (0, 25, 50, 75, 100)) for one in times.values()]).T
     places = np.arange(len(times))
     colors = [OURS if name in ("Intelligent Slicing", "IS + SPS", "SPS") else "#b9c6cf" for name in times]
-    axes.hlines(places, low, high, color=GREY, linewidth=1.2)
-    axes.barh(places, third - first, left=first, height=0.6, color=colors, edgecolor="black", linewidth=0.8)
-    axes.vlines(median, places - 0.3, places + 0.3, color="black", linewidth=2)
+    axes.hlines(places, low, high, color=GREY, linewidth=1.2, zorder=1)
+    axes.barh(places, third - first, left=first, height=0.6, color=colors, edgecolor="black", linewidth=0.8, zorder=2)
+    axes.vlines(median, places - 0.3, places + 0.3, color="black", linewidth=2, zorder=3)
     axes.set_yticks(places, list(times))
     axes.invert_yaxis()
     _log_ms(axes, times.values())
@@ -198,7 +198,7 @@ def _curve(level: Axes, gain: Axes, results, rows, experiment, places, baseline,
     if labels:
         level.set_title("Dice")
         gain.set_title("Dice, difference from the baseline")
-        gain.axhline(0, color=GREY, linewidth=1)
+        gain.axhline(0, color=GREY, linewidth=1, zorder=1)
         _legend_below(level.figure, level, 2)
 
 
@@ -213,7 +213,8 @@ def _sides(mean: float, interval: tuple[float, float] | None) -> tuple[float, fl
 
 
 def _legend_below(figure: Figure, axes: Axes, columns: int) -> None:
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=columns)
+    handles = dict(sorted(zip(*reversed(axes.get_legend_handles_labels()), strict=True), key=lambda item: item[0]))
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns)
 
 
 def _log_ms(axes: Axes, times: Sequence[np.ndarray]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -129,13 +129,18 @@ class Finding:
 
 
 def find(
-    results: Results, model: StudyModel | None, scopes: Sequence[str | None], similarities: np.ndarray | None
+    results: Results,
+    model: StudyModel | None,
+    scopes: Sequence[str | None],
+    tables: Iterable[ExperimentTable],
+    similarities: np.ndarray | None,
 ) -> list[Finding]:
     """Judge every finding of the paper on each scope: the name of a data set, or None for all data.
 
-    similarities: of the model's temporal embeddings (`embeddings.similarity`), None where they are not known.
+    tables: of the experiments, on all data. similarities: of the model's temporal embeddings
+    (`embeddings.similarity`), None where they are not known.
     """
-    tables: dict[tuple[str, str | None], ExperimentTable] = {}
+    tables = {(table.experiment.name, None): table for table in tables}
     found = [
         Finding(
             claim.text, signed(claim.paper), tuple(_judge(results, model, claim, scope, tables) for scope in scopes)

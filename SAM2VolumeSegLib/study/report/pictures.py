@@ -63,12 +63,14 @@ def load_tracker(model: StudyModel, device: str = "auto") -> SliceTracker:
 def triplets(structure: Structure, data: Path, tracker: SliceTracker) -> Figure:
     """Segment a structure with both methods again, and draw the axial slices where the two differ most.
 
-    data: the folder that the structure's files are below. Prompted slices are not shown: there all methods agree.
+    data: the folder that the structure's files are below, or "tptbox". Prompted slices are not shown: there all agree.
 
     Raises InputError: the files are missing, unreadable, or have changed since the split was drawn.
     """
+    from SAM2VolumeSegLib.study.layouts import data_folder
     from SAM2VolumeSegLib.study.task import predict
 
+    data = data_folder(data)
     _check(structure, data)
     volume, reference = structure.load(data)
     rows = {row.name: row for row in find_experiment("final").configurations}

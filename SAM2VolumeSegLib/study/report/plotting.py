@@ -40,6 +40,7 @@ def new_figure(rows: int, columns: int, width: float = 8.0, height: float = 3.8,
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)  # inches
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, **options)
 

@@ -177,14 +177,21 @@ class Results:
 
 
 def experiments_of(results: Results, model: StudyModel | None) -> list[Experiment]:
-    """Return the experiments of which a row has results that is not the baseline's alone, in their usual order."""
-    baseline = _text(Configuration("").choices())
+    """Return the experiments that were run with a model, in their usual order.
+
+    Experiments share rows, so a few filled rows do not make one: more than half of those that need no other model do.
+    """
     found = []
     for name in EXPERIMENTS:
         experiment = find_experiment(name, model.name if model else "small")
-        filled = [row for row in results.rows(experiment, model) if row.records]
-        telling = [row for row in filled if _text(row.configuration.choices()) != baseline]
-        if telling or len(filled) > 1 or (filled and name == "model-scale"):
+        rows = results.rows(experiment, model)
+        filled = [row for row in rows if row.records]
+        others = [
+            row for row in rows if not row.records and row.configuration.model not in (None, model and model.name)
+        ]
+        # A single row, model scale's, is the baseline of all; its records bear the name of the row that asked first.
+        named = any(one["configuration"] == row.name for row in filled for one in row.records.values())
+        if 2 * len(filled) > len(rows) - len(others) and (len(filled) > 1 or named):
             found.append(experiment)
     return found
 

@@ -115,8 +115,8 @@ def experiment_table(
 # ------------------------------------------------------------------------------------------------------- Markdown
 
 
-def markdown(table: ExperimentTable) -> str:
-    """Return the two tables of an experiment: figures beside the paper's, and paired differences; with what to know."""
+def markdown(results: Results, table: ExperimentTable) -> str:
+    """Return an experiment's figures beside the paper's, paired differences, what to know, and further measures."""
     with_hausdorff = table.experiment.name not in TABLES or any(
         line.paper and line.paper.hausdorff for line in table.lines
     )
@@ -134,7 +134,7 @@ def markdown(table: ExperimentTable) -> str:
                 cells.append(f"{paper[0]:.{digits}f} ± {paper[1]:.{digits}f}" if paper else NONE)
                 cells.append(signed(ours.mean - paper[0], digits) if ours and paper else NONE)
         body.append(cells)
-    parts = [grid(head, body), _paired(table), _notes(table)]
+    parts = [grid(head, body), _paired(table), _notes(table), _more(results, table)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -175,37 +175,33 @@ def per_bone(results: Results, model: StudyModel | None) -> tuple[str, list[list
     return grid(head, body) if body else "", table
 
 
-def by_data(results: Results, experiment: Experiment, model: StudyModel | None) -> str:
-    """Return the mean Dice of each row on each data set, where there are several."""
-    names = [name for name in results.data if any(row.records for row in results.rows(experiment, model, name))]
-    if len(names) < 2:
-        return ""
-    columns = [results.rows(experiment, model, name) for name in names]
-    body = []
-    for rows in zip(*columns, strict=True):
-        spreads = [spread(list(row.figures("dice").values())) for row in rows]
-        if any(spreads):
-            body.append([rows[0].name, *(f"{plus_minus(one, 3)} ({one.n})" if one else NONE for one in spreads)])
-    return "Dice by data set (number of structures):\n\n" + grid(["", *names], body)
-
-
 def _paired(table: ExperimentTable) -> str:
     head = ["", "against", "pairs", "Dice difference [95 %]", "p (Holm)", "verdict", "paper's difference"]
-    head += ["HD difference mm [95 %]", "Dice off the prompts", "HD95 mm", "volume difference ml", "s"]
+    head.append("HD difference mm [95 %]")
     body = []
     for line in table.lines:
-        if not line.row.records:
-            continue
-        cells = [line.name]
         if line.dice:
-            paper = line.paper and signed(line.paper.dice[0] - line.paper_baseline.dice[0])
-            cells += [line.baseline, str(line.dice.pairs), difference(line.dice), probability(line.dice.p)]
-            cells += [line.dice.verdict, paper or NONE, difference(line.hausdorff, 2)]
-        else:
-            cells += [NONE] * 7
-        more = [plus_minus(line.spreads[metric], digits) for metric, digits in zip(MORE, (3, 2, 1), strict=True)]
-        body.append([*cells, *more, f"{line.seconds:.1f}"])
+            paper = signed(line.paper.dice[0] - line.paper_baseline.dice[0]) if line.paper else NONE
+            cells = [line.name, line.baseline, str(line.dice.pairs), difference(line.dice), probability(line.dice.p)]
+            body.append([*cells, line.dice.verdict, paper, difference(line.hausdorff, 2)])
     return grid(head, body) if body else ""
+
+
+def _more(results: Results, table: ExperimentTable) -> str:
+    """What the paper has no figures of; and the mean Dice on each data set, where there are several."""
+    sets = table.data if len(table.data) > 1 else ()
+    by_set = [results.rows(table.experiment, table.model, name) for name in sets]
+    body = []
+    for number, line in enumerate(table.lines):
+        if line.row.records:
+            cells = [plus_minus(line.spreads[metric], digits) for metric, digits in zip(MORE, (3, 2, 1), strict=True)]
+            cells.append(f"{line.seconds:.1f}")
+            for rows in by_set:
+                dice = spread(list(rows[number].figures("dice").values()))
+                cells.append(f"{plus_minus(dice, 3)} ({dice.n})" if dice else NONE)
+            body.append([line.name, *cells])
+    head = ["", "Dice off the prompted slices", "HD95 mm", "volume difference ml", "seconds"]
+    return grid([*head, *(f"Dice on {name} (n)" for name in sets)], body) if body else ""
 
 
 def _notes(table: ExperimentTable) -> str:

@@ -24,7 +24,6 @@ from SAM2VolumeSegLib.study.report.statistics import MIN_CTS, MIN_PAIRS, RESAMPL
 from SAM2VolumeSegLib.study.report.tables import (
     NONE,
     ExperimentTable,
-    by_data,
     caption,
     count,
     csv_lines,
@@ -143,8 +142,8 @@ def _facts(results: Results, records: Sequence[dict]) -> str:
     facts = [f"{count(len(records), 'result')}, written by {programs} from {dates[0]} to {dates[-1]}."]
     if commits := sorted({record["commit"] for record in records if record.get("commit")}):
         facts.append(f"Commit: {', '.join(commits)}.")
-    hours = sum(record["seconds"]["total"] for record in records) / 3600
-    facts.append(f"Computing took {hours:.2f} hours in all.")
+    minutes = sum(record["seconds"]["total"] for record in records) / 60
+    facts.append(f"Computing took {f'{minutes / 60:.1f} hours' if minutes >= 60 else f'{minutes:.1f} minutes'} in all.")
     if results.superseded:
         facts.append(f"{count(results.superseded, 'result')} of an older version of the program left out.")
     return " ".join(facts)
@@ -225,7 +224,7 @@ def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes
         )
     similarities = similarity(model) if model else None
     scopes = [None, *results.data] if len(results.data) > 1 else [None]
-    findings = find(results, model, scopes, similarities)
+    findings = find(results, model, scopes, tables, similarities)
     names = ["all data" if scope is None else scope for scope in scopes] if len(scopes) > 1 else ["this run"]
     parts = [title, "### Which of the paper's findings hold", _findings(findings, names)]
     not_run = [name for name in EXPERIMENTS if name not in {table.experiment.name for table in tables}]
@@ -238,13 +237,14 @@ def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes
         name = f"{slug}-{experiment.name}.csv"
         files[name] = to_csv(csv_lines(table))
         parts += [f"### {experiment.title}{source}", experiment.description]
-        parts += [f"{caption(table)} [CSV]({name})", markdown(table), by_data(results, experiment, model)]
+        parts += [f"{caption(table)} [CSV]({name})", markdown(results, table)]
         if experiment.name == "final":
             bones, lines = per_bone(results, model)
             name = f"{slug}-per-bone.csv"
             files[name] = to_csv(lines)
             parts.append("### Final methods by bone (Table VII, Dice / IoU, 250 volumes a bone)")
             parts += [f"{caption(table)} [CSV]({name})", bones]
+            parts.append("Δ is IS + SPS minus baseline. Its intervals are of each bone by itself, not corrected.")
     files[f"{slug}-structures.csv"] = to_csv(structure_lines(results, tables))
     parts.append(f"Every structure of every row: [CSV]({slug}-structures.csv)")
     if model:
@@ -255,14 +255,15 @@ def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes
 def _findings(findings: Sequence[Finding], names: Sequence[str]) -> str:
     body = []
     for one in findings:
-        cells = [f"**{state}** {text}" if state else text for state, text in one.outcomes]
+        cells = [f"{f'**{state}**' if state else ''} {text}".strip() for state, text in one.outcomes]
         body.append([one.text, one.paper, *cells])
     rule = (
         "Differences in Dice with 95 % intervals. A gain holds where the interval is above zero and p below 0.05. It "
         f"does not hold where the opposite does, or the interval is below {PRACTICAL} (or the paper's own gain, where "
         "that is smaller). That something does not help holds where it is clearly worse, or the interval is below "
         f"{PRACTICAL}; it does not hold where there is a gain. All else is not clear. Where the claim is about several "
-        "rows, the nearest competitor is shown."
+        "rows, the nearest competitor is shown. p is corrected inside an experiment, not over this table: of twenty "
+        "findings on nothing but noise, one is expected to look like something."
     )
     return f"{grid(['finding', 'paper', *names], body)}\n\n{rule}"
 

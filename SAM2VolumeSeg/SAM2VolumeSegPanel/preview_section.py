@@ -1,0 +1,56 @@
+"""The switch that shows in the slice views what the model will see."""
+
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.interactive.preview import crop_to_show, preview_sentence
+from SAM2VolumeSegLib.volume.crop import Box
+
+UNKNOWN_SIZE = 512  # pixels, while PyTorch, which knows the device, is not there
+
+
+class PreviewSection:
+    """Part of SAM2VolumeSegWidget."""
+
+    def updatePreview(self):
+        """Show the pictures as the choices and the painted slices are now, or put the views back."""
+        p = self._parameterNode
+        if not p or not p.showWindow or self._volume is None or self._volumeOf is not p.volume:
+            self.hidePreview()
+            if p and p.showWindow:
+                self.ui.previewLabel.text = self._seedProblem
+                self.ui.previewLabel.setVisible(bool(self._seedProblem))
+            return
+        try:
+            settings = ch.settings_from(p)
+            window = settings.window_for(self._volume.voxels)
+            seeds = self.seedsOfRun() if self.wantedSegments() else {}
+            box = crop_to_show(self._volume, seeds, settings, self.currentSegment()[0])
+            size = self.previewSize()
+            if self.preview.needs_equalising(self._volume, window, settings.clahe):
+                self.say(_("CLAHE is computed on the whole CT..."))
+            shown = box or Box.whole(self._volume)
+            self.preview.show(p.volume, self._volume, window, settings.clahe, shown, size)
+            lines = [preview_sentence(self._volume, box, size), *self.preview.problems]
+            if not self.preview.is_shown and not self.preview.problems:
+                lines = [_("No slice view shows this CT. Show it in the slice views first.")]
+        except InputError as error:
+            self.preview.hide()
+            lines = [str(error)]
+        self.ui.previewLabel.text = "\n".join(dict.fromkeys(lines))
+        self.ui.previewLabel.setVisible(True)
+
+    def hidePreview(self):
+        """Give the views back."""
+        self._previewTimer.stop()
+        self.preview.hide()
+        self.ui.previewLabel.text = ""
+        self.ui.previewLabel.setVisible(False)
+
+    def previewSize(self):
+        """Side of the model's input in pixels."""
+        p = self._parameterNode
+        if self._plan is not None and self._plan[0] == self.planFor(p) and self._plan[1] is not None:
+            return self._plan[2]
+        return p.inputSize.value or UNKNOWN_SIZE

@@ -1,0 +1,18 @@
+"""The engine's sentences in the words of the panel."""
+
+from __future__ import annotations
+
+from SAM2VolumeSegLib.model.checkpoints import CheckpointError
+
+WAYS_OUT = {
+    "fetch": "Press Download in the section Set up, or under Advanced choose the demo model, which needs no download.",
+    "fetch again": "In the section Set up select the model, press Delete and then Download.",
+    "install": "Press Set up; if that does not help, install the extension again.",
+}
+
+
+def in_panel(error: Exception) -> str:
+    """What an error says, with a button where the engine names a command."""
+    if isinstance(error, CheckpointError):
+        return f"{error.problem} {WAYS_OUT[error.way_out]}"
+    return str(error)
