@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.bench import command as bench
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 from SAM2VolumeSegLib.progress import Shown, duration, follow
@@ -262,7 +263,7 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     demo.set_defaults(command=_demo)
-
+    bench.add_parser(commands)
     add_study(commands)
     return parser
 

@@ -158,6 +158,13 @@ def store_folder() -> Path:
     return platformdirs.user_data_path("sam2-volume-seg", appauthor=False) / "models"
 
 
+def cache_folder() -> Path:
+    """The user's folder for what programs can compute again. It may not exist yet."""
+    import platformdirs
+
+    return platformdirs.user_cache_path("sam2-volume-seg", appauthor=False)
+
+
 def path_in_store(model: Model) -> Path:
     """Where an official model's file belongs, under the name that its publisher gave it, whether or not it is there."""
     return store_folder() / model.url.rsplit("/", 1)[1]

@@ -70,6 +70,11 @@ class MemoryPolicy:
                 "2), or choose the embeddings of SAM2."
             )
 
+    @property
+    def reach(self) -> int | None:
+        """How many slices ago a slice that is not prompted can have been tracked, to be looked at; None: any number."""
+        return None if self.gate else max(MAX_POINTERS - 1, 1 + self.recent * self.stride)
+
     def choose(
         self,
         now: int,

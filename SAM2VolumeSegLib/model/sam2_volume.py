@@ -7,6 +7,7 @@ own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -20,11 +21,14 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True, eq=False)
 class SliceMemory:
-    """What later slices can look at: spatial features [B, M, h, w], their position [B, M, h, w], pointer [B, C]."""
+    """What later slices can look at: spatial features [B, M, h, w] and an object pointer [B, C].
+
+    identity: names all that the memory was made from (model/identity.py); empty where nobody asked for it.
+    """
 
     features: torch.Tensor
-    position: torch.Tensor
     pointer: torch.Tensor
+    identity: bytes = b""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +41,29 @@ class SlicePrediction:
     memory: SliceMemory
 
 
+@dataclass(frozen=True, eq=False)
+class SliceQuery:
+    """A slice to predict: its index, and what it looks at in a stack of `num_slices`.
+
+    spatial: (row of maskmem_tpos_enc, memory), not empty. pointers: (slices ago, memory whose pointer counts).
+    """
+
+    index: int
+    spatial: tuple[tuple[int, SliceMemory], ...]
+    pointers: tuple[tuple[int, SliceMemory], ...]
+    num_slices: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many memories and pointers it has: queries of one shape can be answered as one batch."""
+        return len(self.spatial), len(self.pointers)
+
+
 class VolumeSAM2(SAM2Base):
     """SAM2Base with explicit memory: `encode` a picture, `prompt` with a mask, or `track` from chosen memories."""
+
+    _memory_position: torch.Tensor | None = None
+    """Position [1, M, h, w] of the features of every memory, kept once, as SAM2VideoPredictor does."""
 
     def encode(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Features of grey pictures [B, S, S] in 0..1: [B, C/8, S/4, S/4], [B, C/4, S/8, S/8], [B, C, S/16, S/16]."""
@@ -57,15 +82,9 @@ class VolumeSAM2(SAM2Base):
         memory = self.remember(features[-1], upsampled, object_score, pointer, prompted=True)
         return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory)
 
-    def track(
-        self,
-        features: list[torch.Tensor],
-        memories: list[tuple[int, SliceMemory]],
-        pointers: list[tuple[int, torch.Tensor]],
-        num_slices: int,
-    ) -> SlicePrediction:
-        """Predict a slice from memories (row of maskmem_tpos_enc, memory) and pointers (slices ago, pointer)."""
-        fused = self.attend(features[-1], memories, pointers, num_slices)
+    def track(self, features: list[torch.Tensor], queries: Sequence[SliceQuery]) -> SlicePrediction:
+        """Predict B slices, whose features lie along the first axis, from their queries, all of one shape."""
+        fused = self.attend(features[-1], queries)
         heads = self._forward_sam_heads(
             backbone_features=fused,
             high_res_features=features[:-1],
@@ -75,16 +94,18 @@ class VolumeSAM2(SAM2Base):
         memory = self.remember(features[-1], upsampled, object_score, pointer, prompted=False)
         return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory)
 
-    def attend(self, top, memories, pointers, num_slices) -> torch.Tensor:
-        """Fuse the top features [B, C, h, w] with the memories; same shape. Empty memories are not allowed."""
+    def attend(self, top: torch.Tensor, queries: Sequence[SliceQuery]) -> torch.Tensor:
+        """Fuse the top features [B, C, h, w] with the memories that B queries look at; same shape."""
         batch, channels, height, width = top.shape
         keys, key_positions = [], []
-        for temporal_row, memory in memories:
-            keys.append(_to_tokens(memory.features).to(top.dtype))  # kept in bfloat16
-            key_positions.append(_to_tokens(memory.position) + self.maskmem_tpos_enc[temporal_row])
+        for column in zip(*(query.spatial for query in queries), strict=True):  # one memory of every query
+            features = torch.cat([memory.features for _, memory in column])
+            keys.append(_to_tokens(features).to(top.dtype))  # kept in bfloat16
+            rows = self.maskmem_tpos_enc[[row for row, _ in column], 0, 0]  # [B, M]
+            key_positions.append(_to_tokens(self._memory_position) + rows)
         num_pointer_tokens = 0
-        if self.use_obj_ptrs_in_encoder and pointers:
-            tokens, token_positions = self._pointer_tokens(pointers, batch, channels, num_slices)
+        if self.use_obj_ptrs_in_encoder and queries[0].pointers:
+            tokens, token_positions = self._pointer_tokens(queries, channels)
             keys.append(tokens)
             key_positions.append(token_positions)
             num_pointer_tokens = tokens.shape[0]
@@ -106,22 +127,29 @@ class VolumeSAM2(SAM2Base):
             object_score_logits=object_score,
             is_mask_from_pts=prompted,
         )
-        return SliceMemory(features, position[-1], pointer)
+        if self._memory_position is None:
+            self._memory_position = position[-1][:1].clone()
+        return SliceMemory(features, pointer)
 
-    def _pointer_tokens(self, pointers, batch, channels, num_slices):
+    def _pointer_tokens(self, queries, channels):
         """Object pointers as memory tokens: each of C channels is split into C / M tokens of M channels."""
-        stacked = torch.stack([pointer for _, pointer in pointers])  # [P, B, C]
-        splits = channels // self.mem_dim
+        columns = list(zip(*(query.pointers for query in queries), strict=True))
+        stacked = torch.stack([torch.cat([memory.pointer for _, memory in column]) for column in columns])  # [P, B, C]
+        count, batch, splits = len(columns), len(queries), channels // self.mem_dim
         if self.add_tpos_enc_to_obj_ptrs:
-            furthest = min(num_slices, self.max_obj_ptrs_in_encoder) - 1
-            ago = torch.tensor([slices_ago for slices_ago, _ in pointers], device=stacked.device)
+            furthest = [self.furthest_pointer(query.num_slices) for query in queries]
+            ago = [[slices_ago for slices_ago, _ in column] for column in columns]
+            share = torch.tensor(ago, device=stacked.device) / torch.tensor(furthest, device=stacked.device)
             width = channels if self.proj_tpos_enc_in_obj_ptrs else self.mem_dim
-            position = self.obj_ptr_tpos_proj(get_1d_sine_pe(ago / furthest, dim=width))
-            position = position[:, None].expand(-1, batch, self.mem_dim)
+            position = self.obj_ptr_tpos_proj(get_1d_sine_pe(share, dim=width))
         else:
-            position = stacked.new_zeros(len(pointers), batch, self.mem_dim)
+            position = stacked.new_zeros(count, batch, self.mem_dim)
         tokens = stacked.reshape(-1, batch, splits, self.mem_dim).permute(0, 2, 1, 3).flatten(0, 1)
         return tokens, position.repeat_interleave(splits, dim=0)
+
+    def furthest_pointer(self, num_slices: int) -> int:
+        """Slices ago that a pointer's temporal embedding calls 1; all that the length of a stack changes."""
+        return min(num_slices, self.max_obj_ptrs_in_encoder) - 1
 
 
 def _to_tokens(maps: torch.Tensor) -> torch.Tensor:

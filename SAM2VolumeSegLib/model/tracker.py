@@ -1,9 +1,10 @@
-"""A SAM2 network on a device: encodes slices once, takes prompts, predicts slices, and copes with little memory."""
+"""A SAM2 network on a device: computes nothing twice, and copes with little memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -15,34 +16,50 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
-from SAM2VolumeSegLib.model.embeddings import EmbeddingCache
-from SAM2VolumeSegLib.model.policy import PROMPT_ROW, Memories
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, VolumeSAM2
+from SAM2VolumeSegLib.model.identity import prompt_identity, query_identity
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery, VolumeSAM2
+from SAM2VolumeSegLib.model.slot_file import SlotFile
+from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 Answer = TypeVar("Answer")
+PREDICTION_SHARE = 0.2  # of the memory for embeddings: a prediction is a twentieth as large, but a slice has several
+MAIN_MEMORY_BYTES = 512 << 20
+"""Embeddings kept in main memory; the others go to a file, which the system keeps in whatever memory is free. Reading
+takes milliseconds (tiny at 512 pixels: 1, from the disk 4), encoding again hundreds."""
 
 
 class Pictures(Protocol):
     """The slices of one plane as the model sees them."""
 
     key: str
-    """Names the volume, window, crop and plane."""
+    """Names all that the pictures depend on: the volume, intensity window, plane, and the window in the plane."""
 
     def picture(self, index: int) -> np.ndarray:
         """Slice `index`: float32 [S, S] in 0..1."""
 
 
 class SliceTracker:
-    """One network on one device. `name` and `checkpoint_sha256` of the model are stored with every result."""
+    """One network on one device, and what it has computed so far: what a program keeps between two runs.
+
+    A run after a correction gets everything from here that the correction cannot have changed. `name` and
+    `checkpoint_sha256` of the model are stored with every result.
+    """
 
     def __init__(self, network: VolumeSAM2, plan: DevicePlan, name: str = "", checkpoint_sha256: str = ""):
         self.name = name
         self.network = network.to(plan.device)
         self.plan = plan
         self.checkpoint_sha256 = checkpoint_sha256
-        self.cache = EmbeddingCache(plan.cache_bytes, plan.device)
+        budget = _budget(plan.device, plan.cache_bytes)
+        self.cache = TensorCache(budget, plan.device, SlotFile(checkpoints.cache_folder()))
+        self.predictions = TensorCache(
+            int(PREDICTION_SHARE * budget), plan.device, SlotFile(checkpoints.cache_folder())
+        )
         self.encoded = 0
         """Slices encoded so far."""
+        self.tracked = 0
+        """Slices predicted so far; those that were known already do not count."""
 
     @classmethod
     def load(cls, model: checkpoints.Model, device: str = "auto", image_size: int | None = None) -> SliceTracker:
@@ -86,8 +103,13 @@ class SliceTracker:
             found = self._spare_memory(lambda: self._encode(pictures, index, upcoming))
         return [feature.to(self.plan.device) for feature in found]
 
+    def forget(self) -> None:
+        """Forget all that was computed; the next run starts from nothing."""
+        self.cache.clear()
+        self.predictions.clear()
+
     def _encode(self, pictures, index, upcoming):
-        missing = [n for n in upcoming if n != index and self._key(pictures, n) not in self.cache]
+        missing = [n for n in dict.fromkeys(upcoming) if n != index and self._key(pictures, n) not in self.cache]
         batch = [index, *missing[: self.plan.batch_size - 1]]
         stack = torch.from_numpy(np.stack([pictures.picture(n) for n in batch]))
         with torch.inference_mode(), self.plan.autocast():
@@ -101,32 +123,75 @@ class SliceTracker:
     def _key(self, pictures, index):
         return (pictures.key, self.plan.image_size, self.checkpoint_sha256, index)
 
-    def prompt(self, features: list[torch.Tensor], mask: np.ndarray) -> SlicePrediction:
-        """Remember a given mask, bool [S, S]."""
+    def prompt(self, pictures: Pictures, index: int, mask: np.ndarray) -> SlicePrediction:
+        """Remember a mask, bool [S, S], that was given on a slice."""
+        identity = prompt_identity(self._key(pictures, index), mask)
+        if (known := self._known(identity)) is not None:
+            return known
+        features = self.features(pictures, index)
         given = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None].to(self.plan.device)
-        return self._compact(self._spare_memory(lambda: self._call(self.network.prompt, features, given)))
+        prediction = self._spare_memory(lambda: self._call(self.network.prompt, features, given))
+        return self._keep(identity, prediction, 0)
+
+    def recall(self, pictures: Pictures, query: SliceQuery) -> SlicePrediction | None:
+        """What was predicted for the same slice from the same memories before, if it is still there."""
+        return self._known(self._identity(pictures, query))
 
     def track(
-        self,
-        features: list[torch.Tensor],
-        chosen: Memories,
-        memories: Mapping[int, SliceMemory],
-        num_slices: int,
-    ) -> SlicePrediction:
-        """Predict a slice from the chosen ones of `memories` (slice -> memory)."""
-        spatial = [(row, memories[n]) for n, row in chosen.spatial]
-        pointers = [(ago, memories[n].pointer) for n, ago in chosen.pointers]
-        answer = self._spare_memory(lambda: self._call(self.network.track, features, spatial, pointers, num_slices))
-        return self._compact(answer)
+        self, pictures: Pictures, queries: Sequence[SliceQuery], upcoming: Sequence[int] = ()
+    ) -> list[SlicePrediction]:
+        """Predict slices from what they look at, in batches; the queries are of one shape.
+
+        upcoming: slices that are encoded along where that fills a batch.
+        """
+        answers = []
+        while len(answers) < len(queries):
+            left = queries[len(answers) :]
+            wanted = [query.index for query in left]
+            # Each slice once, however many segments are on it.
+            features = dict.fromkeys(wanted[: self.plan.batch_size])
+            for n in features:
+                features[n] = self.features(pictures, n, [*wanted, *upcoming])
+            found = self._spare_memory(partial(self._predict, pictures, left, features))
+            self.tracked += len(found)
+            answers += found
+        return answers
+
+    def _predict(self, pictures, queries, features):
+        """Predictions of the first queries: as many as a batch holds."""
+        batch = queries[: self.plan.batch_size]
+        found = [features[query.index] for query in batch]
+        levels = [torch.cat(level) for level in zip(*found, strict=True)] if len(batch) > 1 else found[0]
+        prediction = self._call(self.network.track, levels, batch)
+        return [self._keep(self._identity(pictures, query), prediction, n) for n, query in enumerate(batch)]
+
+    def _identity(self, pictures, query):
+        furthest = self.network.furthest_pointer(query.num_slices)
+        return query_identity(self._key(pictures, query.index), query, furthest)
+
+    def _known(self, identity):
+        found = self.predictions.get(identity)
+        if found is None:
+            return None
+        logits, iou, object_score, features, pointer = (tensor.to(self.plan.device) for tensor in found)
+        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
+
+    def _keep(self, identity, prediction, position):
+        """One prediction of a batch, compact, and known from now on."""
+        memory = prediction.memory
+        tensors = (prediction.logits, prediction.iou, prediction.object_score, memory.features, memory.pointer)
+        # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
+        dtypes = (torch.float32, None, None, torch.bfloat16, None)
+        one = [
+            tensor[position : position + 1].clone().to(dtype or tensor.dtype)
+            for tensor, dtype in zip(tensors, dtypes, strict=True)
+        ]
+        self.predictions.put(identity, one)
+        return SlicePrediction(*one[:3], SliceMemory(*one[3:], identity))
 
     def _call(self, method, *arguments):
         with torch.inference_mode(), self.plan.autocast():
             return method(*arguments)
-
-    def _compact(self, prediction: SlicePrediction) -> SlicePrediction:
-        """SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do."""
-        memory = replace(prediction.memory, features=prediction.memory.features.to(torch.bfloat16))
-        return replace(prediction, memory=memory, logits=prediction.logits.float())
 
     def _spare_memory(self, compute: Callable[[], Answer]) -> Answer:
         """Run `compute`; when memory runs out: smaller batches, then the cache to main memory, then a clear message."""
@@ -154,7 +219,13 @@ class SliceTracker:
             self.plan = replace(self.plan, batch_size=self.plan.batch_size // 2)
             return True
         if self.cache.device.type != "cpu":
-            share = devices.CACHE_SHARE["cpu"] * devices.main_memory_bytes()
-            self.cache.move_to(torch.device("cpu"), int(share))
+            cpu = torch.device("cpu")
+            budget = _budget(cpu, int(devices.CACHE_SHARE["cpu"] * devices.main_memory_bytes()))
+            self.cache.move_to(cpu, budget)
+            self.predictions.move_to(cpu, int(PREDICTION_SHARE * budget))
             return True
         return False
+
+
+def _budget(device: torch.device, cache_bytes: int) -> int:
+    return min(cache_bytes, MAIN_MEMORY_BYTES) if device.type == "cpu" else cache_bytes

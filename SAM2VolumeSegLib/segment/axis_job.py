@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment.pictures import PlanePictures
-from SAM2VolumeSegLib.segment.propagate import Guess, average, extra_prompts, propagate, span_of
+from SAM2VolumeSegLib.segment.propagate import Guess, Walk, average, extra_prompts, span_of
 from SAM2VolumeSegLib.segment.settings import Settings
 
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
 
 
 class AxisJob:
-    """Propagates the seeds of one axis.
+    """The seeds of one segment on one axis: the walks that carry them, and what became of them.
 
-    `remaining` bounds the slices left; `guesses` holds the answer (time -> Guess) for every slice without a seed.
+    `guesses` holds the answer (time -> Guess) for every slice without a seed, once every pass has ended.
     """
 
     def __init__(
@@ -29,30 +32,37 @@ class AxisJob:
         ends = (0, pictures.view.count - 1) if settings.roi is None else pictures.ends
         self.span = span_of(self.prompted, ends, settings.extend)
         self.steps = STEPS[settings.direction]
-        self.remaining = settings.passes * len(self.steps) * self.span.slices
+        self.passes_left = settings.passes
         self.guesses: dict[int, Guess] = {}
+        self._walks: list[Walk] = []
+        self._extra: dict[int, np.ndarray] = {}
 
-    def run(self) -> Iterator[int]:
-        """Propagate; yields the index of each slice that is done."""
-        extra = {}
-        runs_left = self.settings.passes * len(self.steps)
-        for number in range(self.settings.passes):
-            if number:
-                extra = extra_prompts(self.prompted, self.guesses, self.tracker.plan.image_size)
-            found = []
-            for step in self.steps:
-                runs_left -= 1
-                guesses = {}
-                for time, guess, left in propagate(
-                    self.tracker, self.pictures, self.prompted | extra, self.span, self.settings.memory, step
-                ):
-                    self.remaining = runs_left * self.span.slices + left
-                    if guess is not None:
-                        guesses[time] = replace(guess, weight=self.weight(time, step))
-                    yield self.pictures.index(time)
-                found.append(guesses)
-            # A slice that became a prompt has no new guess; the one that made it a prompt stands.
-            self.guesses = average(found) | {time: self.guesses[time] for time in extra}
+    @property
+    def remaining(self) -> int:
+        """Slices left, at most, in all directions and passes."""
+        passes = self.passes_left * len(self.steps) * self.span.slices
+        return passes + sum(walk.left for walk in self._walks)
+
+    def start_pass(self) -> list[Walk]:
+        """The walks of the next pass, one for each direction; a second pass has confident slices of the first as extra
+        prompts."""
+        if self.guesses:
+            self._extra = extra_prompts(self.prompted, self.guesses, self.tracker.plan.image_size)
+        prompts = _PromptMemories(self.tracker, self.pictures, self.prompted | self._extra)
+        policy, index = self.settings.memory, self.pictures.index
+        self._walks = [Walk(prompts, self.span, policy, step, index) for step in self.steps]
+        self.passes_left -= 1
+        return self._walks
+
+    def end_pass(self) -> None:
+        """Take the guesses of the walks, which have arrived."""
+        found = [
+            {time: replace(guess, weight=self.weight(time, walk.step)) for time, guess in walk.guesses.items()}
+            for walk in self._walks
+        ]
+        # A slice that became a prompt has no new guess; the one that made it a prompt stands.
+        self.guesses = average(found) | {time: self.guesses[time] for time in self._extra}
+        self._walks = []
 
     def weight(self, time: int, step: int) -> float:
         """How much the vote of slice `time` counts, when it was reached in direction `step`; 1 for a plain mean.
@@ -66,3 +76,26 @@ class AxisJob:
         # Beyond the outermost seed, against `step`, it came from that seed.
         slices = min(passed) if passed else min(abs(time - seed) for seed in self.prompted)
         return 1.0 / (max(slices, 0.5) * self.pictures.view.slice_mm)
+
+
+class _PromptMemories(Mapping):
+    """Memories of masks by time, made when they are first looked at: the first slice of a run is not kept waiting."""
+
+    def __init__(self, tracker: SliceTracker, pictures: PlanePictures, masks: Mapping[int, np.ndarray]):
+        self._tracker, self._pictures, self._masks = tracker, pictures, masks
+        self._made: dict[int, SliceMemory] = {}
+
+    def __getitem__(self, time: int) -> SliceMemory:
+        if time not in self._made:
+            prediction = self._tracker.prompt(self._pictures, self._pictures.index(time), self._masks[time])
+            self._made[time] = prediction.memory
+        return self._made[time]
+
+    def __contains__(self, time: object) -> bool:
+        return time in self._masks
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._masks)
+
+    def __len__(self) -> int:
+        return len(self._masks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -30,31 +30,38 @@ class Votes:
     def add(self, job: AxisJob) -> None:
         """Add the vote of one axis: on the slices it reached, inside of its window."""
         view = job.pictures.view
-        votes = np.full(self._sum.shape, np.nan, dtype=np.float32)
+        votes = np.full(self._sum.shape, np.nan, dtype=np.float32) if self._keep_planes else None
         top, bottom, left, right = view.bounds(self.box.lower, self.box.upper)
-        pictures = job.pictures
-        slices = {pictures.index(t): (pictures.logits_from_model(g.logits), g.weight) for t, g in job.guesses.items()}
-        for seed in job.seeds:
-            sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
-            slices[seed.index] = sure, job.weight(job.pictures.times[seed.index], 1)
-        for index, (logits, weight) in slices.items():
+        for index, logits, weight in _slices(job):
             offset = index - self.box.lower[view.axis]
             if 0 <= offset < self._sum.shape[view.axis]:
                 vote = logits[top:bottom, left:right]
                 voted = ~np.isnan(vote)
-                view.slice(votes, offset)[...] = vote
+                if votes is not None:
+                    view.slice(votes, offset)[...] = vote
                 view.slice(self._sum, offset)[voted] += weight * vote[voted]
                 view.slice(self.weight, offset)[voted] += weight
         seeded = {seed.index: 1.0 for seed in job.seeds}
         found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
         self.confidence[view.plane] = dict(sorted((found | seeded).items()))
-        if self._keep_planes:
+        if votes is not None:
             self.planes[view.plane] = votes
 
     def mean(self) -> np.ndarray:
         """Weighted mean of the votes; a voxel without any is background."""
         mean = np.full(self._sum.shape, -LOGIT_LIMIT, dtype=np.float32)
         return np.divide(self._sum, self.weight, out=mean, where=self.weight > 0)
+
+
+def _slices(job: AxisJob) -> Iterator[tuple[int, np.ndarray, float]]:
+    """Index, logits on the volume's grid and weight of every slice of an axis; one at a time, they are large."""
+    seeded = {seed.index for seed in job.seeds}
+    for time, guess in job.guesses.items():
+        if job.pictures.index(time) not in seeded:
+            yield job.pictures.index(time), job.pictures.logits_from_model(guess.logits), guess.weight
+    for seed in job.seeds:
+        sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
+        yield seed.index, sure, job.weight(job.pictures.times[seed.index], 1)
 
 
 def _reach(jobs: Sequence[AxisJob]) -> Box:
@@ -105,11 +112,14 @@ def fuse(
 
 def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:
     """The parts of a mask that hold a painted voxel."""
-    parts, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    (used,) = ndimage.find_objects(mask.view(np.uint8))  # labels take four times the memory of a mask
+    parts, count = ndimage.label(mask[used], structure=np.ones((3, 3, 3)))
     kept = np.zeros(count + 1, dtype=bool)
-    kept[np.unique(parts[painted & mask])] = True
+    kept[np.unique(parts[painted[used] & mask[used]])] = True
     kept[0] = False
-    return kept[parts]
+    connected = np.zeros_like(mask)
+    connected[used] = kept[parts]
+    return connected
 
 
 def _claim(vote: Votes, logits: np.ndarray, painted: np.ndarray, voxels) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,8 @@ class PlanePictures:
         self._intensities = intensities
         self._input = SquareWindow.of(self.view, box, size)
         self._output = SquareWindow.of(self.view, box, size // LOGIT_STRIDE)
-        self.key = f"{intensities.key} {plane.value} {box} {size}"
+        # Not the box: where it ends across the slices says nothing about what is on them.
+        self.key = f"{intensities.key} {plane.value} {self._input}"
 
     @property
     def ends(self) -> tuple[int, int]:

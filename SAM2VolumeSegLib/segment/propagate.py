@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
-from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.segment.pictures import PlanePictures
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery
 
 LOGIT_LIMIT = 4.0
 """Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
@@ -25,6 +24,12 @@ class Guess:
     logits: np.ndarray
     confidence: float
     weight: float = 1.0
+
+    @classmethod
+    def of(cls, prediction: SlicePrediction) -> Guess:
+        """The guess of a single prediction (B = 1)."""
+        logits = prediction.logits[0, 0].clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
+        return cls(logits, float(prediction.iou[0].clamp(0, 1) * prediction.object_score[0].sigmoid()))
 
     def mask(self, size: int) -> np.ndarray:
         """The guess as a mask of the model's input size, bool [size, size]."""
@@ -59,52 +64,100 @@ def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: b
     return Span(first, last)
 
 
-def propagate(
-    tracker: SliceTracker,
-    pictures: PlanePictures,
-    prompted: Mapping[int, np.ndarray],
-    span: Span,
-    policy: MemoryPolicy,
-    step: int,
-) -> Iterator[tuple[int, Guess | None, int]]:
-    """Propagate once through `span`, forward (step 1) or backward (step -1).
+class Walk:
+    """One pass over an axis, forward (step 1) or backward (step -1): where it is, what it looks at, what it found.
 
-    prompted: time -> bool [S, S] at the model's size. Yields each time, its guess (None where it is prompted), and how
-    many times are left at most. Beyond the outermost prompts it goes on, away from them, until the structure is gone.
+    It computes nothing itself: answer its `query` with a prediction and `go_on`, until `time` is None. So the queries
+    of many walks can be answered together.
+
+    prompts: memories of the prompted times; asked for when they are looked at. index: from a time to the slice's index.
+    Beyond the outermost prompts it goes on, away from them, until the structure is gone.
     """
-    start, stop = (min(prompted), max(prompted)) if step > 0 else (max(prompted), min(prompted))
-    ahead, behind = (span.last, span.first) if step > 0 else (span.first, span.last)
-    memories, tracked = {}, {}
-    for time, mask in prompted.items():
-        features = tracker.features(pictures, pictures.index(time))
-        memories[time] = tracker.prompt(features, mask).memory
 
-    stretches = (
-        (range(start, stop + step, step), step, False),
-        (range(stop + step, ahead + step, step), step, True),
-        (range(start - step, behind - step, -step), -step, True),
-    )
-    later = sum(len(times) for times, _, _ in stretches)
-    for times, direction, until_gone in stretches:
-        later -= len(times)
-        gone = 0
-        for position, time in enumerate(times):
-            left = later + len(times) - position - 1
-            if time in prompted:
-                yield time, None, left
-                continue
-            upcoming = [pictures.index(t) for t in times[position + 1 :] if t not in prompted]
-            features = tracker.features(pictures, pictures.index(time), upcoming)
-            chosen = policy.choose(time, direction, prompted.keys(), tracked, span.slices)
-            prediction = tracker.track(features, chosen, memories, span.slices)
-            memories[time] = prediction.memory
-            logits = prediction.logits[0, 0].clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
-            tracked[time] = float(prediction.iou[0].clamp(0, 1) * prediction.object_score[0].sigmoid())
-            gone = gone + 1 if not (logits > 0).any() else 0
-            ended = until_gone and gone == GONE_AFTER
-            yield time, Guess(logits, tracked[time]), later if ended else left
-            if ended:
-                break
+    def __init__(
+        self,
+        prompts: Mapping[int, SliceMemory],
+        span: Span,
+        policy: MemoryPolicy,
+        step: int,
+        index: Callable[[int], int] = int,
+    ):
+        self.step, self.guesses = step, {}
+        self._prompts, self._span, self._policy, self._index = prompts, span, policy, index
+        self._memories: dict[int, SliceMemory] = {}
+        self._tracked: dict[int, float] = {}
+        self._gone = 0
+        start, stop = (min(prompts), max(prompts)) if step > 0 else (max(prompts), min(prompts))
+        ahead, behind = (span.last, span.first) if step > 0 else (span.first, span.last)
+        self._start = start
+        # (times, direction, whether it ends where the structure does)
+        self._stretches = [
+            (range(start, stop + step, step), step, False),
+            (range(stop + step, ahead + step, step), step, True),
+            (range(start - step, behind - step, -step), -step, True),
+        ]
+        self._skip_done()
+
+    @property
+    def time(self) -> int | None:
+        """The time it is at; None when it has arrived."""
+        return self._stretches[0][0][0] if self._stretches else None
+
+    @property
+    def left(self) -> int:
+        """How many times are left at most, this one included."""
+        return sum(len(times) for times, _, _ in self._stretches)
+
+    def upcoming(self, count: int) -> list[int]:
+        """Indices of the next slices that it will predict after this one."""
+        if not self._stretches:
+            return []
+        times = self._stretches[0][0][1 : 1 + 2 * count]
+        return [self._index(time) for time in times if time not in self._prompts][:count]
+
+    def query(self) -> SliceQuery | None:
+        """What has to be predicted now; None where the slice is prompted."""
+        if self.time in self._prompts:
+            return None
+        direction = self._stretches[0][1]
+        chosen = self._policy.choose(self.time, direction, self._prompts.keys(), self._tracked, self._span.slices)
+        return SliceQuery(
+            self._index(self.time),
+            tuple((row, self._memory(time)) for time, row in chosen.spatial),
+            tuple((ago, self._memory(time)) for time, ago in chosen.pointers),
+            self._span.slices,
+        )
+
+    def go_on(self, prediction: SlicePrediction | None) -> None:
+        """Take the answer to the query (None on a prompted slice) and go to the next slice."""
+        times, direction, until_gone = self._stretches[0]
+        ended = False
+        if prediction is not None:
+            guess = Guess.of(prediction)
+            self.guesses[self.time] = guess
+            self._tracked[self.time] = guess.confidence
+            self._memories[self.time] = prediction.memory
+            self._gone = 0 if (guess.logits > 0).any() else self._gone + 1
+            ended = until_gone and self._gone == GONE_AFTER
+            self._forget()
+        self._stretches[0] = (times[:0] if ended else times[1:], direction, until_gone)
+        self._skip_done()
+
+    def _memory(self, time):
+        return self._prompts[time] if time in self._prompts else self._memories[time]
+
+    def _forget(self):
+        """Keep only what can still be looked at: near this slice, and near the start, where the last stretch begins."""
+        reach = self._policy.reach
+        if reach is not None:
+            near = (self.time, self._start)
+            for time in [t for t in self._memories if min(abs(t - n) for n in near) > reach]:
+                del self._memories[time]
+
+    def _skip_done(self):
+        while self._stretches and not self._stretches[0][0]:
+            self._stretches.pop(0)
+            self._gone = 0
 
 
 def average(guesses: list[dict[int, Guess]]) -> dict[int, Guess]:

@@ -9,15 +9,21 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
+import numpy as np
+
 from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
 from SAM2VolumeSegLib.segment.check import Seeds, check_seeds
 from SAM2VolumeSegLib.segment.fuse import Votes, fuse
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.segment.pictures import LOGIT_STRIDE, Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
+from SAM2VolumeSegLib.segment.together import Step, run_together
 from SAM2VolumeSegLib.volume import Plane, Volume
+
+GUESSES_BYTES = 256 << 20  # what segments that are propagated together may have found before it is fused
 
 
 class Steps:
@@ -33,8 +39,8 @@ class Steps:
 
 
 class Segmenter:
-    """Segments volumes with one model. Embeddings stay in the tracker's cache, so a second run after a correction is
-    faster than the first."""
+    """Segments volumes with one model. What was computed stays in the tracker, so a run after a correction computes
+    only what the correction can have changed; its result is that of a run from nothing."""
 
     def __init__(self, tracker: SliceTracker):
         self.tracker = tracker
@@ -56,24 +62,29 @@ class Segmenter:
         seeds = check_seeds(volume, seeds, settings)
         started = time.monotonic()
         intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-        jobs = []
+        groups = []  # jobs that share pictures
         for names, box in crops(volume, seeds, settings):
             for plane in settings.planes or Plane:
                 pictures = PlanePictures(intensities, plane, box, self.tracker.plan.image_size)
+                jobs = []
                 for name in names:
                     own = [seed for seed in seeds[name] if seed.plane is plane]
                     if any(not seed.absent for seed in own):
                         jobs.append(AxisJob(self.tracker, pictures, name, own, settings))
-        votes = {name: Votes(volume, [job for job in jobs if job.name == name], keep_planes) for name in seeds}
-        done = 0
-        while jobs:
-            job = jobs.pop(0)
-            for index in job.run():
-                done += 1
-                remaining = job.remaining + sum(later.remaining for later in jobs)
-                left = (time.monotonic() - started) / done * remaining
-                yield Progress(job.name, job.pictures.view.plane, index, done, done + remaining, left)
-            votes[job.name].add(job)
+                groups += [(pictures, some) for some in _portions(jobs, self.tracker.plan)]
+        votes = {
+            name: Votes(volume, [job for _, jobs in groups for job in jobs if job.name == name], keep_planes)
+            for name in seeds
+        }
+        clock = _Clock()
+        while groups:
+            pictures, jobs = groups[0]
+            for step in run_together(self.tracker, pictures, jobs):
+                remaining = sum(job.remaining for _, jobs in groups for job in jobs)
+                yield clock.progress(step, remaining)
+            for job in jobs:
+                votes[job.name].add(job)
+            groups.pop(0)
         segments = fuse(volume, seeds, votes, settings.drop_islands)
         return Result(segments, self._provenance(volume, seeds, settings, segments, time.monotonic() - started))
 
@@ -109,3 +120,32 @@ class Segmenter:
             "versions": {"python": platform.python_version()}
             | {package: version(package) for package in ("torch", "sam2", "numpy")},
         }
+
+
+class _Clock:
+    """Progress with the time left, from what computed slices took: how many of those left are known, nobody knows yet,
+    so the time left can only be shorter than it says."""
+
+    def __init__(self):
+        self._started = time.monotonic()
+        self._done = self._computed = 0
+
+    def progress(self, step: Step, remaining: int) -> Progress:
+        self._done += 1
+        self._computed += not step.known
+        left = (time.monotonic() - self._started) / (self._computed or self._done) * remaining
+        plane = step.job.pictures.view.plane
+        return Progress(step.job.name, plane, step.index, self._done, self._done + remaining, left)
+
+
+def _portions(jobs: list[AxisJob], plan: DevicePlan) -> list[list[AxisJob]]:
+    """Jobs that are propagated together: as many as have room for what they find, until it is fused."""
+    portions, room = [], 0
+    for job in jobs:
+        size = job.remaining * (plan.image_size // LOGIT_STRIDE) ** 2 * np.dtype(np.float32).itemsize
+        if room < size or not portions:
+            portions.append([])
+            room = GUESSES_BYTES
+        portions[-1].append(job)
+        room -= size
+    return portions

@@ -130,7 +130,7 @@ def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:
         if settings is None:
             masks, rows = _interpolate(volume, seeds, references)
         else:
-            tracker.cache.clear()  # each method pays for its own encoding
+            tracker.forget()  # each method pays for all it needs
             chosen = replace(settings, crop_each=True)  # as run_demo prints
             masks, rows, provenance = _segment(tracker, volume, seeds, chosen, references)
         count = {name: len(own) for name, own in seeds.items()}

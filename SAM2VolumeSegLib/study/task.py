@@ -79,6 +79,7 @@ def _propagate(volume, reference, seeds, configuration, tracker) -> Prediction:
     from SAM2VolumeSegLib.study.timing import ComponentTimes
 
     settings = replace(configuration.settings, roi=crop_of(volume, reference, configuration))
+    tracker.predictions.clear()  # embeddings are shared, but each configuration shows what its predictions take
     encoded, started = tracker.encoded, time.perf_counter()
     with ComponentTimes(tracker) as times:
         steps = Steps(Segmenter(tracker).run(volume, {"structure": seeds}, settings))
@@ -171,7 +172,7 @@ def run_batch(
             yield record
     finally:
         if tracker:
-            tracker.cache.clear()  # no other structure can use these embeddings
+            tracker.forget()  # no other structure can use it
 
 
 @cache

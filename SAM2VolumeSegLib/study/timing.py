@@ -27,8 +27,9 @@ class ComponentTimes:
         times.seconds["encode"], times.track_ms
 
     seconds: component -> seconds in all. track_ms: milliseconds for each tracked slice, from the start of its memory
-    attention to the end of its memory encoder, so without encoding the slice. Results do not change. On a GPU every
-    component waits for the device, or the time would be that of starting the kernels.
+    attention to the end of its memory encoder, so without encoding the slice; those of a batch share its time evenly.
+    Results do not change. On a GPU every component waits for the device, or the time would be that of starting the
+    kernels.
     """
 
     def __init__(self, tracker: SliceTracker):
@@ -57,12 +58,13 @@ class ComponentTimes:
         if component == ATTENTION:
             self._track_started = now
 
-    def _stop(self, component: str, *_) -> None:
+    def _stop(self, component: str, _module, inputs, _output) -> None:
         now = self._now()
         self.seconds[component] += now - self._started[component]
         # A prompted slice is remembered without memory attention.
         if component == MEMORY and self._track_started is not None:
-            self.track_ms.append(1000 * (now - self._track_started))
+            batch = len(inputs[0])
+            self.track_ms += batch * [1000 * (now - self._track_started) / batch]
             self._track_started = None
 
     def _now(self) -> float:

@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.sam2_volume import IMAGE_MEAN, IMAGE_STD
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.segment.propagate import Span, propagate
+from SAM2VolumeSegLib.segment.propagate import Span, Walk
 
 
 class Frames:
@@ -66,19 +66,18 @@ def our_logits(network, pictures, prompted, policy=STOCK, step=1):
     size = pictures.shape[-1]
     plan = DevicePlan(torch.device("cpu"), torch.float32, size, 4, 1 << 30)
     tracker = SliceTracker(network, plan)
-    caught = []
-    compact = tracker._compact
-
-    def catch(prediction):
-        caught.append(prediction.logits)
-        return compact(prediction)
-
-    tracker._compact = catch
-    logits = {}
-    for time, guess, _ in propagate(tracker, Frames(pictures), prompted, Span(0, len(pictures) - 1), policy, step):
-        if guess is not None:
-            large = torch.nn.functional.interpolate(caught[-1], (size, size), mode="bilinear", align_corners=False)
-            logits[time] = large[0, 0].numpy()
+    frames = Frames(pictures)
+    prompts = {time: tracker.prompt(frames, time, mask).memory for time, mask in prompted.items()}
+    walk, logits = Walk(prompts, Span(0, len(pictures) - 1), policy, step), {}
+    while walk.time is not None:
+        query, prediction = walk.query(), None
+        if query is not None:
+            (prediction,) = tracker.track(frames, [query])
+            large = torch.nn.functional.interpolate(
+                prediction.logits, (size, size), mode="bilinear", align_corners=False
+            )
+            logits[walk.time] = large[0, 0].numpy()
+        walk.go_on(prediction)
     return logits
 
 

@@ -95,12 +95,26 @@ def test_a_tiny_budget_gives_the_same_result(a_fast_tracker, a_phantom, budget):
     seeds = a_phantom.seeds(planes=AXIAL)
     plenty = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     encoded = a_fast_tracker.encoded
-    a_fast_tracker.cache.clear()
-    a_fast_tracker.cache.budget_bytes = budget
+    a_fast_tracker.forget()
+    a_fast_tracker.cache.budget_bytes, a_fast_tracker.cache.overflow = budget, None
     scarce = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     assert a_fast_tracker.encoded > 2 * encoded, "nothing was evicted: nothing is tested"
     assert a_fast_tracker.cache.bytes <= max(budget, 32768)
     np.testing.assert_allclose(scarce.logits, plenty.logits, atol=1e-4)
+
+
+def test_what_memory_has_no_room_for_is_read_from_the_disk(a_fast_tracker, a_phantom):
+    """Encoding again takes a hundred times as long as reading."""
+    seeds = a_phantom.seeds(planes=AXIAL)
+    plenty = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
+    encoded = a_fast_tracker.encoded
+    a_fast_tracker.forget()
+    a_fast_tracker.cache.budget_bytes = a_fast_tracker.predictions.budget_bytes = 100_000
+    scarce = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
+    assert a_fast_tracker.encoded == 2 * encoded and len(a_fast_tracker.cache.overflow) > 0
+    np.testing.assert_array_equal(scarce.logits, plenty.logits)
+    result_of(a_fast_tracker, a_phantom.volume, seeds)
+    assert a_fast_tracker.encoded == 2 * encoded and len(a_fast_tracker.predictions.overflow) > 0
 
 
 def test_cancelled_work_is_not_lost(a_fast_tracker, a_phantom):

@@ -11,9 +11,9 @@ from SAM2VolumeSegLib.segment.propagate import (
     LOGIT_LIMIT,
     Guess,
     Span,
+    Walk,
     average,
     extra_prompts,
-    propagate,
     span_of,
 )
 
@@ -21,83 +21,76 @@ SIZE = 32
 HERE, ABSENT = np.ones((SIZE, SIZE), dtype=bool), np.zeros((SIZE, SIZE), dtype=bool)
 
 
-class ScriptedTracker:
-    """Sees the structure on the times in `present`; notes what was looked at."""
-
-    def __init__(self, present):
-        self.present, self.seen, self.looked_at = present, [], {}
-
-    def features(self, pictures, index, upcoming=()):
-        self.seen.append(index)
-        return index
-
-    def _answer(self, found):
-        logits = torch.full((1, 1, SIZE // 4, SIZE // 4), 3.0 if found else -1024.0)
-        memory = SliceMemory(torch.zeros(1), torch.zeros(1), torch.zeros(1))
-        return SlicePrediction(logits, torch.tensor([0.8]), torch.tensor([100.0 if found else -100.0]), memory)
-
-    def prompt(self, features, mask):
-        return self._answer(mask.any())
-
-    def track(self, features, chosen, memories, num_slices):
-        self.looked_at[features] = [slice_ for slice_, _ in chosen.spatial]
-        assert all(slice_ in memories for slice_, _ in chosen.spatial)
-        return self._answer(features in self.present)
+def answer(found):
+    logits = torch.full((1, 1, SIZE // 4, SIZE // 4), 3.0 if found else -1024.0)
+    memory = SliceMemory(torch.zeros(1), torch.zeros(1))
+    return SlicePrediction(logits, torch.tensor([0.8]), torch.tensor([100.0 if found else -100.0]), memory)
 
 
-class Pictures:
-    def index(self, time):
-        return time
+def walked(prompted, span, step=1, present=range(100), policy=None):
+    """Walk where the structure is on the times in `present`: times, guesses, and what each time looked at."""
+    memories = {time: SliceMemory(torch.zeros(1), torch.zeros(1), str(time)) for time in prompted}
+    walk = Walk(dict(memories), span, policy or MemoryPolicy(), step)
+    times, looked_at, left = [], {}, []
+    while walk.time is not None:
+        time, query = walk.time, walk.query()
+        times.append(time)
+        left.append(walk.left)
+        if query is not None:
+            assert query.index == time and query.num_slices == span.slices
+            names = {id(memory): time for time, memory in memories.items()}
+            looked_at[time] = [names[id(memory)] for _, memory in query.spatial]
+            prediction = answer(time in present)
+            memories[time] = prediction.memory
+            walk.go_on(prediction)
+        else:
+            walk.go_on(None)
+    assert left == sorted(left, reverse=True) and left[-1] >= 1 and walk.left == 0
+    return times, walk.guesses, looked_at
 
 
 def order(prompted, span, step=1, present=range(100), policy=None):
-    tracker = ScriptedTracker(present)
-    masks = dict.fromkeys(prompted, HERE)
-    steps = list(propagate(tracker, Pictures(), masks, span, policy or MemoryPolicy(), step))
-    left = [left for _, _, left in steps]
-    assert left == sorted(left, reverse=True) and left[-1] == 0, "the user is told that slices are left, or too few"
-    return [time for time, _, _ in steps], tracker
+    return walked(prompted, span, step, present, policy)[0]
 
 
 @pytest.mark.parametrize(("step", "expected"), [(1, [3, 4, 5, 6, 7]), (-1, [7, 6, 5, 4, 3])])
 def test_between_the_seeds_and_no_further(step, expected):
-    assert order((3, 7), Span(3, 7), step)[0] == expected
+    assert order((3, 7), Span(3, 7), step) == expected
 
 
 def test_an_extension_goes_on_to_the_ends_of_the_volume():
-    assert order((3, 5), Span(0, 8))[0] == [3, 4, 5, 6, 7, 8, 2, 1, 0]
-    assert order((3, 5), Span(0, 8), -1)[0] == [5, 4, 3, 2, 1, 0, 6, 7, 8]
+    assert order((3, 5), Span(0, 8)) == [3, 4, 5, 6, 7, 8, 2, 1, 0]
+    assert order((3, 5), Span(0, 8), -1) == [5, 4, 3, 2, 1, 0, 6, 7, 8]
 
 
 def test_an_extension_stops_when_the_structure_is_gone():
     """Else every bone would be looked for through the whole body, and found again elsewhere."""
-    times, tracker = order((30,), Span(0, 99), present=range(28, 36))
+    times = order((30,), Span(0, 99), present=range(28, 36))
     assert times == [30, *range(31, 36 + GONE_AFTER), 29, 28, *range(27, 27 - GONE_AFTER, -1)]
 
 
 def test_a_gap_of_one_slice_does_not_end_an_extension():
     present = set(range(20, 50)) - {35}
-    times, _ = order((30,), Span(0, 99), present=present)
+    times = order((30,), Span(0, 99), present=present)
     assert max(times) == 49 + GONE_AFTER
 
 
 def test_between_seeds_a_lost_structure_is_looked_for_again():
-    times, _ = order((2, 12), Span(2, 12), present=())
+    times = order((2, 12), Span(2, 12), present=())
     assert times == list(range(2, 13))
 
 
 def test_an_extension_never_looks_at_slices_it_has_not_reached():
     """Backwards from the first seed, the slices just passed are above."""
-    _, tracker = order((4, 6), Span(0, 9), policy=MemoryPolicy(recent=2))
-    assert tracker.looked_at[2] == [4, 3] and tracker.looked_at[1] == [4, 2, 3]
-    assert tracker.looked_at[9] == [6, 8, 7]
+    _, _, looked_at = walked((4, 6), Span(0, 9), policy=MemoryPolicy(recent=2))
+    assert looked_at[2] == [4, 3] and looked_at[1] == [4, 2, 3]
+    assert looked_at[9] == [6, 8, 7]
 
 
 def test_logits_of_an_absent_structure_are_clamped():
     """SAM2 says -1024: averaged as it is, one axis would outvote the two others."""
-    steps = propagate(ScriptedTracker({2}), Pictures(), {1: HERE, 4: HERE}, Span(1, 4), MemoryPolicy(), 1)
-    guesses = {time: guess for time, guess, _ in steps}
-    assert guesses[1] is None and guesses[4] is None
+    _, guesses, _ = walked((1, 4), Span(1, 4), present={2})
+    assert list(guesses) == [2, 3]
     assert (guesses[2].logits == 3).all() and guesses[2].confidence == pytest.approx(0.8)
     assert (guesses[3].logits == -LOGIT_LIMIT).all() and guesses[3].confidence == 0
 

@@ -37,7 +37,7 @@ def run_out(a_fast_tracker, monkeypatch):
 @pytest.fixture
 def expected(a_fast_tracker, a_phantom):
     mask = mask_of(a_fast_tracker, a_phantom.volume, a_phantom.seeds("first-last", AXIAL))
-    a_fast_tracker.cache.clear()
+    a_fast_tracker.forget()
     return mask
 
 
@@ -115,7 +115,7 @@ def test_a_batch_gives_what_single_slices_give(a_tracker):
     assert a_tracker.encoded == 4 and sorted(pictures.asked) == [3, 4, 5, 6]
     together = [a_tracker.features(pictures, index) for index in (3, 4, 5, 6)]
     assert a_tracker.encoded == 4
-    a_tracker.cache.clear()
+    a_tracker.forget()
     a_tracker.plan = replace(a_tracker.plan, batch_size=1)
     for index, batched in zip((3, 4, 5, 6), together, strict=True):
         single = a_tracker.features(pictures, index, [9])
@@ -213,7 +213,7 @@ def test_the_network_computes_without_gradients_and_in_its_own_precision(a_fast_
     """An autocast that another extension left switched on must not change results."""
     seeds = a_phantom.seeds("first-last", AXIAL)
     plain = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"].logits
-    a_fast_tracker.cache.clear()
+    a_fast_tracker.forget()
     with torch.autocast("cpu", torch.bfloat16):
         inside = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"].logits
         assert torch.is_autocast_enabled("cpu")

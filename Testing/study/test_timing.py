@@ -16,7 +16,7 @@ def seeds(a_phantom):
 def test_measuring_changes_nothing(a_fast_tracker, a_phantom, seeds):
     """A hook's return value replaces the output of its module."""
     plain = result_of(a_fast_tracker, a_phantom.volume, seeds, STOCK_SAM2).segments["middle"]
-    a_fast_tracker.cache.clear()
+    a_fast_tracker.forget()
     with ComponentTimes(a_fast_tracker):
         timed = result_of(a_fast_tracker, a_phantom.volume, seeds, STOCK_SAM2).segments["middle"]
     assert np.array_equal(plain.logits, timed.logits)
@@ -44,6 +44,7 @@ def test_every_tracked_slice_is_timed_and_no_prompted_one(a_fast_tracker, a_phan
 def test_what_was_encoded_before_takes_no_time(a_fast_tracker, a_phantom, seeds):
     """Embeddings are shared: the second configuration of a structure encodes nothing."""
     result_of(a_fast_tracker, a_phantom.volume, seeds, STOCK_SAM2)
+    a_fast_tracker.predictions.clear()
     with ComponentTimes(a_fast_tracker) as times:
         result_of(a_fast_tracker, a_phantom.volume, seeds, STOCK_SAM2)
     assert times.seconds[ENCODE] == 0 < times.seconds[DECODER]

@@ -1,8 +1,8 @@
-"""The embedding cache: a byte budget, and the least recently used slice goes first."""
+"""The cache of embeddings and predictions: a byte budget, and the least recently used slice goes first."""
 
 import torch
 
-from SAM2VolumeSegLib.model.embeddings import EmbeddingCache
+from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 CPU = torch.device("cpu")
 
@@ -13,7 +13,7 @@ def features(value=0.0):
 
 
 def a_cache(entries):
-    cache = EmbeddingCache(400 * entries, CPU)
+    cache = TensorCache(400 * entries, CPU)
     for number in range(entries):
         cache.put(number, features(number))
     return cache
@@ -36,7 +36,7 @@ def test_the_budget_holds_for_entries_of_any_size():
 
 def test_the_newest_slice_stays_although_it_exceeds_the_budget():
     """Else a run with a tiny budget would not get the slice it has just encoded."""
-    cache = EmbeddingCache(10, CPU)
+    cache = TensorCache(10, CPU)
     for number in range(2):
         cache.put(number, features(number))
         assert cache.get(number)[1].mean() == number

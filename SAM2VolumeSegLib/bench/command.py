@@ -1,0 +1,145 @@
+"""The command `sam2-volume-seg bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.bench.cases import PROFILES, case, tubes
+from SAM2VolumeSegLib.errors import InputError
+
+MODELS = ("demo", "tiny", "small")
+
+
+def add_parser(commands) -> None:
+    """Add the command to the subparsers of the command line."""
+    parser = commands.add_parser(
+        "bench",
+        help="measure time and memory beside the sam2 package's own video predictor",
+        description="Both engines take turns on the same slices, seeds, weights, input size, threads and device. tiny "
+        "and small get random weights, so they say something about time only.",
+    )
+    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=PROFILES, metavar="PROFILE",
+                        help=f"which cases: {', '.join(PROFILES)} (all)")  # fmt: skip
+    parser.add_argument(
+        "--model", choices=MODELS, default="demo", help="demo, or tiny or small at random weights (demo)"
+    )
+    parser.add_argument("--image-size", type=int, help="pixels the model sees, a multiple of 32")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    parser.add_argument("--threads", type=int, help="threads on a CPU (PyTorch's choice)")
+    parser.add_argument("--repeats", type=int, default=3, help="counted runs of each engine and case (3)")
+    parser.add_argument(
+        "--curves", action="store_true", help="also time and memory against slices, segments, sizes ..."
+    )
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--pictures", type=Path, help="draw the figures into this folder")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print, and write what is asked for. Raises InputError for a value that cannot be used."""
+    if options.repeats < 1 or (options.threads is not None and options.threads < 1):
+        raise InputError("The numbers of repeats and threads must be 1 or more.")
+    for path in (options.json and options.json.parent, options.pictures):
+        if path is not None:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(
+                    f'The folder "{path}" cannot be made ({error.strerror}): choose another one.'
+                ) from error
+
+    import torch
+
+    from SAM2VolumeSegLib.bench.curves import curves
+    from SAM2VolumeSegLib.bench.engines import Networks
+    from SAM2VolumeSegLib.bench.measure import measure
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    networks = Networks.load(options.model, options.device, options.image_size)
+    machine = _machine(networks)
+    print("\n".join(f"{name}: {value}" for name, value in machine.items()))
+    rows, drawn = {}, []
+    for profile in options.profiles:
+        key = ("profile", profile)
+        rows[profile] = measure(networks, case(profile), options.repeats, memory=profile == "long-volume", key=key)
+        _print_row(rows[profile])
+        if profile == "ten-segments":
+            rows["one-segment"] = measure(networks, tubes(1), options.repeats)
+            _print_row(rows["one-segment"])
+            _print_growth(rows[profile], rows["one-segment"])
+    if options.curves:
+        for curve in curves(networks, options.repeats, memory=True):
+            drawn.append(curve)
+            _print_curve(curve)
+    if options.json:
+        found = {"machine": machine, "profiles": {name: row.to_dict() for name, row in rows.items()}}
+        found["curves"] = [
+            {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
+            for curve in drawn
+        ]
+        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        print(f"Written: {options.json}")
+    if options.pictures:
+        from SAM2VolumeSegLib.bench.pictures import draw
+
+        for path in draw(options.pictures, machine, rows, drawn):
+            print(f"Written: {path}")
+
+
+def _machine(networks) -> dict[str, str]:
+    import torch
+
+    plan = networks.tracker.plan
+    device = torch.cuda.get_device_name(plan.device) if plan.device.type == "cuda" else platform.machine()
+    weights = "its own weights" if networks.real else "RANDOM WEIGHTS: time only, no quality"
+    return {
+        "model": f"{networks.name} at {plan.image_size} pixels, {weights}",
+        "device": f"{plan.device} ({device}, {os.cpu_count()} cores), {torch.get_num_threads()} threads, {plan.dtype}",
+        "versions": f"SAM2VolumeSeg {__version__}, torch {version('torch')}, sam2 {version('sam2')}",
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _print_row(row) -> None:
+    print(f"\n{row.title}")
+    print(f"  {'':18}{'ours':>10}{'stock':>10}")
+    for name, values in (("median seconds", {e: median(s) for e, s in row.seconds.items()}), *_by_part(row)):
+        print(f"  {name:18}{values.get('ours', 0):10.2f}{values.get('stock', 0):10.2f}")
+    if row.memory_mb["ours"] is not None:
+        print(f"  {'peak MB':18}{row.memory_mb['ours']:10.0f}{row.memory_mb['stock']:10.0f}")
+    if row.agreement is not None:
+        print(
+            f"  {'Dice':18}{row.dice['ours']:10.3f}{row.dice['stock']:10.3f}   of the two results {row.agreement:.3f}"
+        )
+    print(f"  ours is {row.ratio:.2f} times as fast")
+    if row.equal is not None:
+        print(f"  equal to our run from nothing: {'yes' if row.equal else 'NO'}")
+
+
+def _by_part(row):
+    parts = dict.fromkeys([*row.parts["ours"], *row.parts["stock"]])
+    return [(f"  {part}", {engine: own.get(part, 0.0) for engine, own in row.parts.items()}) for part in parts]
+
+
+def _print_growth(ten, one) -> None:
+    growth = {engine: median(ten.seconds[engine]) / median(one.seconds[engine]) for engine in ten.seconds}
+    print(f"  ten segments take {growth['ours']:.2f} times as long as one; stock {growth['stock']:.2f} times")
+
+
+def _print_curve(curve) -> None:
+    print(f"\n{curve.name}: seconds of ours and stock (peak MB)")
+    for value, row in zip(curve.values, curve.rows, strict=True):
+        seconds = " ".join(f"{median(row.seconds[engine]):9.2f}" for engine in ("ours", "stock"))
+        memory = (
+            "" if row.memory_mb["ours"] is None else f"  ({row.memory_mb['ours']:.0f}, {row.memory_mb['stock']:.0f})"
+        )
+        print(f"  {value:7}{seconds}{memory}")

@@ -1,0 +1,69 @@
+"""Many segments along one axis, together: slices are encoded once, and predicted in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from SAM2VolumeSegLib.model.sam2_volume import SlicePrediction, SliceQuery
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.segment.axis_job import AxisJob
+from SAM2VolumeSegLib.segment.pictures import PlanePictures
+from SAM2VolumeSegLib.segment.propagate import Walk
+
+
+@dataclass(frozen=True)
+class Step:
+    """A slice that is done. known: it was predicted in an earlier run, or is prompted, so it took no time."""
+
+    job: AxisJob
+    index: int
+    known: bool
+
+
+def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[AxisJob]) -> Iterator[Step]:
+    """Propagate jobs that share pictures, through all passes; yields after each slice of each.
+
+    The walk that is furthest behind goes on, forward walks before backward ones, and takes along others that look at as
+    many memories, whatever slice they are on. So segments that share slices share the features that lie ready.
+    """
+    while any(job.passes_left for job in jobs):
+        walks = [_Waiting(job, walk) for job in jobs for walk in job.start_pass()]
+        for waiting in walks:
+            yield from waiting.advance(tracker, pictures)
+        while walks := sorted((w for w in walks if w.query is not None), key=_Waiting.order):
+            batch = [w for w in walks if w.query.shape == walks[0].query.shape][: tracker.plan.batch_size]
+            upcoming = batch[0].walk.upcoming(tracker.plan.batch_size)
+            answers = tracker.track(pictures, [w.query for w in batch], upcoming)
+            for waiting, prediction in zip(batch, answers, strict=True):
+                yield waiting.take(prediction, pictures)
+                yield from waiting.advance(tracker, pictures)
+        for job in jobs:
+            job.end_pass()
+
+
+class _Waiting:
+    """A walk and the query that it waits for; None when it has arrived."""
+
+    def __init__(self, job: AxisJob, walk: Walk):
+        self.job, self.walk = job, walk
+        self.query: SliceQuery | None = None
+
+    def order(self) -> tuple[int, int]:
+        return -self.walk.step, self.walk.time * self.walk.step
+
+    def advance(self, tracker: SliceTracker, pictures: PlanePictures) -> Iterator[Step]:
+        """Go on over what is prompted or known already, up to the next slice that has to be computed."""
+        self.query = None
+        while self.walk.time is not None:
+            query = self.walk.query()
+            prediction = None if query is None else tracker.recall(pictures, query)
+            if query is not None and prediction is None:
+                self.query = query
+                return
+            yield self.take(prediction, pictures, known=True)
+
+    def take(self, prediction: SlicePrediction | None, pictures: PlanePictures, known: bool = False) -> Step:
+        index = pictures.index(self.walk.time)
+        self.walk.go_on(prediction)
+        return Step(self.job, index, known)

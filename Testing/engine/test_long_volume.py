@@ -1,0 +1,51 @@
+"""A CT of 1,500 slices must not take more memory than one of 300, beyond its own voxels and masks."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+
+from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
+
+SIZE, BUDGET = 64, 2_000_000
+EMBEDDING_MB = 0.033  # of one slice at SIZE
+
+
+def run(slices):
+    """In a process of its own: peak MB above the start, slices encoded, bytes in memory and slots on disk."""
+    tracker = SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE)
+    tracker.cache.budget_bytes = tracker.predictions.budget_bytes = BUDGET
+    voxels = np.full((slices, 12, 12), -100, dtype=np.int16)
+    voxels[:, 4:8, 4:8] = 600
+    volume = Volume(voxels, np.eye(4), "rod")
+    mask = volume.view(Plane.AXIAL).slice(voxels > 0, 0)
+    seeds = {"rod": [SeedSlice(Plane.AXIAL, index, mask) for index in (0, slices // 2, slices - 1)]}
+    settings = Settings(roi=Box.whole(volume), direction="forward")
+    Segmenter(tracker).segment(volume, {"rod": seeds["rod"][:1]}, Settings(roi=Box((0, 0, 0), (40, 12, 12))))
+    tracker.forget()
+    tracker.encoded = 0
+    reset_peak_memory()
+    before = peak_memory_mb()
+    result = Segmenter(tracker).segment(volume, seeds, settings)
+    assert result.segments["rod"].mask.any(axis=(1, 2)).sum() > 2
+    return (
+        peak_memory_mb() - before,
+        tracker.encoded,
+        max(tracker.cache.bytes, tracker.predictions.bytes),
+        len(tracker.cache.overflow),
+    )
+
+
+def test_memory_stays_flat_from_300_to_1500_slices():
+    found = []
+    for slices in (300, 1500):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            found.append(pool.submit(run, slices).result())
+    short, long = found
+    assert long[1] == 1500 and long[2] <= BUDGET and long[3] >= 1400
+    assert long[0] - short[0] < 0.4 * 1200 * EMBEDDING_MB, (short, long)
