@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ def _bar(unit: str) -> Iterator[Callable[[Shown], None]]:
             bar.set_description_str(shown.doing, refresh=False)
             bar.set_postfix_str(shown.rest, refresh=False)
             bar.update(shown.done - bar.n)
+            if shown.done == shown.total:
+                bar.refresh()  # a run that is quicker than tqdm's interval would show nothing but its beginning
 
         yield update
 
@@ -70,7 +73,7 @@ def _log(unit: str) -> Iterator[Callable[[Shown], None]]:
         if shown.done < following:
             return
         # A line for every hundredth of the whole and one at the end, none while nothing moves.
-        following = min(shown.done + max(1, shown.total // LINES), max(shown.total, shown.done + 1))
+        following = min(shown.done + max(1, math.ceil(shown.total / LINES)), max(shown.total, shown.done + 1))
         parts = (f"{shown.done} of {shown.total} {unit}", shown.rest, shown.doing)
         print("; ".join(part for part in parts if part), flush=True)
 

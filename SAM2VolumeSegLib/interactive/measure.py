@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SAM2VolumeSegLib.interactive.estimate import Speed
-from SAM2VolumeSegLib.model.policy import PROMPT_ROW, Memories
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW
 from SAM2VolumeSegLib.segment.pictures import PlanePictures
 
 if TYPE_CHECKING:
@@ -26,14 +26,16 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
     The first of each is not counted: there kernels are chosen and memory is taken. What is encoded stays in the
     tracker's cache, so a run on the same pictures does not do it again. Closing the generator ends the measurement.
     """
+    from SAM2VolumeSegLib.model.sam2_volume import SliceQuery  # brings torch, which is not there before Set up
+
     indices = list(indices)  # two at least: a volume has no fewer slices
     fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
     if len(fresh) < REPEATS + 1:
         pictures, fresh = _Unknown(pictures), indices
     first, fresh = fresh[0], fresh[1:]
-    features = tracker.features(pictures, first)
+    tracker.features(pictures, first)
     yield
-    memory = tracker.prompt(features, _disc(tracker.plan.image_size)).memory
+    memory = tracker.prompt(pictures, first, _disc(tracker.plan.image_size)).memory
     yield
     encode = []
     for position in range(REPEATS):
@@ -47,10 +49,10 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
         yield
     found = {}
     for count in (1, MANY):
-        chosen = Memories(tuple((0, PROMPT_ROW) for _ in range(count)), ((0, 1),))
+        query = SliceQuery(first, count * ((PROMPT_ROW, memory),), ((1, memory),), NUM_SLICES)
         each = []
         for _ in range(REPEATS):
-            each.append(_seconds(lambda chosen=chosen: tracker.track(features, chosen, {0: memory}, NUM_SLICES).iou))
+            each.append(_seconds(lambda query=query: tracker.track(pictures, [query])[0].iou))
             yield
         found[count] = min(each)
     more = max(0.0, found[MANY] - found[1]) / (MANY - 1)

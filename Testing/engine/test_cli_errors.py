@@ -171,7 +171,14 @@ INTERRUPTIBLE = (
 @pytest.mark.parametrize("name", ["out.seg.nrrd", "out.nii.gz"])
 def test_ctrl_c_leaves_no_partial_file(sample_ct_folder, tmp_path, name):
     """In the middle of a run; an older result of the same name stays as it was."""
-    ct, seeds = (sample_ct_folder / f"sub-ct_{rest}.nii.gz" for rest in ("label-22_ct", "seg-vert_label-22_msk"))
+    ct, labels = (sample_ct_folder / f"sub-ct_{rest}.nii.gz" for rest in ("label-22_ct", "seg-vert_label-22_msk"))
+    image = sitk.ReadImage(str(labels))
+    painted = sitk.GetArrayFromImage(image)
+    painted[:, np.arange(painted.shape[1]) % 12 > 0] = 0  # every twelfth axial slice is left
+    sparse = sitk.GetImageFromArray(painted)
+    sparse.CopyInformation(image)
+    seeds = tmp_path.with_suffix(".nii.gz")
+    sitk.WriteImage(sparse, str(seeds))
     (tmp_path / name).write_text("an older result")
     command = [sys.executable, "-c", INTERRUPTIBLE, "segment", ct, seeds, "-o", tmp_path / name, *FAST[:-6]]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
