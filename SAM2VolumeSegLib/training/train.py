@@ -83,12 +83,10 @@ class Training:
         """Go on from a saved state; raises ValueError when it belongs to another seed."""
         state = torch.load(path, weights_only=True, map_location=self.device)
         if state["seed"] != self.seed:
-            raise ValueError(
-                f"The state in {path} has the seed {state['seed']}, not {self.seed}: choose another --out."
-            )
+            raise ValueError(f"The state in {path} has the seed {state['seed']}, not {self.seed}.")
         self.step, self.mean = state["step"], state["mean"]
         self.model.load_state_dict(state["model"])
-        self._new_optimizer()
+        self._resize(state["pixels"])  # now, or the first step would, and forget the optimizer
         self.optimizer.load_state_dict(state["optimizer"])
 
     def learn(self, batch) -> tuple[float, float]:
