@@ -108,6 +108,18 @@ def test_a_long_way_reaches_the_slices_that_are_learned_from_without_a_gradient(
     assert model.memory_encoder.out_proj.weight.grad.abs().sum() > 0  # by way of the prompts
 
 
+def test_a_lead_costs_no_part_its_gradient():
+    """Autocast keeps the weights it has converted: those converted without a gradient must not be used again."""
+    torch.manual_seed(0)
+    model = new_model(SIZE).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2), lead=2)
+        loss, _ = clip.unrolled()
+    loss.backward()
+    for part in (model.image_encoder.trunk.blocks[0].mlp.layers[0], model.memory_attention.layers[0].linear1):
+        assert part.weight.grad is not None and part.weight.grad.abs().sum() > 0
+
+
 def test_patterns_have_one_to_nine_prompts_and_a_lead_only_when_unrolled():
     rng = np.random.default_rng(0)
     patterns = [draw_pattern(rng, unrolled=True) for _ in range(400)]
