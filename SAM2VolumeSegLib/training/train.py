@@ -81,10 +81,11 @@ class Training:
 
     def load(self, path: Path) -> None:
         """Go on from a saved state; raises ValueError when it belongs to another seed."""
-        state = torch.load(path, weights_only=True, map_location=self.device)
+        state = torch.load(path, weights_only=True, map_location="cpu")
         if state["seed"] != self.seed:
             raise ValueError(f"The state in {path} has the seed {state['seed']}, not {self.seed}.")
-        self.step, self.mean = state["step"], state["mean"]
+        self.step = state["step"]
+        self.mean = {name: value.to(self.device) for name, value in state["mean"].items()}
         self.model.load_state_dict(state["model"])
         self._resize(state["pixels"])  # now, or the first step would, and forget the optimizer
         self.optimizer.load_state_dict(state["optimizer"])
