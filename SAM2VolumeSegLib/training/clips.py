@@ -12,7 +12,8 @@ from .volumes import SyntheticVolume
 STEPS = (1, 1, 2, 3, 4)
 THICKNESS = (1, 1, 1, 2, 3)
 TINY = 0.35  # how often the object's first or last slice, whose mask is tiny, is among the prompts
-PASSING = 0.25  # how much longer than the object a run may be, which then learns that the object is gone
+ENDING = 0.4  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
+PASSING = 0.6  # share of the run that may lie beyond the end
 
 
 def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, prompts_after: int, size: int):
@@ -72,6 +73,8 @@ def _choose(rng, count, first, last, before, run, after):
         highest = min(highest, last + 1 - after - run + 1)
     if highest < lowest or highest + run > count:
         return None
+    if not after and rng.random() < ENDING:
+        lowest = max(lowest, min(last + 2 - run, highest))
     start = int(rng.integers(lowest, highest + 1))
     past = np.arange(max(first - 1, 0), start)
     ahead = np.arange(start + run, min(last + 2, count))
