@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-WARM_STEPS = 30
+WARM_STEPS = 100
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Stage:
 STAGES = (
     Stage(2500, 128, False, 1e-3),
     Stage(1200, 160, True, 5e-4, final=0.5),
-    Stage(300, 160, True, 2e-4),
+    Stage(3000, 160, True, 2e-4),
 )
 
 
