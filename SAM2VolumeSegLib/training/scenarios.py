@@ -1,4 +1,4 @@
-"""The ways of prompting that the model is judged by, and Dice where nothing was painted."""
+"""The ways of prompting that the model is judged by, what it is compared with, and Dice where nothing was painted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from SAM2VolumeSegLib.volume import Plane, Volume
 
 @dataclass(frozen=True)
 class Scenario:
-    """Simulated prompts (strategy of `simulate_seeds`) on some planes, and the settings of the run."""
+    """Simulated prompts (strategy of `simulate_seeds`) on some planes, and the settings of the run.
+
+    within: only slices that show the structure count, so that a run that does not see its end is forgiven.
+    """
 
     title: str
     strategy: str
     planes: tuple[Plane, ...]
     settings: Settings = RECOMMENDED
+    within: bool = False
 
     def seeds(self, reference: np.ndarray, volume: Volume) -> list[SeedSlice]:
         """Prompts cut from the reference mask [k, j, i]."""
@@ -35,10 +39,22 @@ class Scenario:
         result = Segmenter(tracker).segment(volume, seeds, self.settings)
         return result.segments["structure"].mask
 
+    def dice(self, mask: np.ndarray, reference: np.ndarray, volume: Volume) -> float:
+        """Dice of two masks [k, j, i] over the voxels that lie on no prompted slice."""
+        counted = np.ones(reference.shape, dtype=bool)
+        if self.within:
+            (view,) = (volume.view(plane) for plane in self.planes)
+            for index in np.flatnonzero(~reference.any(axis=tuple({0, 1, 2} - {view.axis}))):
+                view.slice(counted, int(index))[...] = False
+        for seed in self.seeds(reference, volume):
+            volume.view(seed.plane).slice(counted, seed.index)[...] = False
+        return dice(mask[counted], reference[counted])
+
 
 _AXIAL = (Plane.AXIAL,)
 SCENARIOS = (
     Scenario("middle, axial", "middle", _AXIAL),
+    Scenario("middle, axial, to its ends", "middle", _AXIAL, within=True),
     Scenario("first-middle-last, axial", "first-middle-last", _AXIAL),
     Scenario("uniform-7, axial", "uniform-7", _AXIAL),
     Scenario("first-middle-last, three axes", "first-middle-last", tuple(Plane)),
@@ -47,20 +63,9 @@ SCENARIOS = (
 
 def quicker(scenario: Scenario) -> Scenario:
     """The same with one direction where both are not needed: half of the time."""
-    return scenario if scenario.strategy == "middle" else replace(scenario, settings=forward(scenario.settings))
-
-
-def forward(settings: Settings) -> Settings:
-    """The same settings in one direction."""
-    return replace(settings, direction="forward")
-
-
-def unprompted_dice(mask: np.ndarray, reference: np.ndarray, seeds: Sequence[SeedSlice], volume: Volume) -> float:
-    """Dice of two masks [k, j, i] over the voxels that lie on no prompted slice."""
-    counted = np.ones(reference.shape, dtype=bool)
-    for seed in seeds:
-        volume.view(seed.plane).slice(counted, seed.index)[...] = False
-    return dice(mask[counted], reference[counted])
+    if scenario.strategy == "middle":
+        return scenario
+    return replace(scenario, settings=replace(scenario.settings, direction="forward"))
 
 
 def interpolated(seeds: Sequence[SeedSlice], volume: Volume) -> np.ndarray:

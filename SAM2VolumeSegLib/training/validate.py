@@ -18,7 +18,7 @@ import torch
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.training.ct import make_ct
-from SAM2VolumeSegLib.training.scenarios import SCENARIOS, copied, interpolated, quicker, unprompted_dice
+from SAM2VolumeSegLib.training.scenarios import SCENARIOS, copied, interpolated, quicker
 from SAM2VolumeSegLib.training.train import CONFIG
 from SAM2VolumeSegLib.volume import Volume
 
@@ -71,8 +71,7 @@ def validate(tracker: SliceTracker, cases) -> np.ndarray:
     for column, case in enumerate(cases):
         for row, scenario in enumerate(map(quicker, SCENARIOS)):
             mask = scenario.segment(tracker, case.volume, case.reference)
-            seeds = scenario.seeds(case.reference, case.volume)
-            scores[row, column] = unprompted_dice(mask, case.reference, seeds, case.volume)
+            scores[row, column] = scenario.dice(mask, case.reference, case.volume)
         tracker.cache.clear()
     return scores
 
@@ -87,7 +86,7 @@ def baselines(cases) -> dict[str, np.ndarray]:
             seeds = scenario.seeds(case.reference, case.volume)
             for name, make in names.items():
                 mask = make(seeds, case)
-                scores[name][row, column] = unprompted_dice(mask, case.reference, seeds, case.volume)
+                scores[name][row, column] = scenario.dice(mask, case.reference, case.volume)
     return scores
 
 

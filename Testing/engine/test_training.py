@@ -6,13 +6,12 @@ import torch
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.training import batches, train, validate
 from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
 from SAM2VolumeSegLib.training.clips import draw_clip
 from SAM2VolumeSegLib.training.ct import SHARES, make_ct
-from SAM2VolumeSegLib.training.scenarios import copied, permute_embeddings, unprompted_dice, zero_pointers
+from SAM2VolumeSegLib.training.scenarios import Scenario, copied, permute_embeddings, zero_pointers
 from SAM2VolumeSegLib.training.schedule import Stage, at_step, total_steps
 from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_checkpoint
 from SAM2VolumeSegLib.training.volumes import KINDS, make_volume
@@ -187,15 +186,27 @@ def test_validation_cases_are_whole_structures_and_always_the_same():
 
 
 def test_dice_counts_no_prompted_slice():
-    reference = np.zeros((6, 6, 6), dtype=bool)
-    reference[1:5, 2:4, 2:4] = True
-    volume = Volume(np.zeros((6, 6, 6), dtype=np.int16), np.eye(4))
-    seeds = [SeedSlice(Plane.AXIAL, 2, reference[2])]
-    only_the_prompt = np.zeros_like(reference)
-    only_the_prompt[2] = reference[2]
-    assert unprompted_dice(only_the_prompt, reference, seeds, volume) == 0
-    assert unprompted_dice(copied(seeds, volume, reference), reference, seeds, volume) == 1
-    assert not copied(seeds, volume, reference)[5].any()
+    reference = np.zeros((7, 6, 6), dtype=bool)
+    reference[1:6, 2:4, 2:4] = True
+    volume = Volume(np.zeros(reference.shape, dtype=np.int16), np.eye(4))
+    middle, within = (Scenario("", "middle", (Plane.AXIAL,), within=within) for within in (False, True))
+    seeds = middle.seeds(reference, volume)
+    assert [seed.index for seed in seeds] == [3]
+    only_the_prompt, too_long = np.zeros_like(reference), reference.copy()
+    only_the_prompt[3] = reference[3]
+    too_long[6] = reference[3]
+    assert middle.dice(only_the_prompt, reference, volume) == 0
+    assert middle.dice(too_long, reference, volume) < 1 == within.dice(too_long, reference, volume)
+    copies = copied(seeds, volume, reference)
+    assert middle.dice(copies, reference, volume) == 1 and not copies[6].any()
+
+
+def test_many_runs_pass_the_end_and_learn_that_the_object_is_gone():
+    rng = np.random.default_rng(0)
+    volume = make_ct(rng, 64, "beads")
+    clips = [draw_clip(rng, volume, 1, 4, 0, 32) for _ in range(150)]
+    last = [masks[-1].any().item() for _, masks, _ in filter(None, clips)]
+    assert 0.1 < np.mean(np.logical_not(last)) < 0.7
 
 
 def test_ablations_change_what_the_memory_says(tmp_path):
@@ -203,7 +214,7 @@ def test_ablations_change_what_the_memory_says(tmp_path):
     reference = np.zeros((8, 20, 20), dtype=bool)
     reference[:, 6:14, 6:14] = True
     volume = Volume(np.where(reference, 400, 40).astype(np.int16), np.eye(4))
-    scenario = validate.quicker(validate.SCENARIOS[1])
+    scenario = validate.quicker(validate.SCENARIOS[2])
 
     def logits(change):
         tracker = validate.load(tmp_path / "some.pt", SIZE)
