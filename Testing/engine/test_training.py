@@ -128,13 +128,13 @@ def test_patterns_have_one_to_nine_prompts_and_a_lead_only_when_unrolled():
 
 
 def test_the_learning_rate_warms_up_and_falls_stage_by_stage():
-    stages = (Stage(300, 64, False, 1.0, final=0.1), Stage(100, 96, True, 0.5))
-    assert total_steps(stages) == 400
-    rates = [at_step(step, stages)[1] for step in range(400)]
-    assert rates[0] < 0.1 and max(rates[:300]) > 0.95 and rates[299] == pytest.approx(0.1, abs=0.01)
-    assert at_step(300, stages)[0].pixels == 96 and max(rates[300:]) <= 0.5
+    stages = (Stage(900, 64, False, 1.0, final=0.1), Stage(100, 96, True, 0.5))
+    assert total_steps(stages) == 1000
+    rates = [at_step(step, stages)[1] for step in range(1000)]
+    assert rates[0] < 0.1 and max(rates[:900]) > 0.95 and rates[899] == pytest.approx(0.1, abs=0.01)
+    assert at_step(900, stages)[0].pixels == 96 and max(rates[900:]) <= 0.5
     with pytest.raises(ValueError, match="beyond"):
-        at_step(400, stages)
+        at_step(1000, stages)
 
 
 @pytest.fixture
