@@ -17,28 +17,44 @@ def roughen(rng, masks: torch.Tensor) -> torch.Tensor:
     soft = masks.float()
     coarse = F.avg_pool2d(soft, 4)
     blurred = F.interpolate(coarse, scale_factor=4, mode="bilinear", align_corners=False)
-    noise = torch.randn(len(masks), 1, 6, 6) * float(rng.choice((0.0, 0.3, 0.8, 1.5)))
+    noise = torch.randn(len(masks), 1, 6, 6, device=masks.device) * float(rng.choice((0.0, 0.3, 0.8, 1.5)))
     noise = F.interpolate(noise, size=masks.shape[-2:], mode="bicubic", align_corners=False)
     return ((blurred - 0.5) * 12 + noise * 3).clamp(-10, 10)
 
 
 class ClipRun:
-    """One batch of clips [B, T, S, S] under one memory layout; T = prompts before + run + prompts after."""
+    """One batch of clips [B, T, S, S] under one memory layout; T = prompts before + run + prompts after.
 
-    def __init__(self, model, rng, before, after, pictures, masks, slices):
+    The first `lead` slices of the run are tracked without being learned from: so errors of a long way reach the slices
+    that are, at a third of the cost.
+    """
+
+    def __init__(self, model, rng, before, after, pictures, masks, slices, lead=0):
         self.model, self.rng = model, rng
         self.batch, self.length = pictures.shape[:2]
         self.before, self.after = before, after
         self.run = range(before, self.length - after)
+        self.learned = self.run[lead:]
         self.prompted = [*range(before), *range(self.length - after, self.length)]
         self.masks, self.slices = masks, slices
-        self.features = [f.unflatten(0, (self.batch, self.length)) for f in model.encode(pictures.flatten(0, 1))]
+        with torch.no_grad():
+            self.features = self._encode(pictures, self.run[:lead])
+        self.features |= self._encode(pictures, [*self.prompted, *self.learned])
         # SAM2's own layout with 1 to 6 recent slices, or the paper's IS
-        self.rows = [(0,), (0, 5), (0, 1), (0, 1, 2), tuple(range(6))][rng.choice(5, p=(0.1, 0.35, 0.1, 0.15, 0.3))]
+        self.rows = [(0,), (0, 5), (0, 1), (0, 1, 2), tuple(range(6))][rng.choice(5, p=(0.1, 0.4, 0.05, 0.15, 0.3))]
+        # Pointers are dated in shares of the stack where that is short.
+        self.num_slices = int(rng.choice((64, 12), p=(0.75, 0.25)))
+
+    def _encode(self, pictures, times):
+        """Features by time, each a list of levels [B, ...]."""
+        if not times:
+            return {}
+        levels = self.model.encode(pictures[:, list(times)].transpose(0, 1).flatten(0, 1))
+        return dict(zip(times, zip(*(level.chunk(len(times)) for level in levels), strict=True), strict=True))
 
     def of(self, times):
         """Features of the given times, [len(times) * B, ...], time first."""
-        return [f[:, times].transpose(0, 1).flatten(0, 1) for f in self.features]
+        return [torch.cat(level) for level in zip(*(self.features[time] for time in times), strict=True)]
 
     def prompt_memories(self, times, logits=None):
         """Memories of slices whose masks are given; logits [B, T, S, S] replace the true masks."""
@@ -61,7 +77,7 @@ class ClipRun:
         past = [t for t in self.prompted if t < time] + passed[:POINTERS]
         pointers = [(self._ago(time, t), memories[t].pointer) for t in past]
         features = self.of([time])
-        return decode(self.model, features, self.model.attend(features[-1], spatial, pointers, num_slices=64))
+        return decode(self.model, features, self.model.attend(features[-1], spatial, pointers, self.num_slices))
 
     def _ago(self, now, then):
         if then >= self.before:
@@ -97,15 +113,21 @@ class ClipRun:
         memories = self.prompt_memories(self.prompted)
         outputs = []
         for time in self.run:
-            masks, ious, pointers, score = self.predict(time, memories)
-            outputs.append((masks, ious, score))
-            rows, best = torch.arange(self.batch), ious.argmax(dim=1)
-            appears = (score > 0).float()
-            pointer = appears * pointers[rows, best] + (1 - appears) * self.model.no_obj_ptr
-            logits = torch.where(score[..., None, None] > 0, masks[rows, best][:, None], torch.tensor(-1024.0))
-            memories[time] = self.model.remember(self.of([time])[-1], logits, score, pointer, prompted=False)
+            with torch.set_grad_enabled(time in self.learned):
+                masks, ious, score, memories[time] = self._track(time, memories)
+            if time in self.learned:
+                outputs.append((masks, ious, score))
         masks, ious, score = (torch.cat(parts) for parts in zip(*outputs, strict=True))
-        return losses(masks, ious, score, self.truth(list(self.run)))
+        return losses(masks, ious, score, self.truth(list(self.learned)))
+
+    def _track(self, time, memories):
+        """Prediction and memory of one slice."""
+        masks, ious, pointers, score = self.predict(time, memories)
+        rows, best = torch.arange(self.batch), ious.argmax(dim=1)
+        appears = (score > 0).float()
+        pointer = appears * pointers[rows, best] + (1 - appears) * self.model.no_obj_ptr
+        logits = torch.where(score[..., None, None] > 0, masks[rows, best][:, None], torch.tensor(-1024.0))
+        return masks, ious, score, self.model.remember(self.of([time])[-1], logits, score, pointer, prompted=False)
 
 
 def _split(memory: SliceMemory, parts: int):

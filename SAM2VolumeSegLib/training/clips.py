@@ -9,6 +9,12 @@ from scipy import ndimage
 
 from .volumes import SyntheticVolume
 
+STEPS = (1, 1, 2, 3, 4)
+THICKNESS = (1, 1, 1, 2, 3)
+TINY = 0.35  # how often the object's first or last slice, whose mask is tiny, is among the prompts
+ENDING = 0.4  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
+PASSING = 0.6  # share of the run that may lie beyond the end
+
 
 def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, prompts_after: int, size: int):
     """Cut slices of one object along one axis.
@@ -16,78 +22,120 @@ def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, promp
     The clip is `prompts_before` slices, then `run` consecutive slices, then `prompts_after` slices, in the order of
     propagation. The run may pass the object's end; prompts lie on the object (rarely just beside it).
 
-    Returns pictures [T, size, size] in 0..1, masks [T, size, size] bool, slice numbers [T] ascending.
+    Returns pictures [T, size, size] in 0..1, masks [T, size, size] bool, slice numbers [T] ascending; None when the
+    object that was drawn is too short.
     """
     boxes = [(label, box) for label, box in enumerate(ndimage.find_objects(volume.labels), 1) if box]
     # Slivers at the volume's edge teach little: larger objects are drawn more often.
     sizes = np.array([np.prod([side.stop - side.start for side in box]) for _, box in boxes]) ** 0.5
-    label, box = boxes[rng.choice(len(boxes), p=sizes / sizes.sum())]
-    axis = int(rng.integers(3))
-    voxels, labels = np.moveaxis(volume.voxels, axis, 0), np.moveaxis(volume.labels, axis, 0)
-    extent = box[axis]
-    first, last = extent.start, extent.stop - 1
-    if rng.random() < 0.5:  # backward propagation is forward propagation through the mirrored stack
-        voxels, labels = voxels[::-1], labels[::-1]
-        first, last = len(voxels) - 1 - last, len(voxels) - 1 - first
-    step = int(rng.choice((1, 1, 2, 3)))
-    reach = (run - 1) * step
-    if last - first < reach // 2 + 2:
+    label = boxes[rng.choice(len(boxes), p=sizes / sizes.sum())][0]
+    voxels, mask = _stack(rng, volume.voxels, volume.labels == label)
+    filled = np.flatnonzero(mask.any(axis=(1, 2)))
+    if not len(filled):
         return None
-    start = int(rng.integers(first, max(first + 1, last - reach // 2)))
-    if prompts_before and rng.random() < 0.4:  # right behind a prompt, as every propagation begins
-        before = [start - step]
-        start_of_prompts = start - step
-    else:
-        before, start_of_prompts = [], start
-    stop = start + reach
-    if stop >= len(voxels) or start_of_prompts < 0:
+    slices = _choose(rng, len(mask), filled[0], filled[-1], prompts_before, run, prompts_after)
+    if slices is None:
         return None
-    candidates = np.arange(max(first - 1, 0), start_of_prompts)
-    missing = prompts_before - len(before)
-    if missing > len(candidates):
-        return None
-    before = sorted([*rng.choice(candidates, missing, replace=False), *before]) if missing else before
-    candidates = np.arange(stop + 1, min(last + 2, len(voxels)))
-    if prompts_after > len(candidates):
-        return None
-    after = sorted(rng.choice(candidates, prompts_after, replace=False)) if prompts_after else []
-    slices = np.array([*before, *range(start, stop + 1, step), *after], dtype=int)
+    prompts = np.r_[slices[:prompts_before], slices[len(slices) - prompts_after :]]
+    # The engine crops around what was painted: with few prompts the object may leave the crop.
+    shown = mask[prompts] if rng.random() < 0.25 else mask
+    footprint = _box(shown.any(axis=0)) or _box(mask.any(axis=0))
+    pictures, masks = _zoom(rng, voxels[slices], mask[slices], footprint, size)
+    lower, upper = _window(rng)
+    return ((pictures - lower) / (upper - lower)).clamp(0, 1), masks, slices - slices[0]
 
-    footprint = [side for n, side in enumerate(box) if n != axis]
-    pictures, masks = _zoom(rng, voxels[slices], labels[slices] == label, footprint, size)
-    if rng.random() < 0.5:  # about the bone window
-        lower, upper = rng.uniform(-170, -30), rng.uniform(750, 1050)
-    else:
-        lower = rng.uniform(-900, 50)
-        upper = max(rng.uniform(500, 2000), lower + 300)
-    pictures = ((pictures - lower) / (upper - lower)).clamp(0, 1)
-    return pictures, masks, slices
+
+def _stack(rng, voxels, mask):
+    """Voxels and mask with the slices of a random axis first, and with thick voxels along a random axis."""
+    axis, thick, factor = int(rng.integers(3)), int(rng.integers(3)), int(rng.choice(THICKNESS))
+    voxels, mask = np.moveaxis(voxels, axis, 0), np.moveaxis(mask, axis, 0)
+    if rng.random() < 0.5:  # backward propagation is forward propagation through the mirrored stack
+        voxels, mask = voxels[::-1], mask[::-1]
+    if factor > 1:
+        voxels, mask = _partial_volume(voxels, thick, factor), _partial_volume(mask, thick, factor) >= 0.5
+    # Slices that a real scan has without the ones between: thin slices, far apart.
+    step = int(rng.choice(STEPS))
+    return voxels[::step], mask[::step]
+
+
+def _partial_volume(array, axis, factor):
+    """Mean over `factor` neighbours along an axis, which becomes that much shorter."""
+    count = array.shape[axis] // factor
+    array = np.moveaxis(array, axis, 0)[: count * factor]
+    return np.moveaxis(array.reshape(count, factor, *array.shape[1:]).mean(axis=1, dtype=np.float32), 0, axis)
+
+
+def _choose(rng, count, first, last, before, run, after):
+    """Slice numbers of the clip in a stack of `count`, of which `first` to `last` show the object; None if too few."""
+    passing = int(PASSING * run)
+    lowest, highest = max(first - 1, 0) + before, min(last + passing, count - 1) - run + 1
+    if after:
+        highest = min(highest, last + 1 - after - run + 1)
+    if highest < lowest or highest + run > count:
+        return None
+    if not after and rng.random() < ENDING:
+        lowest = max(lowest, min(last + 2 - run, highest))
+    start = int(rng.integers(lowest, highest + 1))
+    past = np.arange(max(first - 1, 0), start)
+    ahead = np.arange(start + run, min(last + 2, count))
+    if len(past) < before or len(ahead) < after:
+        return None
+    # Right behind a prompt, as every propagation begins.
+    chosen = [start - 1] if before and rng.random() < 0.4 else []
+    chosen += _some(rng, past[: len(past) - len(chosen)], before - len(chosen), first)
+    return np.array([*sorted(chosen), *range(start, start + run), *sorted(_some(rng, ahead, after, last))], dtype=int)
+
+
+def _some(rng, candidates, count, end):
+    """Choose slices; often the object's `end` is among them."""
+    if not count:
+        return []
+    chosen = list(rng.choice(candidates, count, replace=False))
+    if end in candidates and end not in chosen and rng.random() < TINY:
+        chosen[0] = end
+    return chosen
+
+
+def _box(mask):
+    found = ndimage.find_objects(mask.astype(np.uint8))
+    return found[0] if found else None
+
+
+def _window(rng):
+    """Limits in HU: most of the time about those of the bone window."""
+    if rng.random() < 0.7:
+        return rng.uniform(-170, -30), rng.uniform(750, 1050)
+    lower = rng.uniform(-900, 50)
+    return lower, max(rng.uniform(500, 2000), lower + 300)
 
 
 def _zoom(rng, pictures, masks, footprint, size):
-    """Resample a square around the object's footprint to `size` pixels, through a coarser grid as in a real CT."""
-    extent = max(side.stop - side.start for side in footprint)
-    side = extent * rng.uniform(1.1, 1.9 if rng.random() < 0.6 else 3.5) + 4
+    """Resample a square around the object's footprint to `size` pixels, through a coarser grid as in a real CT.
+
+    Voxels may be thick along one side, which then has fewer of them; the picture's pixels are square.
+    """
+    height, width = pictures.shape[1:]
+    length = max(height, width)
+    voxel = np.array([length / height, length / width])  # thick voxels are longer
+    lower = np.array([side.start for side in footprint]) * voxel
+    upper = np.array([side.stop for side in footprint]) * voxel
+    extent = (upper - lower).max()
+    side = extent * rng.uniform(1.1, 1.9 if rng.random() < 0.7 else 3.5) + 4
     # One crop for several structures: any of them may be small and far from its middle.
-    middle = np.array([side.start + side.stop for side in footprint]) / 2
-    centre = middle + rng.uniform(-0.5, 0.5, 2) * (side - extent)
+    centre = (lower + upper) / 2 + rng.uniform(-0.5, 0.5, 2) * (side - extent)
     angle = rng.uniform(-0.35, 0.35)
-    turn = side / 2 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    turn = side / length * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if rng.random() < 0.5:
         turn = turn[:, ::-1].copy()
-    height, width = pictures.shape[1:]
     # grid_sample wants x, y in units of half the picture
-    affine = np.array(
-        [
-            [turn[0, 0] * 2 / width, turn[0, 1] * 2 / width, centre[1] * 2 / width - 1],
-            [turn[1, 0] * 2 / height, turn[1, 1] * 2 / height, centre[0] * 2 / height - 1],
-        ]
+    affine = np.column_stack([turn, centre[::-1] * 2 / length - 1])
+    coarse = int(np.clip(side * rng.uniform(0.4, 1.2), 24, size))
+    grid = F.affine_grid(
+        torch.tensor(affine, dtype=torch.float32)[None], (1, 1, 2 * coarse, 2 * coarse), align_corners=False
     )
-    coarse = int(np.clip(side * rng.uniform(0.5, 1.2), 24, size))
-    count = len(pictures)
-    grid = F.affine_grid(torch.tensor(affine, dtype=torch.float32)[None], (1, 1, coarse, coarse), align_corners=False)
     stack = torch.from_numpy(np.stack([pictures.astype(np.float32) + 1000, masks.astype(np.float32) * 1000], axis=1))
-    cut = F.grid_sample(stack, grid.expand(count, -1, -1, -1), align_corners=False)
+    # Outside of the volume there is air; coarse voxels average what they cover.
+    cut = F.avg_pool2d(F.grid_sample(stack, grid.expand(len(stack), -1, -1, -1), align_corners=False), 2)
     cut[:, 1] = (cut[:, 1] >= 500).float()
     cut = F.interpolate(cut, size=(size, size), mode="bilinear", align_corners=False)
     return cut[:, 0] - 1000, cut[:, 1] >= 0.5

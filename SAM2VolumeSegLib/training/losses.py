@@ -13,10 +13,9 @@ def decode(model: VolumeSAM2, features, fused):
 
     The decoder is called directly: sam2 fills the masks of absent objects with -1024, which has no gradient.
     """
-    count = len(fused)
-    sparse, dense = model.sam_prompt_encoder(
-        points=(torch.zeros(count, 1, 2), -torch.ones(count, 1, dtype=torch.int32)), boxes=None, masks=None
-    )
+    points = torch.zeros(len(fused), 1, 2, device=fused.device)
+    none = -torch.ones(len(fused), 1, dtype=torch.int32, device=fused.device)
+    sparse, dense = model.sam_prompt_encoder(points=(points, none), boxes=None, masks=None)
     masks, ious, tokens, score = model.sam_mask_decoder.predict_masks(
         image_embeddings=fused,
         image_pe=model.sam_prompt_encoder.get_dense_pe(),

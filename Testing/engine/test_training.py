@@ -6,10 +6,16 @@ import torch
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.training import batches, train, validate
+from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
 from SAM2VolumeSegLib.training.clips import draw_clip
-from SAM2VolumeSegLib.training.train import CONFIG, new_model, save_checkpoint
+from SAM2VolumeSegLib.training.ct import SHARES, make_ct
+from SAM2VolumeSegLib.training.scenarios import Scenario, copied, permute_embeddings, zero_pointers
+from SAM2VolumeSegLib.training.schedule import Stage, at_step, total_steps
+from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_checkpoint
 from SAM2VolumeSegLib.training.volumes import KINDS, make_volume
+from SAM2VolumeSegLib.volume import Plane, Volume
 
 BEFORE, RUN, AFTER, SIZE = 1, 3, 1, 64
 
@@ -26,12 +32,14 @@ def some_clips(count):
     return torch.stack(pictures), torch.stack(masks), torch.tensor(np.stack(slices))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_volume_has_objects_and_is_the_same_for_the_same_seed(kind):
-    one, other = (make_volume(np.random.default_rng(8), 48, kind) for _ in range(2))
+@pytest.mark.parametrize(
+    "make, kind", [*((make_volume, kind) for kind in KINDS), *((make_ct, kind) for kind in SHARES)]
+)
+def test_a_volume_has_objects_and_is_the_same_for_the_same_seed(make, kind):
+    one, other = (make(np.random.default_rng(8), 48, kind) for _ in range(2))
     np.testing.assert_array_equal(one.voxels, other.voxels)
     np.testing.assert_array_equal(one.labels, other.labels)
-    assert one.labels.max() >= 1 and 0.01 < (one.labels > 0).mean() < 0.9
+    assert one.labels.max() >= 1 and 0.005 < (one.labels > 0).mean() < 0.9
     assert one.voxels.dtype == np.int16 and np.ptp(one.voxels) > 100
 
 
@@ -44,6 +52,18 @@ def test_bones_of_a_column_touch():
             pair = np.stack([np.delete(labels, -1, axis), np.delete(labels, 0, axis)])
             touching += np.count_nonzero((pair.min(axis=0) > 0) & (pair[0] != pair[1]))
     assert touching > 0
+
+
+def test_beads_differ_in_their_place_only():
+    """Of one shape, so that a model that looks at no memory cannot tell which one was painted."""
+    labels = make_ct(np.random.default_rng(1), 64, "beads").labels
+    counts = np.bincount(labels.ravel())[1:]
+    inner = [
+        np.count_nonzero(labels == value)
+        for value in range(1, len(counts) + 1)
+        if not any((labels == value).take((0, -1), axis=axis).any() for axis in range(3)) and counts[value - 1]
+    ]
+    assert len(inner) >= 2 and max(inner) < 1.6 * min(inner)
 
 
 def test_clips_hold_ascending_slices_and_a_painted_prompt_most_of_the_time():
@@ -73,6 +93,142 @@ def test_a_step_reaches_every_part_that_tracking_uses(mode):
         gradients = [parameter.grad for parameter in part.parameters()]
         assert any(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
         assert all(gradient is None or torch.isfinite(gradient).all() for gradient in gradients)
+
+
+def test_a_long_way_reaches_the_slices_that_are_learned_from_without_a_gradient():
+    torch.manual_seed(0)
+    model = new_model(SIZE).train()
+    clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2), lead=2)
+    assert list(clip.learned) == [BEFORE + 2]
+    assert not any(level.requires_grad for level in clip.features[BEFORE])
+    assert all(level.requires_grad for level in clip.features[BEFORE + 2])
+    loss, _ = clip.unrolled()
+    loss.backward()
+    assert model.memory_encoder.out_proj.weight.grad.abs().sum() > 0  # by way of the prompts
+
+
+def test_a_lead_costs_no_part_its_gradient():
+    """Autocast keeps the weights it has converted: those converted without a gradient must not be used again."""
+    torch.manual_seed(0)
+    model = new_model(SIZE).train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2), lead=2)
+        loss, _ = clip.unrolled()
+    loss.backward()
+    for part in (model.image_encoder.trunk.blocks[0].mlp.layers[0], model.memory_attention.layers[0].linear1):
+        assert part.weight.grad is not None and part.weight.grad.abs().sum() > 0
+
+
+def test_patterns_have_one_to_nine_prompts_and_a_lead_only_when_unrolled():
+    rng = np.random.default_rng(0)
+    patterns = [draw_pattern(rng, unrolled=True) for _ in range(400)]
+    assert {pattern.before + pattern.after for pattern in patterns} == set(range(1, 10))
+    assert {4, 12} < {pattern.lead + pattern.learned for pattern in patterns}
+    assert all(draw_pattern(rng, unrolled=False).lead == 0 for _ in range(20))
+
+
+def test_the_learning_rate_warms_up_and_falls_stage_by_stage():
+    stages = (Stage(900, 64, False, 1.0, final=0.1), Stage(100, 96, True, 0.5))
+    assert total_steps(stages) == 1000
+    rates = [at_step(step, stages)[1] for step in range(1000)]
+    assert rates[0] < 0.1 and max(rates[:900]) > 0.95 and rates[899] == pytest.approx(0.1, abs=0.01)
+    assert at_step(900, stages)[0].pixels == 96 and max(rates[900:]) <= 0.5
+    with pytest.raises(ValueError, match="beyond"):
+        at_step(1000, stages)
+
+
+@pytest.fixture
+def a_short_schedule(monkeypatch):
+    """Small volumes and clips, three steps: the last two unrolled, at another size."""
+    monkeypatch.setattr(batches, "make_ct", lambda rng: make_ct(rng, 40, "beads"))
+    monkeypatch.setattr(batches, "draw_pattern", lambda rng, unrolled: batches.Pattern(1, int(rng.integers(2)), 2, 0))
+    return (Stage(1, 32, False, 1e-3, pictures=4), Stage(2, SIZE, True, 1e-3, pictures=4))
+
+
+def test_a_batch_is_known_by_its_number_whoever_makes_it(a_short_schedule):
+    alone = [Batches(5, a_short_schedule)[number] for number in (2, 0, 1)]
+    streamed = list(stream(Batches(5, a_short_schedule), 0, 3, workers=2))
+    for one, other in zip(sorted(alone, key=lambda batch: batch.step), streamed, strict=True):
+        assert one.step == other.step and one.pattern == other.pattern
+        assert torch.equal(one.pictures, other.pictures) and torch.equal(one.masks, other.masks)
+    assert not torch.equal(streamed[0].pictures, Batches(6, a_short_schedule)[0].pictures)
+
+
+def test_training_that_was_stopped_gives_the_same_model(tmp_path, a_short_schedule):
+    for name, stops in (("at once", (None,)), ("in parts", (1, 2, None))):
+        for stop in stops:  # each part as a fresh start of the program
+            train.train(Training(5, "cpu", a_short_schedule), tmp_path / name, workers=0, stop=stop)
+    one, other = (torch.load(tmp_path / name / "state.pt", weights_only=True) for name in ("at once", "in parts"))
+    assert one["step"] == other["step"] == 3
+    start = new_model(SIZE).state_dict()
+    for part in ("model", "mean"):
+        assert all(torch.equal(one[part][name], other[part][name]) for name in one[part])
+    assert any(not torch.equal(one["model"][name], start[name]) for name in start)
+    assert "from step 2" in (tmp_path / "in parts" / "log.txt").read_text()
+    with pytest.raises(ValueError, match="seed"):
+        Training(6, "cpu", a_short_schedule).load(tmp_path / "at once" / "state.pt")
+
+
+def test_training_starts_from_a_checkpoint_at_a_stage(tmp_path, a_short_schedule):
+    save_checkpoint(new_model(SIZE).state_dict(), tmp_path / "start.pt")
+    training = Training(5, "cpu", a_short_schedule)
+    training.start_from(tmp_path / "start.pt", stage=2)
+    assert training.step == 1
+    training.learn(Batches(5, a_short_schedule)[1])
+    assert training.model.image_size == SIZE
+
+
+def test_validation_cases_are_whole_structures_and_always_the_same():
+    one, other = validate.make_case(3), validate.make_case(3)
+    np.testing.assert_array_equal(one.volume.voxels, other.volume.voxels)
+    assert one.kind == "beads" and one.reference.any()
+    assert one.volume.spacing == (1.5, 1.5, 3.0)  # thick slices
+
+
+def test_dice_counts_no_prompted_slice():
+    reference = np.zeros((7, 6, 6), dtype=bool)
+    reference[1:6, 2:4, 2:4] = True
+    volume = Volume(np.zeros(reference.shape, dtype=np.int16), np.eye(4))
+    middle, within = (Scenario("", "middle", (Plane.AXIAL,), within=within) for within in (False, True))
+    seeds = middle.seeds(reference, volume)
+    assert [seed.index for seed in seeds] == [3]
+    only_the_prompt, too_long = np.zeros_like(reference), reference.copy()
+    only_the_prompt[3] = reference[3]
+    too_long[6] = reference[3]
+    assert middle.dice(only_the_prompt, reference, volume) == 0
+    assert middle.dice(too_long, reference, volume) < 1 == within.dice(too_long, reference, volume)
+    copies = copied(seeds, volume, reference)
+    assert middle.dice(copies, reference, volume) == 1 and not copies[6].any()
+
+
+def test_many_runs_pass_the_end_and_learn_that_the_object_is_gone():
+    rng = np.random.default_rng(0)
+    volume = make_ct(rng, 64, "beads")
+    clips = [draw_clip(rng, volume, 1, 4, 0, 32) for _ in range(150)]
+    last = [masks[-1].any().item() for _, masks, _ in filter(None, clips)]
+    assert 0.1 < np.mean(np.logical_not(last)) < 0.7
+
+
+def test_ablations_change_what_the_memory_says(tmp_path):
+    save_checkpoint(new_model(SIZE).state_dict(), tmp_path / "some.pt")
+    reference = np.zeros((8, 20, 20), dtype=bool)
+    reference[:, 6:14, 6:14] = True
+    volume = Volume(np.where(reference, 400, 40).astype(np.int16), np.eye(4))
+    scenario = validate.quicker(validate.SCENARIOS[2])
+
+    def logits(change):
+        tracker = validate.load(tmp_path / "some.pt", SIZE)
+        change(tracker)
+        fused = []
+        track = tracker.network.track
+        tracker.network.track = lambda *given: fused.append(track(*given)) or fused[-1]
+        scenario.segment(tracker, volume, reference)
+        return torch.cat([prediction.logits for prediction in fused])
+
+    plain = logits(lambda tracker: None)
+    assert torch.equal(plain, logits(lambda tracker: None))
+    assert not torch.equal(plain, logits(permute_embeddings))
+    assert not torch.equal(plain, logits(zero_pointers))
 
 
 def test_a_trained_checkpoint_loads_as_a_model_of_the_users(tmp_path):

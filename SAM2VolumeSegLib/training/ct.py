@@ -1,0 +1,36 @@
+"""Synthetic CTs for training: more shapes than the phantoms have, and what makes a real CT hard."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from SAM2VolumeSegLib.training.look import paint
+from SAM2VolumeSegLib.training.shapes import OBJECTS, warped_grid
+from SAM2VolumeSegLib.training.volumes import SyntheticVolume, assemble, turned
+
+SHARES = {
+    "column": 0.36,
+    "beads": 0.12,
+    "relays": 0.08,
+    "solids": 0.1,
+    "tubes": 0.1,
+    "shells": 0.07,
+    "branches": 0.1,
+    "ribs": 0.07,
+}
+
+
+def make_ct(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
+    """Make a cube of `size` voxels; kind: one of SHARES, drawn by its share when None.
+
+    Beads are alike but for their place, relays end where a like one begins: there only memory tells objects apart. A
+    quarter of the volumes hold the objects of a second kind as well, which may touch those of the first.
+    """
+    kinds, shares = list(SHARES), list(SHARES.values())
+    points = warped_grid(rng, size)
+    distances = OBJECTS[kind or rng.choice(kinds, p=shares)](rng, points, size)
+    if rng.random() < 0.25:
+        shift = rng.uniform(-0.3, 0.3, 3).astype(np.float32)[:, None, None, None] * size
+        distances += OBJECTS[rng.choice(kinds[3:])](rng, points + shift, size)
+    labels, depth = assemble(rng, distances)
+    return turned(rng, paint(rng, labels, depth, points), labels)

@@ -1,0 +1,46 @@
+"""What is trained when: stages counted in steps, so that a seed gives the same model wherever it runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+WARM_STEPS = 100
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Steps; side of the pictures in pixels; slice by slice?; learning rate at its highest and as a share at its end.
+
+    pictures: about how many pictures a batch holds; clips are short and many or long and few.
+    """
+
+    steps: int
+    pixels: int
+    unrolled: bool
+    rate: float
+    final: float = 0.02
+    pictures: int = 36
+
+
+STAGES = (
+    Stage(2500, 128, False, 1e-3),
+    Stage(1200, 160, True, 5e-4, final=0.5),
+    Stage(3000, 160, True, 2e-4),
+)
+
+
+def total_steps(stages=STAGES) -> int:
+    """How many steps all stages take."""
+    return sum(stage.steps for stage in stages)
+
+
+def at_step(step: int, stages=STAGES) -> tuple[Stage, float]:
+    """The stage of a step (counted from 0 over all stages) and the learning rate there: warm up, then half a cosine."""
+    for stage in stages:
+        if step < stage.steps:
+            warm = min(1.0, (step + 1) / WARM_STEPS)
+            fall = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
+            return stage, stage.rate * warm * (stage.final + (1 - stage.final) * fall)
+        step -= stage.steps
+    raise ValueError("the step is beyond the last stage")
