@@ -127,8 +127,9 @@ class VolumeSAM2(SAM2Base):
             object_score_logits=object_score,
             is_mask_from_pts=prompted,
         )
-        if self._memory_position is None:
-            self._memory_position = position[-1][:1].clone()
+        if self._memory_position is None or self._memory_position.shape != position[-1][:1].shape:
+            with torch.inference_mode(False):  # a tensor of inference mode could not be trained with
+                self._memory_position = position[-1][:1].clone()
         return SliceMemory(features, pointer)
 
     def _pointer_tokens(self, queries, channels):

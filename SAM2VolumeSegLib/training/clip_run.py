@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from SAM2VolumeSegLib.model.policy import PROMPT_ROW
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory
+from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SliceQuery
 from SAM2VolumeSegLib.training.losses import decode, losses
 
 POINTERS = 15
@@ -75,9 +75,13 @@ class ClipRun:
         spatial = [(PROMPT_ROW, memories[t]) for t in self.prompted]
         spatial += [(row, memories[t]) for row, t in zip(self.rows, passed, strict=False)]
         past = [t for t in self.prompted if t < time] + passed[:POINTERS]
-        pointers = [(self._ago(time, t), memories[t].pointer) for t in past]
+        pointers = [(self._ago(time, t), memories[t]) for t in past]
         features = self.of([time])
-        return decode(self.model, features, self.model.attend(features[-1], spatial, pointers, self.num_slices))
+        queries = [
+            SliceQuery(time, _of_clip(spatial, clip), _of_clip(pointers, clip), self.num_slices)
+            for clip in range(self.batch)
+        ]
+        return decode(self.model, features, self.model.attend(features[-1], queries))
 
     def _ago(self, now, then):
         if then >= self.before:
@@ -131,5 +135,12 @@ class ClipRun:
 
 
 def _split(memory: SliceMemory, parts: int):
-    pieces = (memory.features.chunk(parts), memory.position.chunk(parts), memory.pointer.chunk(parts))
-    return [SliceMemory(*piece) for piece in zip(*pieces, strict=True)]
+    return [
+        SliceMemory(*piece) for piece in zip(memory.features.chunk(parts), memory.pointer.chunk(parts), strict=True)
+    ]
+
+
+def _of_clip(looked_at, clip: int):
+    """What one clip of the batch looks at: (row or slices ago, memory)."""
+    one = slice(clip, clip + 1)
+    return tuple((key, SliceMemory(memory.features[one], memory.pointer[one])) for key, memory in looked_at)

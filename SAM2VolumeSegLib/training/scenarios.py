@@ -12,7 +12,7 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.segment import RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
-from SAM2VolumeSegLib.study.metrics import dice
+from SAM2VolumeSegLib.study.metrics import unprompted_dice
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 
@@ -48,7 +48,7 @@ class Scenario:
                 view.slice(counted, int(index))[...] = False
         for seed in self.seeds(reference, volume):
             volume.view(seed.plane).slice(counted, seed.index)[...] = False
-        return dice(mask[counted], reference[counted])
+        return unprompted_dice(mask, reference, ~counted)
 
 
 _AXIAL = (Plane.AXIAL,)
@@ -92,13 +92,20 @@ def permute_embeddings(tracker: SliceTracker) -> None:
     """An ablation: every slice in memory gets the temporal embedding of another place in time."""
     rows = tracker.network.maskmem_tpos_enc
     rows.data = rows.data.roll(1, dims=0)
+    tracker.forget()
 
 
 def zero_pointers(tracker: SliceTracker) -> None:
     """An ablation: object pointers say nothing."""
     attend = tracker.network.attend
 
-    def without(top, memories, pointers, num_slices):
-        return attend(top, memories, [(ago, torch.zeros_like(pointer)) for ago, pointer in pointers], num_slices)
+    def without(top, queries):
+        return attend(top, [replace(query, pointers=tuple(map(_silent, query.pointers))) for query in queries])
 
     tracker.network.attend = without
+    tracker.forget()
+
+
+def _silent(pointer):
+    ago, memory = pointer
+    return ago, replace(memory, pointer=torch.zeros_like(memory.pointer))

@@ -52,7 +52,7 @@ def by_model(tracker: SliceTracker) -> Method:
     """The model's mask of a scenario."""
 
     def method(scenario, volume, reference):
-        tracker.cache.clear()
+        tracker.forget()
         chosen = replace(scenario, settings=replace(scenario.settings, crop_each=True))
         return chosen.segment(tracker, volume, reference)
 

@@ -72,7 +72,7 @@ def validate(tracker: SliceTracker, cases) -> np.ndarray:
         for row, scenario in enumerate(map(quicker, SCENARIOS)):
             mask = scenario.segment(tracker, case.volume, case.reference)
             scores[row, column] = scenario.dice(mask, case.reference, case.volume)
-        tracker.cache.clear()
+        tracker.forget()
     return scores
 
 
