@@ -27,7 +27,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         self._tracker = None  # (what it was loaded for, the tracker)
         self._found = {}  # segment ID -> (stamp, seeds)
         self._volume = (None, None)  # (stamp, the CT as the engine has it)
-        self._computed = None  # of the run that goes on: (key of its speed, slices encoded before, workload)
+        # Of the run that goes on: (key of its speed, slices encoded and predicted before it, workload).
+        self._computed = None
 
     def getParameterNode(self):
         """The choices of the scene."""
@@ -63,6 +64,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     def forget(self):
         """Let go of the CT and of what was painted: they are gone, and their memory is wanted back."""
         self._found, self._volume = {}, (None, None)
+        if self._tracker is not None:
+            self._tracker[1].forget()
 
     def findSeeds(self, segmentationNode, volumeNode):
         """(Volume, seeds by segment ID) of what is painted. A segment that did not change is not searched again."""
@@ -138,7 +141,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         )
         tracker = segmenter.tracker
         key = self._speedKey(ch.model_from(choices), tracker.plan)
-        self._computed = (key, tracker.encoded, estimate.workload(run.seeds, run.volume, choices))
+        self._computed = (key, tracker.encoded, tracker.tracked, estimate.workload(run.seeds, run.volume, choices))
         return run
 
     def segment(
@@ -237,13 +240,14 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     def _keepTimings(self, timings):
         slicer.app.userSettings().setValue(TIMINGS_KEY, timings.to_json())
 
-    def remember(self, slices, seconds):
-        """Let a run that is over correct what was measured. slices: predicted; the run is the last that was started."""
+    def remember(self, seconds):
+        """Let the run that was started last, and is over, correct what was measured, by what it had to compute."""
         if self._computed is None or self._tracker is None:
             return
-        (key, before, planned), self._computed = self._computed, None
-        timings = self.timings()
-        timings.refine(key, replace(planned, predicted=slices, encoded=self._tracker[1].encoded - before), seconds)
+        (key, encoded, predicted, planned), self._computed = self._computed, None
+        tracker, timings = self._tracker[1], self.timings()
+        done = replace(planned, predicted=tracker.tracked - predicted, encoded=tracker.encoded - encoded)
+        timings.refine(key, done, seconds)
         self._keepTimings(timings)
 
     def updateWindow(self, p):

@@ -131,7 +131,6 @@ class RunSection:
             }
             self._show3D, self._ranWith, self._ranOn = p.show3D, p, p.segmentation
             self._started = time.monotonic()
-            self._visited = 0
             self.ui.progressBar.value = 0
             self.ui.progressBar.setVisible(True)
             self.onParametersChanged()
@@ -160,7 +159,6 @@ class RunSection:
 
     def showProgress(self, progress):
         """Plane, slice, time left."""
-        self._visited = progress.done
         self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
         where = position_text(self._run.volume, progress.plane, progress.index)
         self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
@@ -174,7 +172,7 @@ class RunSection:
                 self.showInEditor(self._ranOn, self._ranWith.volume)
             self.seenEditor().saveStateForUndo()
         node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
-        self.logic.remember(self._visited, seconds)
+        self.logic.remember(seconds)
         if not same:
             self._ranWith.result = node  # also when the module was left meanwhile
         if self._show3D:

@@ -166,11 +166,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         selected = parameterNode.scope.value == ch.Scope.SELECTED.value
         segmentIDs = [editorNode.GetSelectedSegmentID()] if selected else None
 
-        started, visited = time.monotonic(), 0
+        started = time.monotonic()
         run = logic.startRun(volumeNode, segmentationNode, parameterNode, segmentIDs, self.marks(parameterNode))
         self.run = run  # deactivating the effect cancels it
         while (progress := run.step()) is not None:
-            visited = progress.done
             dialog.value = round(100 * progress.done / max(progress.total, 1))
             left = estimate.duration(progress.seconds_left)
             dialog.labelText = _("{name}: {done} of {total} slices. About {left} left.").format(
@@ -185,7 +184,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if same:
             self.scriptedEffect.saveStateForUndo()
         node = run.finish(target=target.value, editor_node=editorNode, intensity_range=intensityRange)
-        logic.remember(visited, time.monotonic() - started)
+        logic.remember(time.monotonic() - started)
         if not same:
             parameterNode.result = node
         if show3D:

@@ -365,6 +365,7 @@ def _tracker(name: str, image_size: int | None, device: str, neighbours: int) ->
         tracker = SliceTracker.load(model, device, image_size)
         if tracker.plan.device.type != "cuda":  # a GPU is one worker's own, the main memory is everybody's
             tracker.cache.budget_bytes //= neighbours
+            tracker.predictions.budget_bytes //= neighbours
         _trackers[key] = tracker
     return _trackers[key]
 
