@@ -24,9 +24,16 @@ def study(*arguments) -> int:
     return cli.main(["study", *map(str, arguments)])
 
 
+# A shell may start background programs with SIGINT ignored, and then so are their children.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from SAM2VolumeSegLib.cli import main; raise SystemExit(main())"
+)
+
+
 def start(*arguments, **options) -> subprocess.Popen:
     """The command in a process group of its own, as a shell makes one."""
-    command = [sys.executable, "-m", "SAM2VolumeSegLib", "study", *map(str, arguments)]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "study", *map(str, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes, **options)
 

@@ -80,11 +80,11 @@ def test_what_is_there_is_kept(tmp_path):
 
 def test_writing_that_was_stopped_is_done_again(tmp_path):
     write_phantoms(tmp_path, 1, 0, 24)
-    table = json.loads((tmp_path / "classes.json").read_text())
+    table = json.loads((tmp_path / "classes.json").read_text(encoding="utf-8"))
     (tmp_path / "classes.json").unlink()
     (tmp_path / "column-1-ct.nrrd").write_bytes(b"half")
     write_phantoms(tmp_path, 1, 0, 24)
-    assert json.loads((tmp_path / "classes.json").read_text()) == table
+    assert json.loads((tmp_path / "classes.json").read_text(encoding="utf-8")) == table
     assert read_volume(tmp_path / "column-1-ct.nrrd").voxels.shape == (24, 24, 24)
 
 

@@ -154,7 +154,7 @@ def test_each_data_set_is_judged_by_itself_too(tmp_path):
 
 def test_one_structure_gives_its_figures_and_no_statement(tmp_path):
     write_results(tmp_path / "one", some_structures(1, 1), ["final"], noisy({}))
-    text = write_report([tmp_path / "one"], tmp_path / "report").read_text()
+    text = write_report([tmp_path / "one"], tmp_path / "report").read_text(encoding="utf-8")
     assert re.search(r"\| Baseline \| 1 \| 0\.\d{3} \|", text)
     assert "fewer than 6 pairs allow no statement" in text
     assert "nan" not in text.lower()
@@ -170,7 +170,7 @@ def test_rows_that_were_not_run_say_so(tmp_path):
         ["model-scale", "prompts"],
         lambda one, _, row: None if row in some else 0.5,
     )
-    text = write_report([tmp_path / "some"], tmp_path / "report").read_text()
+    text = write_report([tmp_path / "some"], tmp_path / "report").read_text(encoding="utf-8")
     assert "| Uniform (7) | 0 | not run | 0.840 ± 0.117 |" in text
     assert "| Small | 0 | not run: weights absent (sam2-volume-seg checkpoints fetch small) | 0.824 ± 0.131 |" in text
     assert "Experiments that were not run: preprocessing, stride," in text
@@ -212,7 +212,7 @@ def test_an_empty_prediction_counts_as_dice_0_and_is_left_out_of_the_distances(t
 def test_a_study_in_which_everything_failed_is_reported(tmp_path):
     message = 'The file "/home/somebody/my data/s0000/ct.nii.gz" is missing: copy it there again.'
     write_results(tmp_path / "failed", some_structures(2, 1), ["stride"], lambda *_: message)
-    text = write_report([tmp_path / "failed"], tmp_path / "report").read_text()
+    text = write_report([tmp_path / "failed"], tmp_path / "report").read_text(encoding="utf-8")
     assert "No task has finished." in text
     assert re.search(
         r'- failed: 6 tasks failed, such as s0000 vertebrae_0 \(Stride .*\): The file "ct.nii.gz" is', text
@@ -224,7 +224,7 @@ def test_a_folder_without_results_or_of_an_older_format_is_refused(tmp_path):
     with pytest.raises(InputError, match="There are no results in"):
         write_report([tmp_path], tmp_path / "report")
     folder = write_results(tmp_path / "old", some_structures(1, 1), ["stride"], noisy({}))
-    lines = (folder / "results.jsonl").read_text().splitlines()
+    lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     (folder / "results.jsonl").write_text("\n".join(['{"format": 0, "program": "an older one"}', *lines[1:]]) + "\n")
     with pytest.raises(InputError, match=r"has an older format \(0"):
         write_report([folder], tmp_path / "report")
@@ -258,7 +258,7 @@ def test_a_structure_in_two_folders_counts_once(tmp_path):
 
 def test_the_newest_result_of_two_versions_of_the_program_counts(tmp_path):
     folder = write_results(tmp_path / "old", some_structures(1, 1), ["stride"], lambda *_: 0.5)
-    header, *lines = (folder / "results.jsonl").read_text().splitlines()
+    header, *lines = (folder / "results.jsonl").read_text(encoding="utf-8").splitlines()
     newer = [json.loads(line) for line in lines]
     newer = [one | {"key": one["key"][::-1], "dice": 0.9, "date": "2027-01-01T00:00:00+00:00"} for one in newer]
     (folder / "results.jsonl").write_text("\n".join([header, *map(json.dumps, newer), *lines]) + "\n")
@@ -304,7 +304,7 @@ def a_report(tmp_path_factory):
 
 
 def test_a_report_has_a_table_of_every_experiment_and_every_figure(a_report):
-    text = (a_report / "report.md").read_text()
+    text = (a_report / "report.md").read_text(encoding="utf-8")
     for name, experiment in EXPERIMENTS.items():
         assert f"### {experiment.title}" in text
         assert f"demo-160-{name}.csv" in text
@@ -337,23 +337,23 @@ def test_the_same_results_give_the_same_files(tmp_path):
 
 def test_a_report_names_no_place_on_this_machine(a_report):
     for path in a_report.glob("*.md"):
-        assert str(a_report.parent) not in path.read_text()
-        assert "/home/" not in path.read_text()
+        assert str(a_report.parent) not in path.read_text(encoding="utf-8")
+        assert "/home/" not in path.read_text(encoding="utf-8")
 
 
 def test_the_csv_of_an_experiment_has_what_the_table_has(a_report):
-    with (a_report / "demo-160-threshold.csv").open() as file:
+    with (a_report / "demo-160-threshold.csv").open(encoding="utf-8") as file:
         lines = {line["row"]: line for line in csv.DictReader(file)}
     line = lines["Temp 0.3"]
     assert (line["n"], line["against"], line["paper_dice"]) == ("8", "Temp 1.0 (Baseline)", "0.848")
     assert float(line["dice_lower"]) <= float(line["dice_difference"]) <= float(line["dice_upper"])
-    with (a_report / "demo-160-structures.csv").open() as file:
+    with (a_report / "demo-160-structures.csv").open(encoding="utf-8") as file:
         dice = [float(one["dice"]) for one in csv.DictReader(file) if one["row"] == "Temp 0.3"]
     assert np.mean(dice) == pytest.approx(float(line["dice"]), abs=1e-5)
 
 
 def test_the_summary_is_short(a_report):
-    summary = (a_report / "summary.md").read_text()
+    summary = (a_report / "summary.md").read_text(encoding="utf-8")
     assert "| IS + SPS |" in summary
     assert len(summary.splitlines()) < 45
 

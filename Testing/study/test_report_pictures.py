@@ -39,7 +39,7 @@ def test_the_structure_that_differs_most_is_shown_whichever_is_better(a_results_
 def test_a_picture_shows_slices_of_the_case(a_results_folder, a_totalsegmentator_folder, tmp_path):
     report = write_report([a_results_folder], tmp_path, a_totalsegmentator_folder, [CASE], "cpu")
     name = f"demo-64-figure-5-{CASE}.png"
-    assert f"![Figure 5]({name})" in report.read_text()
+    assert f"![Figure 5]({name})" in report.read_text(encoding="utf-8")
     with Image.open(tmp_path / name) as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)
     assert pixels.shape[1] > 600

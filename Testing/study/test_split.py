@@ -402,7 +402,7 @@ def test_split_files_of_other_formats(tmp_path, content, message):
 
 def test_structures_that_were_changed_by_hand(tmp_path, a_split):
     write_split(tmp_path / "split.json", a_split)
-    content = json.loads((tmp_path / "split.json").read_text())
+    content = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
     del content["structures"][0]["mask_sha256"]
     (tmp_path / "split.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="is damaged"):
