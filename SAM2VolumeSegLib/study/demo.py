@@ -16,6 +16,7 @@ from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings
+from SAM2VolumeSegLib.segment.segmenter import Steps
 from SAM2VolumeSegLib.study.class_table import LabelledCase, read_class_table
 from SAM2VolumeSegLib.study.figure import draw_overview
 from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
@@ -150,19 +151,14 @@ def _segment(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings, references
 ):
     seconds, slices = dict.fromkeys(seeds, 0.0), dict.fromkeys(seeds, 0)
-    run, before = Segmenter(tracker).run(volume, seeds, settings), time.monotonic()
-    while True:
-        try:
-            step = next(run)
-        except StopIteration as end:
-            result = end.value
-            break
+    steps, before = Steps(Segmenter(tracker).run(volume, seeds, settings)), time.monotonic()
+    for step in steps:
         now = time.monotonic()
         seconds[step.segment] += now - before
         slices[step.segment] += 1
         before = now
-    masks = {name: segment.mask for name, segment in result.segments.items()}
-    return masks, _measure(volume, masks, references, slices.get, seconds.get), result.provenance
+    masks = {name: segment.mask for name, segment in steps.result.segments.items()}
+    return masks, _measure(volume, masks, references, slices.get, seconds.get), steps.result.provenance
 
 
 def _interpolate(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], references):

@@ -155,7 +155,7 @@ def run_batch(
     where the structure cannot be read, is not what it was when it was drawn, or the task fails.
     """
     try:
-        volume, reference = _load(structure, data)
+        volume, reference = load_unchanged(structure, data)
     except Exception as error:  # one bad case must not end a run over thousands
         for key, configuration in tasks:
             yield _failed(key, structure, configuration, error)
@@ -188,7 +188,12 @@ def _commit() -> str | None:
         return None
 
 
-def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
+def load_unchanged(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
+    """Return CT and reference as `Structure.load` does, from files that are what they were when the split was drawn.
+
+    Raises InputError: a file is missing, has changed or cannot be read. Its sentence names no folder: results and
+    reports may be published.
+    """
     for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
         if not (data / name).is_file():
             raise InputError(f'The file "{name}" of {structure} is missing in the data folder: copy it there again.')
@@ -200,7 +205,6 @@ def _load(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
     try:
         return structure.load(data)
     except InputError as error:
-        # Results may be published: they say nothing about where the data lie.
         raise InputError(str(error).replace(f"{data}{os.sep}", "")) from error
 
 

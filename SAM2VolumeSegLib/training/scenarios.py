@@ -11,7 +11,6 @@ import torch
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.segment import RECOMMENDED, Segmenter, Settings
-from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.metrics import unprompted_dice
 from SAM2VolumeSegLib.volume import Plane, Volume
 
@@ -66,11 +65,6 @@ def quicker(scenario: Scenario) -> Scenario:
     if scenario.strategy == "middle":
         return scenario
     return replace(scenario, settings=replace(scenario.settings, direction="forward"))
-
-
-def interpolated(seeds: Sequence[SeedSlice], volume: Volume) -> np.ndarray:
-    """Mask [k, j, i] from the prompts' shapes alone."""
-    return interpolate_seeds(seeds, volume)
 
 
 def copied(seeds: Sequence[SeedSlice], volume: Volume, reference: np.ndarray) -> np.ndarray:

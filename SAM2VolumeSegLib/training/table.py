@@ -19,11 +19,11 @@ import torch
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.study.demo import Case, bundled_case, shared_cases
+from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.training.scenarios import (
     SCENARIOS,
     Scenario,
     copied,
-    interpolated,
     permute_embeddings,
     zero_pointers,
 )
@@ -61,7 +61,7 @@ def by_model(tracker: SliceTracker) -> Method:
 
 def by_interpolation(scenario, volume, reference):
     """Mask from the prompts' shapes alone."""
-    return interpolated(scenario.seeds(reference, volume), volume)
+    return interpolate_seeds(scenario.seeds(reference, volume), volume)
 
 
 def by_copying(scenario, volume, reference):

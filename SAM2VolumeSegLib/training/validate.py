@@ -17,8 +17,9 @@ import torch
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.training.ct import make_ct
-from SAM2VolumeSegLib.training.scenarios import SCENARIOS, copied, interpolated, quicker
+from SAM2VolumeSegLib.training.scenarios import SCENARIOS, copied, quicker
 from SAM2VolumeSegLib.training.train import CONFIG
 from SAM2VolumeSegLib.volume import Volume
 
@@ -78,7 +79,7 @@ def validate(tracker: SliceTracker, cases) -> np.ndarray:
 
 def baselines(cases) -> dict[str, np.ndarray]:
     """The same of interpolation and of copying the nearest prompt."""
-    names = {"interpolation": lambda s, c: interpolated(s, c.volume)}
+    names = {"interpolation": lambda s, c: interpolate_seeds(s, c.volume)}
     names["copy nearest"] = lambda s, c: copied(s, c.volume, c.reference)
     scores = {name: np.zeros((len(SCENARIOS), len(cases))) for name in names}
     for column, case in enumerate(cases):

@@ -68,11 +68,9 @@ def triplets(structure: Structure, data: Path, tracker: SliceTracker) -> Figure:
     Raises InputError: the files are missing, unreadable, or have changed since the split was drawn.
     """
     from SAM2VolumeSegLib.study.layouts import data_folder
-    from SAM2VolumeSegLib.study.task import predict
+    from SAM2VolumeSegLib.study.task import load_unchanged, predict
 
-    data = data_folder(data)
-    _check(structure, data)
-    volume, reference = structure.load(data)
+    volume, reference = load_unchanged(structure, data_folder(data))
     rows = {row.name: row for row in find_experiment("final").configurations}
     found = {name: predict(volume, reference, rows[name], tracker) for name in METHODS}
     masks = {name: one.mask for name, one in found.items()}
@@ -81,18 +79,6 @@ def triplets(structure: Structure, data: Path, tracker: SliceTracker) -> Figure:
     base, best = masks.values()
     apart = [view.slice(base ^ best, index).sum() for index in range(view.count)]
     return _figure(structure, volume, {**masks, "reference": reference}, _choose(apart, prompted, reference, view))
-
-
-def _check(structure: Structure, data: Path) -> None:
-    from SAM2VolumeSegLib.model.download import sha256_of
-
-    for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
-        if not (data / name).is_file():
-            raise InputError(f'The file "{name}" of {structure} is missing in the data folder that --data names.')
-        if sha256_of(data / name) != expected:
-            raise InputError(
-                f'The file "{name}" of {structure} has changed since the split was drawn: put the old one back.'
-            )
 
 
 def _choose(apart, prompted, reference, view) -> list[int]:
