@@ -36,13 +36,16 @@ class Case:
         return max(self.volume.voxels.shape)
 
 
-def case(profile: str) -> Case:
-    """The case of a profile. Raises InputError when the CT of the package tptbox is missing."""
+def case(profile: str, every: int = 1) -> Case:
+    """The case of a profile. Raises InputError when the CT of the package tptbox is missing.
+
+    every: the vertebra on every so many-th voxel of the CT only, in all directions: fewer slices, for slow models.
+    """
     if profile == "ten-segments":
         return tubes(10)
     if profile == "long-volume":
         return tubes(1, LONG_SLICES)
-    volume, reference = _vertebra()
+    volume, reference = _vertebra(every)
     planes = (Plane.AXIAL,) if profile == "one-axis" else tuple(Plane)
     seeds = {"L3": simulate_seeds(reference, volume, SEEDS, planes)}
     titles = {
@@ -50,9 +53,10 @@ def case(profile: str) -> Case:
         "three-axes": "Three axes, both directions, 3 seeds each",
         "correction": "One changed seed after the run on three axes",
     }
+    title = titles[profile] + (f", one voxel of {every} in each direction" if every > 1 else "")
     if profile != "correction":
-        return Case(titles[profile], volume, seeds, {"L3": reference}, RECOMMENDED)
-    return Case(titles[profile], volume, {"L3": _corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
+        return Case(title, volume, seeds, {"L3": reference}, RECOMMENDED)
+    return Case(title, volume, {"L3": _corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
 
 
 def tubes(segments: int, slices: int = 64) -> Case:
@@ -78,12 +82,17 @@ def tubes(segments: int, slices: int = 64) -> Case:
     return Case(f"{count}, {slices} axial slices, both directions", volume, seeds, references, settings)
 
 
-def _vertebra() -> tuple[Volume, np.ndarray]:
+def _vertebra(every: int) -> tuple[Volume, np.ndarray]:
     from SAM2VolumeSegLib.study.demo import bundled_case
 
     bundled = bundled_case()
     volume = read_volume(bundled.ct)
-    return volume, read_seeds(bundled.labels, volume)["label 22"].mask
+    reference = read_seeds(bundled.labels, volume)["label 22"].mask
+    if every == 1:
+        return volume, reference
+    kept = (slice(None, None, every),) * 3
+    coarser = np.diag([every, every, every, 1.0])
+    return Volume(volume.voxels[kept], volume.ijk_to_ras @ coarser, volume.name), reference[kept]
 
 
 def _corrected(seeds: list[SeedSlice]) -> list[SeedSlice]:

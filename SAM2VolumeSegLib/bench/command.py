@@ -34,6 +34,8 @@ def add_parser(commands) -> None:
     parser.add_argument("--image-size", type=int, help="pixels the model sees, a multiple of 32")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
     parser.add_argument("--threads", type=int, help="threads on a CPU (PyTorch's choice)")
+    parser.add_argument("--every", type=int, default=1, metavar="N",
+                        help="take one voxel of N in each direction of the CT, for slow models (1)")  # fmt: skip
     parser.add_argument("--repeats", type=int, default=3, help="counted runs of each engine and case (3)")
     parser.add_argument(
         "--curves", action="store_true", help="also time and memory against slices, segments, sizes ..."
@@ -45,8 +47,8 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print, and write what is asked for. Raises InputError for a value that cannot be used."""
-    if options.repeats < 1 or (options.threads is not None and options.threads < 1):
-        raise InputError("The numbers of repeats and threads must be 1 or more.")
+    if min(options.repeats, options.every, options.threads or 1) < 1:
+        raise InputError("Repeats, threads and --every must be 1 or more.")
     for path in (options.json and options.json.parent, options.pictures):
         if path is not None:
             try:
@@ -69,8 +71,8 @@ def run(options: argparse.Namespace) -> None:
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     rows, drawn = {}, []
     for profile in options.profiles:
-        key = ("profile", profile)
-        rows[profile] = measure(networks, case(profile), options.repeats, memory=profile == "long-volume", key=key)
+        chosen, key = case(profile, options.every), ("profile", profile)
+        rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
         _print_row(rows[profile])
         if profile == "ten-segments":
             rows["one-segment"] = measure(networks, tubes(1), options.repeats)
