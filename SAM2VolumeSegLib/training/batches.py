@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from SAM2VolumeSegLib.training.clips import draw_clip
+from SAM2VolumeSegLib.training.clips import Pattern, draw_clip
 from SAM2VolumeSegLib.training.ct import make_ct
 from SAM2VolumeSegLib.training.schedule import STAGES, at_step
 from SAM2VolumeSegLib.training.volumes import SyntheticVolume
@@ -24,21 +24,6 @@ KEPT = 12
 
 PROMPTS = (0.3, 0.2, 0.2, 0.08, 0.06, 0.05, 0.05, 0.03, 0.03)
 """How often a clip has 1, 2, ... 9 prompts."""
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """Prompts before and after the run, slices of the run that are learned from, and slices that lead to them."""
-
-    before: int
-    after: int
-    learned: int
-    lead: int
-
-    @property
-    def cost(self) -> float:
-        """How much longer than a picture's encoding a clip takes, about."""
-        return 1.5 * (self.before + self.after) + 2 * self.learned + 0.7 * self.lead
 
 
 @dataclass
@@ -67,8 +52,7 @@ class Batches(torch.utils.data.Dataset):
             count, clips = max(1, round(2 * stage.pictures / pattern.cost)), []
             for _ in range(8 * count):  # some objects are too short for the pattern
                 volume = self._volume(step % LANES, self._draw_number(rng, step))
-                run = pattern.lead + pattern.learned
-                clip = draw_clip(rng, volume, pattern.before, run, pattern.after, stage.pixels)
+                clip = draw_clip(rng, volume, pattern, stage.pixels)
                 if clip is not None:
                     clips.append(clip)
                 if len(clips) == count:
@@ -91,16 +75,14 @@ class Batches(torch.utils.data.Dataset):
 
 
 def draw_pattern(rng: np.random.Generator, unrolled: bool) -> Pattern:
-    """Draw 1 to 9 prompts and the length of the run; only an unrolled run has a lead."""
+    """Draw 1 to 9 prompts, one of them before the run as in every propagation, and the parts of the run."""
     prompts = 1 + int(rng.choice(len(PROMPTS), p=PROMPTS))
-    if prompts == 1:
-        before = int(rng.random() < 0.85)
-    else:  # in between, most of the time
-        before = int(rng.integers(1, prompts)) if rng.random() < 0.8 else prompts
+    before = prompts if prompts == 1 or rng.random() < 0.3 else int(rng.integers(1, prompts))
+    passed = int(rng.choice((0, 1, 2, 3, 6), p=(0.35, 0.1, 0.25, 0.15, 0.15)))
     if not unrolled:
-        return Pattern(before, prompts - before, 7, 0)
-    lead = 0 if rng.random() < 0.5 else int(rng.integers(1, 7))
-    return Pattern(before, prompts - before, int(rng.integers(4, 8)), lead)
+        return Pattern(before, prompts - before, 7, passed=passed)
+    lead = 0 if rng.random() < 0.5 else int(rng.integers(1, 10))
+    return Pattern(before, prompts - before, int(rng.integers(4, 8)), lead, passed)
 
 
 def stream(batches: Batches, first: int, last: int, workers: int):

@@ -10,6 +10,8 @@ from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SliceQuery
 from SAM2VolumeSegLib.training.losses import decode, losses
 
 POINTERS = 15
+ABSENT = -1024.0
+"""The logit that sam2 gives to every pixel of an object that is not there."""
 
 
 def roughen(rng, masks: torch.Tensor) -> torch.Tensor:
@@ -23,25 +25,34 @@ def roughen(rng, masks: torch.Tensor) -> torch.Tensor:
 
 
 class ClipRun:
-    """One batch of clips [B, T, S, S] under one memory layout; T = prompts before + run + prompts after.
+    """One batch of clips [B, T, S, S] of one pattern under one memory layout, which is drawn.
 
-    The first `lead` slices of the run are tracked without being learned from: so errors of a long way reach the slices
-    that are, at a third of the cost.
+    Slices already passed are remembered from roughened true masks; those of the lead are tracked without being learned
+    from: so errors of a long way reach the slices that are, at a third of the cost.
+
+    frozen: the image encoder learns nothing.
     """
 
-    def __init__(self, model, rng, before, after, pictures, masks, slices, lead=0):
+    def __init__(self, model, rng, pattern, pictures, masks, slices, frozen=False):
         self.model, self.rng = model, rng
         self.batch, self.length = pictures.shape[:2]
-        self.before, self.after = before, after
-        self.run = range(before, self.length - after)
-        self.learned = self.run[lead:]
-        self.prompted = [*range(before), *range(self.length - after, self.length)]
+        self.before, self.after = pattern.before, pattern.after
+        self.passed = range(self.before, self.before + pattern.passed)
+        self.run = range(self.passed.stop, self.length - self.after)
+        self.learned = self.run[pattern.lead :]
+        self.prompted = [*range(self.before), *range(self.length - self.after, self.length)]
         self.masks, self.slices = masks, slices
+        quiet, heard = [*self.passed, *self.run[: pattern.lead]], [*self.prompted, *self.learned]
+        if frozen:
+            quiet, heard = [*quiet, *heard], []
         with torch.no_grad():
-            self.features = self._encode(pictures, self.run[:lead])
-        self.features |= self._encode(pictures, [*self.prompted, *self.learned])
-        # SAM2's own layout with 1 to 6 recent slices, or the paper's IS
-        self.rows = [(0,), (0, 5), (0, 1), (0, 1, 2), tuple(range(6))][rng.choice(5, p=(0.1, 0.4, 0.05, 0.15, 0.3))]
+            self.features = self._encode(pictures, quiet)
+        self.features |= self._encode(pictures, heard)
+        # No recent slices (their pointers speak), SAM2's own layout with 1 to 6 of them, or the paper's IS
+        layouts = [(), (0,), (0, 5), (0, 1), (0, 1, 2), tuple(range(6))]
+        self.rows = layouts[rng.choice(6, p=(0.08, 0.07, 0.45, 0.05, 0.1, 0.25))]
+        # With SPS, prompts far away are not looked at.
+        self.reach = int(rng.integers(1, 3)) if rng.random() < 0.4 else None
         # Pointers are dated in shares of the stack where that is short.
         self.num_slices = int(rng.choice((64, 12), p=(0.75, 0.25)))
 
@@ -72,9 +83,12 @@ class ClipRun:
     def predict(self, time, memories):
         """Predict one slice of every clip from the memories of other times."""
         passed = list(range(time - 1, self.before - 1, -1))
-        spatial = [(PROMPT_ROW, memories[t]) for t in self.prompted]
+        near = self.prompted
+        if self.reach:
+            near = near[max(0, self.before - self.reach) : self.before + min(self.after, self.reach)]
+        spatial = [(PROMPT_ROW, memories[t]) for t in near]
         spatial += [(row, memories[t]) for row, t in zip(self.rows, passed, strict=False)]
-        past = [t for t in self.prompted if t < time] + passed[:POINTERS]
+        past = [t for t in near if t < time] + passed[:POINTERS]
         pointers = [(self._ago(time, t), memories[t]) for t in past]
         features = self.of([time])
         queries = [
@@ -94,10 +108,7 @@ class ClipRun:
     def parallel(self, own_masks: bool):
         """Every slice of the run at once, from memories of roughened true masks or of the model's own guesses."""
         run = list(self.run)
-        memories = self.prompt_memories(self.prompted)
-        rough = roughen(self.rng, self.masks.flatten(0, 1)[:, None])[:, 0].unflatten(0, (self.batch, self.length))
-        if self.rng.random() < 0.3:  # a memory that lags one slice behind
-            rough[:, 1:] = rough[:, :-1].clone()
+        memories, rough = self.given_memories(), self._roughened()
         if own_masks:
             with torch.no_grad():
                 guesses = self._all(run, {**memories, **self.prompt_memories(run, rough)})
@@ -108,13 +119,26 @@ class ClipRun:
         outputs = [torch.cat(parts) for parts in zip(*[guesses[t] for t in run], strict=True)]
         return losses(outputs[0], outputs[1], outputs[3], self.truth(run))
 
+    def given_memories(self):
+        """Memories of the prompts and of the slices already passed."""
+        memories = self.prompt_memories(self.prompted)
+        if self.passed:
+            memories |= self.prompt_memories(list(self.passed), self._roughened())
+        return memories
+
+    def _roughened(self):
+        """Imperfect logits of all slices [B, T, S, S]; where the object is absent, those of an absent one."""
+        rough = roughen(self.rng, self.masks.flatten(0, 1)[:, None])[:, 0].unflatten(0, (self.batch, self.length))
+        present = self.masks.flatten(2).any(dim=2)[..., None, None]
+        return torch.where(present, rough, torch.tensor(ABSENT))
+
     def _all(self, run, memories):
         """Predictions by time."""
         return {time: self.predict(time, memories) for time in run}
 
     def unrolled(self):
         """Slice by slice, each remembered as inference would."""
-        memories = self.prompt_memories(self.prompted)
+        memories = self.given_memories()
         outputs = []
         for time in self.run:
             with torch.set_grad_enabled(time in self.learned):
@@ -130,7 +154,7 @@ class ClipRun:
         rows, best = torch.arange(self.batch), ious.argmax(dim=1)
         appears = (score > 0).float()
         pointer = appears * pointers[rows, best] + (1 - appears) * self.model.no_obj_ptr
-        logits = torch.where(score[..., None, None] > 0, masks[rows, best][:, None], torch.tensor(-1024.0))
+        logits = torch.where(score[..., None, None] > 0, masks[rows, best][:, None], torch.tensor(ABSENT))
         return masks, ious, score, self.model.remember(self.of([time])[-1], logits, score, pointer, prompted=False)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,15 +14,40 @@ from .volumes import SyntheticVolume
 STEPS = (1, 1, 2, 3, 4)
 THICKNESS = (1, 1, 1, 2, 3)
 TINY = 0.35  # how often the object's first or last slice, whose mask is tiny, is among the prompts
-ENDING = 0.4  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
+ENDING = 0.5  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
 PASSING = 0.6  # share of the run that may lie beyond the end
 
 
-def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, prompts_after: int, size: int):
-    """Cut slices of one object along one axis.
+@dataclass(frozen=True)
+class Pattern:
+    """The slices of a clip in the order of propagation: prompts before, the run, prompts after.
 
-    The clip is `prompts_before` slices, then `run` consecutive slices, then `prompts_after` slices, in the order of
-    propagation. The run may pass the object's end; prompts lie on the object (rarely just beside it).
+    The run begins with `passed` slices that are taken as tracked already, then `lead` slices that are tracked without
+    being learned from, then those that are `learned`. With passed = 0 it begins right behind a prompt: a slice that is
+    neither prompted nor has a tracked or prompted neighbour does not occur in use.
+    """
+
+    before: int
+    after: int
+    learned: int
+    lead: int = 0
+    passed: int = 0
+
+    @property
+    def run(self) -> int:
+        """Consecutive slices between the prompts."""
+        return self.passed + self.lead + self.learned
+
+    @property
+    def cost(self) -> float:
+        """How much longer than a picture's encoding a clip takes, about."""
+        return 1.5 * (self.before + self.after) + 2 * self.learned + 0.7 * self.lead + 0.4 * self.passed
+
+
+def draw_clip(rng, volume: SyntheticVolume, pattern: Pattern, size: int):
+    """Cut the slices of a pattern from one object along one axis.
+
+    The run may pass the object's end; prompts lie on the object (rarely just beside it).
 
     Returns pictures [T, size, size] in 0..1, masks [T, size, size] bool, slice numbers [T] ascending; None when the
     object that was drawn is too short.
@@ -33,10 +60,10 @@ def draw_clip(rng, volume: SyntheticVolume, prompts_before: int, run: int, promp
     filled = np.flatnonzero(mask.any(axis=(1, 2)))
     if not len(filled):
         return None
-    slices = _choose(rng, len(mask), filled[0], filled[-1], prompts_before, run, prompts_after)
+    slices = _choose(rng, len(mask), filled[0], filled[-1], pattern)
     if slices is None:
         return None
-    prompts = np.r_[slices[:prompts_before], slices[len(slices) - prompts_after :]]
+    prompts = np.r_[slices[: pattern.before], slices[len(slices) - pattern.after :]]
     # The engine crops around what was painted: with few prompts the object may leave the crop.
     shown = mask[prompts] if rng.random() < 0.25 else mask
     footprint = _box(shown.any(axis=0)) or _box(mask.any(axis=0))
@@ -65,23 +92,25 @@ def _partial_volume(array, axis, factor):
     return np.moveaxis(array.reshape(count, factor, *array.shape[1:]).mean(axis=1, dtype=np.float32), 0, axis)
 
 
-def _choose(rng, count, first, last, before, run, after):
-    """Slice numbers of the clip in a stack of `count`, of which `first` to `last` show the object; None if too few."""
+def _choose(rng, count, first, last, pattern):
+    """Slice numbers of a pattern in a stack of `count`, of which `first` to `last` show the object; None if too few."""
+    before, after, run = pattern.before, pattern.after, pattern.run
     passing = int(PASSING * run)
     lowest, highest = max(first - 1, 0) + before, min(last + passing, count - 1) - run + 1
     if after:
         highest = min(highest, last + 1 - after - run + 1)
+    if not pattern.passed:  # the prompt before it is on the object
+        highest = min(highest, last + 1)
     if highest < lowest or highest + run > count:
         return None
     if not after and rng.random() < ENDING:
         lowest = max(lowest, min(last + 2 - run, highest))
     start = int(rng.integers(lowest, highest + 1))
-    past = np.arange(max(first - 1, 0), start)
+    past = np.arange(max(first - 1, 0), min(start, last + 1))
     ahead = np.arange(start + run, min(last + 2, count))
     if len(past) < before or len(ahead) < after:
         return None
-    # Right behind a prompt, as every propagation begins.
-    chosen = [start - 1] if before and rng.random() < 0.4 else []
+    chosen = [] if pattern.passed else [start - 1]
     chosen += _some(rng, past[: len(past) - len(chosen)], before - len(chosen), first)
     return np.array([*sorted(chosen), *range(start, start + run), *sorted(_some(rng, ahead, after, last))], dtype=int)
 

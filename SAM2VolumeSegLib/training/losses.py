@@ -37,13 +37,13 @@ def losses(masks, ious, score, truth):
     overlap = (probability * truth).sum(dim=(2, 3))
     dice = 1 - (2 * overlap + 1) / (probability.sum(dim=(2, 3)) + truth.sum(dim=(2, 3)) + 1)
     present = truth.flatten(1).any(dim=1).float()[:, None]
-    each = 5 * entropy + dice * present
+    each = 5 * entropy + dice  # of an absent object: how much of it is seen anyway
     hard = masks.detach() > 0
     intersection = (hard & (truth > 0)).sum(dim=(2, 3))
     union = (hard | (truth > 0)).sum(dim=(2, 3)).clamp(min=1)
     iou = intersection / union
     loss = each.amin(dim=1).mean() + 0.3 * each.mean() + 0.5 * ((ious - iou).abs() * present).mean()
-    loss = loss + 0.3 * F.binary_cross_entropy_with_logits(score, present)
+    loss = loss + F.binary_cross_entropy_with_logits(score, present)
     chosen = ious.argmax(dim=1)
     rows = torch.arange(len(masks))
     hard_dice = 2 * intersection[rows, chosen] / (hard[rows, chosen].sum((1, 2)) + truth[:, 0].sum((1, 2))).clamp(min=1)

@@ -12,7 +12,8 @@ WARM_STEPS = 100
 class Stage:
     """Steps; side of the pictures in pixels; slice by slice?; learning rate at its highest and as a share at its end.
 
-    pictures: about how many pictures a batch holds; clips are short and many or long and few.
+    pictures: about how many pictures a batch holds; clips are short and many or long and few. frozen: the image encoder
+    learns nothing, which makes a step a third shorter.
     """
 
     steps: int
@@ -21,12 +22,14 @@ class Stage:
     rate: float
     final: float = 0.02
     pictures: int = 36
+    frozen: bool = False
 
 
 STAGES = (
     Stage(2500, 128, False, 1e-3),
     Stage(1200, 160, True, 5e-4, final=0.5),
-    Stage(3000, 160, True, 2e-4),
+    Stage(800, 160, True, 3e-4, final=0.3, frozen=True),
+    Stage(2000, 160, True, 2e-4),
 )
 
 

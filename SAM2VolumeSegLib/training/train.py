@@ -104,8 +104,7 @@ class Training:
         own = self.step > OWN_MASKS_AFTER and rng.random() < 0.5
         tensors = [tensor.to(self.device, non_blocking=True) for tensor in (batch.pictures, batch.masks, batch.slices)]
         with torch.autocast(self.device.type, dtype=torch.bfloat16), _attention(self.device):
-            pattern = batch.pattern
-            clip = ClipRun(self.model, rng, pattern.before, pattern.after, *tensors, lead=pattern.lead)
+            clip = ClipRun(self.model, rng, batch.pattern, *tensors, frozen=stage.frozen)
             loss, dice = clip.unrolled() if stage.unrolled else clip.parallel(own_masks=own)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -9,7 +9,7 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.training import batches, train, validate
 from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
-from SAM2VolumeSegLib.training.clips import draw_clip
+from SAM2VolumeSegLib.training.clips import Pattern, draw_clip
 from SAM2VolumeSegLib.training.ct import SHARES, make_ct
 from SAM2VolumeSegLib.training.scenarios import Scenario, copied, permute_embeddings, zero_pointers
 from SAM2VolumeSegLib.training.schedule import Stage, at_step, total_steps
@@ -17,15 +17,15 @@ from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_ch
 from SAM2VolumeSegLib.training.volumes import KINDS, make_volume
 from SAM2VolumeSegLib.volume import Plane, Volume
 
-BEFORE, RUN, AFTER, SIZE = 1, 3, 1, 64
+PATTERN, SIZE = Pattern(before=1, after=1, learned=3), 64
 
 
-def some_clips(count):
+def some_clips(count, pattern=PATTERN):
     rng = np.random.default_rng(4)
     volume = make_volume(rng, 64, "column")
     clips = []
     while len(clips) < count:
-        clip = draw_clip(rng, volume, BEFORE, RUN, AFTER, SIZE)
+        clip = draw_clip(rng, volume, pattern, SIZE)
         if clip is not None:
             clips.append(clip)
     pictures, masks, slices = zip(*clips, strict=True)
@@ -68,7 +68,7 @@ def test_beads_differ_in_their_place_only():
 
 def test_clips_hold_ascending_slices_and_a_painted_prompt_most_of_the_time():
     pictures, masks, slices = some_clips(6)
-    assert pictures.shape == masks.shape == (6, BEFORE + RUN + AFTER, SIZE, SIZE)
+    assert pictures.shape == masks.shape == (6, 5, SIZE, SIZE)
     assert pictures.min() >= 0 and pictures.max() <= 1
     assert (slices.diff(dim=1) > 0).all()
     assert masks[:, 0].flatten(1).any(dim=1).float().mean() >= 0.5
@@ -79,7 +79,7 @@ def test_a_step_reaches_every_part_that_tracking_uses(mode):
     """A part without a gradient would stay random: memory encoder, memory attention, decoder and its object score."""
     torch.manual_seed(0)
     model = new_model(SIZE).train()
-    clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2))
+    clip = ClipRun(model, np.random.default_rng(0), PATTERN, *some_clips(2))
     loss, _ = clip.unrolled() if mode == "unrolled" else clip.parallel(own_masks=mode == "own masks")
     loss.backward()
     for part in (
@@ -97,32 +97,55 @@ def test_a_step_reaches_every_part_that_tracking_uses(mode):
 
 def test_a_long_way_reaches_the_slices_that_are_learned_from_without_a_gradient():
     torch.manual_seed(0)
-    model = new_model(SIZE).train()
-    clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2), lead=2)
-    assert list(clip.learned) == [BEFORE + 2]
-    assert not any(level.requires_grad for level in clip.features[BEFORE])
-    assert all(level.requires_grad for level in clip.features[BEFORE + 2])
+    model, pattern = new_model(SIZE).train(), Pattern(1, 1, learned=1, lead=1, passed=1)
+    clip = ClipRun(model, np.random.default_rng(0), pattern, *some_clips(2, pattern))
+    assert list(clip.passed) == [1] and list(clip.run) == [2, 3] and list(clip.learned) == [3]
+    assert not any(level.requires_grad for time in (1, 2) for level in clip.features[time])
+    assert all(level.requires_grad for level in clip.features[3])
     loss, _ = clip.unrolled()
     loss.backward()
     assert model.memory_encoder.out_proj.weight.grad.abs().sum() > 0  # by way of the prompts
 
 
+def test_a_frozen_encoder_learns_nothing_and_the_rest_does():
+    torch.manual_seed(0)
+    model = new_model(SIZE).train()
+    loss, _ = ClipRun(model, np.random.default_rng(0), PATTERN, *some_clips(2), frozen=True).unrolled()
+    loss.backward()
+    assert all(parameter.grad is None for parameter in model.image_encoder.parameters())
+    assert model.memory_attention.layers[0].linear1.weight.grad.abs().sum() > 0
+
+
+def test_a_slice_already_passed_is_remembered_as_the_truth_has_it():
+    """Roughened, but where the object is absent it is remembered as absent: so the model learns to leave it at that."""
+    torch.manual_seed(0)
+    model, pattern = new_model(SIZE).train(), Pattern(1, 0, learned=1, passed=2)
+    pictures, masks, slices = some_clips(2, pattern)
+    masks[:, 2] = False
+    clip = ClipRun(model, np.random.default_rng(0), pattern, pictures, masks, slices)
+    rough = clip._roughened()
+    assert (rough[:, 2] < -1000).all() and (rough[:, 0] > -1000).all()
+    assert {0, 1, 2} == set(clip.given_memories())
+    assert torch.equal(clip.given_memories()[2].pointer, model.no_obj_ptr.expand(2, -1))
+
+
 def test_a_lead_costs_no_part_its_gradient():
     """Autocast keeps the weights it has converted: those converted without a gradient must not be used again."""
     torch.manual_seed(0)
-    model = new_model(SIZE).train()
+    model, pattern = new_model(SIZE).train(), Pattern(1, 1, learned=1, lead=2)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        clip = ClipRun(model, np.random.default_rng(0), BEFORE, AFTER, *some_clips(2), lead=2)
+        clip = ClipRun(model, np.random.default_rng(0), pattern, *some_clips(2, pattern))
         loss, _ = clip.unrolled()
     loss.backward()
     for part in (model.image_encoder.trunk.blocks[0].mlp.layers[0], model.memory_attention.layers[0].linear1):
         assert part.weight.grad is not None and part.weight.grad.abs().sum() > 0
 
 
-def test_patterns_have_one_to_nine_prompts_and_a_lead_only_when_unrolled():
+def test_patterns_have_one_to_nine_prompts_one_of_them_before_and_a_lead_only_when_unrolled():
     rng = np.random.default_rng(0)
     patterns = [draw_pattern(rng, unrolled=True) for _ in range(400)]
     assert {pattern.before + pattern.after for pattern in patterns} == set(range(1, 10))
+    assert all(pattern.before for pattern in patterns)
     assert {4, 12} < {pattern.lead + pattern.learned for pattern in patterns}
     assert all(draw_pattern(rng, unrolled=False).lead == 0 for _ in range(20))
 
@@ -141,7 +164,7 @@ def test_the_learning_rate_warms_up_and_falls_stage_by_stage():
 def a_short_schedule(monkeypatch):
     """Small volumes and clips, three steps: the last two unrolled, at another size."""
     monkeypatch.setattr(batches, "make_ct", lambda rng: make_ct(rng, 40, "beads"))
-    monkeypatch.setattr(batches, "draw_pattern", lambda rng, unrolled: batches.Pattern(1, int(rng.integers(2)), 2, 0))
+    monkeypatch.setattr(batches, "draw_pattern", lambda rng, unrolled: Pattern(1, int(rng.integers(2)), 2))
     return (Stage(1, 32, False, 1e-3, pictures=4), Stage(2, SIZE, True, 1e-3, pictures=4))
 
 
@@ -201,10 +224,23 @@ def test_dice_counts_no_prompted_slice():
     assert middle.dice(copies, reference, volume) == 1 and not copies[6].any()
 
 
+def test_a_run_begins_behind_a_prompt_or_behind_slices_already_passed():
+    """As in use: there is no slice without a neighbour that the memory knows."""
+    rng = np.random.default_rng(0)
+    volume = make_ct(rng, 64, "branches")
+    for pattern in (Pattern(3, 1, learned=3), Pattern(3, 1, learned=3, passed=2)):
+        gaps = []
+        while len(gaps) < 40:
+            clip = draw_clip(rng, volume, pattern, 32)
+            if clip is not None:
+                gaps.append(int(clip[2][pattern.before] - clip[2][pattern.before - 1]))
+        assert (set(gaps) == {1}) == (pattern.passed == 0)
+
+
 def test_many_runs_pass_the_end_and_learn_that_the_object_is_gone():
     rng = np.random.default_rng(0)
     volume = make_ct(rng, 64, "beads")
-    clips = [draw_clip(rng, volume, 1, 4, 0, 32) for _ in range(150)]
+    clips = [draw_clip(rng, volume, Pattern(1, 0, learned=4), 32) for _ in range(150)]
     last = [masks[-1].any().item() for _, masks, _ in filter(None, clips)]
     assert 0.1 < np.mean(np.logical_not(last)) < 0.7
 
