@@ -3,15 +3,15 @@
     python -m SAM2VolumeSegLib.training.table scratch/demo/demo.pt
 
 Without --data the case is the CT that the package tptbox brings. Each figure is the mean Dice over the structures, on
-the slices without a prompt; each structure has a crop of its own, as in the demo. Copying knows where the structure
-ends; the model, from one prompt, has to see it.
+the slices without a prompt, as mean and standard deviation over harmless changes of the crop (`CROPS`). Copying knows
+where the structure ends; the model, from one prompt, has to see it.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from SAM2VolumeSegLib.training.scenarios import (
     zero_pointers,
 )
 from SAM2VolumeSegLib.training.validate import load
-from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
+from SAM2VolumeSegLib.volume import Box, Volume, read_seeds, read_volume
 
 ABLATIONS = {"temporal embeddings permuted": permute_embeddings, "object pointers zeroed": zero_pointers}
 ABLATED = SCENARIOS[2]
@@ -36,25 +36,46 @@ ABLATED = SCENARIOS[2]
 Method = Callable[[Scenario, Volume, np.ndarray], np.ndarray]
 
 
-def measure(case: Case, method: Method, scenario: Scenario) -> list[float]:
-    """Dice of each structure of a case."""
+@dataclass(frozen=True)
+class Crop:
+    """The reference's box, grown on every side by a share of its length, and moved by voxels [k, j, i]."""
+
+    margin: float = 0.25
+    shift: tuple[int, int, int] = (0, 0, 0)
+
+    def box(self, reference: np.ndarray) -> Box:
+        """The crop around a reference mask [k, j, i]; parts may lie outside of the volume."""
+        lower, upper = [], []
+        for axis, shift in enumerate(self.shift):
+            filled = np.flatnonzero(reference.any(axis=tuple({0, 1, 2} - {axis})))
+            first, last = int(filled[0]), int(filled[-1]) + 1
+            margin = int(np.ceil(self.margin * (last - first)))
+            lower.append(first - margin + shift)
+            upper.append(last + margin + shift)
+        return Box(tuple(lower), tuple(upper))
+
+
+CROPS = (
+    *(Crop(shift=shift) for shift in ((0, 0, 1), (0, 0, -1), (0, 1, 0), (0, -1, 0))),
+    Crop(margin=0.2),
+    Crop(margin=0.3),
+)
+
+
+def structures(case: Case) -> Iterator[tuple[Volume, np.ndarray]]:
+    """The CT and each reference mask [k, j, i] of a case."""
     volume = read_volume(case.ct)
     labels = read_seeds(case.labels, volume)
-    scores = []
     for value in case.names:
-        reference = labels[f"label {value}"].mask
-        mask = method(scenario, volume, reference)
-        scores.append(scenario.dice(mask, reference, volume))
-    return scores
+        yield volume, labels[f"label {value}"].mask
 
 
-def by_model(tracker: SliceTracker) -> Method:
+def by_model(tracker: SliceTracker, crop: Crop) -> Method:
     """The model's mask of a scenario."""
 
     def method(scenario, volume, reference):
-        tracker.forget()
-        chosen = replace(scenario, settings=replace(scenario.settings, crop_each=True))
-        return chosen.segment(tracker, volume, reference)
+        settings = replace(scenario.settings, roi=crop.box(reference))
+        return replace(scenario, settings=settings).segment(tracker, volume, reference)
 
     return method
 
@@ -69,30 +90,55 @@ def by_copying(scenario, volume, reference):
     return copied(scenario.seeds(reference, volume), volume, reference)
 
 
+def measure(case: Case, methods: list[Method], scenario: Scenario) -> np.ndarray:
+    """Dice [methods, structures] of a case."""
+    return np.array(
+        [
+            [scenario.dice(method(scenario, volume, reference), reference, volume) for method in methods]
+            for volume, reference in structures(case)
+        ]
+    ).T
+
+
+def rows(checkpoint: Path, size: int, device: str) -> Iterator[tuple[str, Scenario, list[Method]]]:
+    """Title, scenario and methods (one for each crop) of every line that the model has in the table."""
+    tracker = load(checkpoint, size, device)
+    for scenario in SCENARIOS:
+        yield scenario.title, scenario, [by_model(tracker, crop) for crop in CROPS]
+    for title, ablate in ABLATIONS.items():
+        tracker = load(checkpoint, size, device)
+        ablate(tracker)
+        yield f"{ABLATED.title}, {title}", ABLATED, [by_model(tracker, crop) for crop in CROPS]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoints", type=Path, nargs="+")
-    parser.add_argument("--data", type=Path, help="a folder with torso-ct and spine-ct")
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--data", type=Path, help="a folder with torso-ct and spine-ct, measured besides")
     parser.add_argument("--size", type=int, default=160, help="pixels")
     parser.add_argument("--device", default="cpu")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    cases = [bundled_case()] if chosen.data is None else shared_cases(chosen.data)
-    methods = [("copy nearest", by_copying, SCENARIOS), ("interpolation", by_interpolation, SCENARIOS[2:])]
-    for path in chosen.checkpoints:
-        methods.append((str(path), by_model(load(path, chosen.size, chosen.device)), SCENARIOS))
-        for title, ablate in ABLATIONS.items():
-            tracker = load(path, chosen.size, chosen.device)
-            ablate(tracker)
-            methods.append((f"{path}, {title}", by_model(tracker), (ABLATED,)))
-    for case in cases:
-        print(f"\n{case.title}: " + ", ".join(case.names.values()))
-        for name, method, scenarios in methods:
-            print(f"  {name}")
-            for scenario in scenarios:
-                scores = measure(case, method, scenario)
-                each = " ".join(f"{score:.3f}" for score in scores)
-                print(f"    {scenario.title:30} {np.mean(scores):.3f}   {each}", flush=True)
+    cases = [bundled_case(), *(shared_cases(chosen.data) if chosen.data else ())]
+    titles = [f"{case.title} ({len(case.names)})" for case in cases]
+    everything = ["all structures"] if len(cases) > 1 else []
+    print("Mean Dice ± standard deviation over six crops; in brackets copying and interpolation.\n")
+    print(" | ".join(["|", *titles, *everything, ""]))
+    print("|---" * (1 + len(titles) + len(everything)) + "|")
+    for title, scenario, methods in rows(chosen.checkpoint, chosen.size, chosen.device):
+        found = [measure(case, methods, scenario) for case in cases]
+        free = [measure(case, [by_copying, by_interpolation], scenario) for case in cases]
+        if everything:
+            found.append(np.concatenate(found, axis=1))
+            free.append(np.concatenate(free, axis=1))
+        cells = [_cell(dice, baselines) for dice, baselines in zip(found, free, strict=True)]
+        print(" | ".join([f"| {title}", *cells, ""]).rstrip(), flush=True)
+
+
+def _cell(dice: np.ndarray, baselines: np.ndarray) -> str:
+    means = dice.mean(axis=1)
+    copying, interpolation = baselines.mean(axis=1)
+    return f"{means.mean():.3f} ± {means.std(ddof=1):.3f} ({copying:.3f}, {interpolation:.3f})"
 
 
 if __name__ == "__main__":

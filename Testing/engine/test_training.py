@@ -6,7 +6,7 @@ import torch
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.training import batches, train, validate
+from SAM2VolumeSegLib.training import batches, table, train, validate
 from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
 from SAM2VolumeSegLib.training.clips import Pattern, draw_clip
@@ -15,7 +15,7 @@ from SAM2VolumeSegLib.training.scenarios import Scenario, copied, permute_embedd
 from SAM2VolumeSegLib.training.schedule import Stage, at_step, total_steps
 from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_checkpoint
 from SAM2VolumeSegLib.training.volumes import KINDS, make_volume
-from SAM2VolumeSegLib.volume import Plane, Volume
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 PATTERN, SIZE = Pattern(before=1, after=1, learned=3), 64
 
@@ -235,6 +235,14 @@ def test_a_run_begins_behind_a_prompt_or_behind_slices_already_passed():
             if clip is not None:
                 gaps.append(int(clip[2][pattern.before] - clip[2][pattern.before - 1]))
         assert (set(gaps) == {1}) == (pattern.passed == 0)
+
+
+def test_a_crop_of_the_table_is_the_structures_box_grown_and_moved():
+    reference = np.zeros((30, 30, 30), dtype=bool)
+    reference[10:20, 12:16, 5:25] = True
+    assert table.Crop(margin=0.2).box(reference) == Box((8, 11, 1), (22, 17, 29))
+    assert table.Crop(margin=0.2, shift=(0, 1, -2)).box(reference) == Box((8, 12, -1), (22, 18, 27))
+    assert len(set(table.CROPS)) == 6
 
 
 def test_many_runs_pass_the_end_and_learn_that_the_object_is_gone():
