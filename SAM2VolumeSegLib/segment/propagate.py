@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery
@@ -18,6 +19,18 @@ GONE_AFTER = 2  # slices without the structure that end an extension
 
 
 @dataclass(frozen=True, eq=False)
+class _Found:
+    """What is kept of a prediction, on its device: logits [1, 1, S/4, S/4] and confidence [1]."""
+
+    logits: torch.Tensor
+    confidence: torch.Tensor
+
+    @classmethod
+    def of(cls, prediction: SlicePrediction) -> _Found:
+        return cls(prediction.logits, prediction.iou.clamp(0, 1) * prediction.object_score.sigmoid())
+
+
+@dataclass(frozen=True, eq=False)
 class Guess:
     """Logits [S/4, S/4] float32 within LOGIT_LIMIT, confidence 0..1, and weight when it is averaged, of one slice."""
 
@@ -26,10 +39,13 @@ class Guess:
     weight: float = 1.0
 
     @classmethod
-    def of(cls, prediction: SlicePrediction) -> Guess:
-        """The guess of a single prediction (B = 1)."""
-        logits = prediction.logits[0, 0].clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
-        return cls(logits, float(prediction.iou[0].clamp(0, 1) * prediction.object_score[0].sigmoid()))
+    def of_all(cls, found: Sequence[_Found]) -> list[Guess]:
+        """The guesses of many single predictions (B = 1), read at once: a GPU has to be waited for to read anything."""
+        if not found:
+            return []
+        logits = torch.cat([one.logits[:, 0] for one in found]).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
+        confidence = torch.cat([one.confidence for one in found]).cpu().tolist()
+        return [cls(*one) for one in zip(logits, confidence, strict=True)]
 
     def mask(self, size: int) -> np.ndarray:
         """The guess as a mask of the model's input size, bool [size, size]."""
@@ -82,7 +98,8 @@ class Walk:
         step: int,
         index: Callable[[int], int] = int,
     ):
-        self.step, self.guesses = step, {}
+        self.step = step
+        self._found: dict[int, _Found] = {}
         self._prompts, self._span, self._policy, self._index = prompts, span, policy, index
         self._memories: dict[int, SliceMemory] = {}
         self._tracked: dict[int, float] = {}
@@ -102,6 +119,11 @@ class Walk:
     def time(self) -> int | None:
         """The time it is at; None when it has arrived."""
         return self._stretches[0][0][0] if self._stretches else None
+
+    @property
+    def guesses(self) -> dict[int, Guess]:
+        """What was found so far, by time."""
+        return dict(zip(self._found, Guess.of_all(list(self._found.values())), strict=True))
 
     @property
     def left(self) -> int:
@@ -133,12 +155,13 @@ class Walk:
         times, direction, until_gone = self._stretches[0]
         ended = False
         if prediction is not None:
-            guess = Guess.of(prediction)
-            self.guesses[self.time] = guess
-            self._tracked[self.time] = guess.confidence
+            found = self._found[self.time] = _Found.of(prediction)
+            # Numbers are read from the device only where a choice needs them: a GPU would be waited for on every slice.
+            self._tracked[self.time] = found.confidence.item() if self._policy.gate else 1.0
             self._memories[self.time] = prediction.memory
-            self._gone = 0 if (guess.logits > 0).any() else self._gone + 1
-            ended = until_gone and self._gone == GONE_AFTER
+            if until_gone:
+                self._gone = 0 if (found.logits > 0).any() else self._gone + 1
+                ended = self._gone == GONE_AFTER
             self._forget()
         self._stretches[0] = (times[:0] if ended else times[1:], direction, until_gone)
         self._skip_done()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction
@@ -118,6 +119,27 @@ def test_span(prompted, extend, expected):
 def test_an_extension_stays_inside_of_the_ends():
     assert span_of({4: HERE}, (3, 6), False) == Span(3, 6)
     assert span_of({4: HERE, 8: HERE}, (5, 6), True) == Span(4, 8)  # seeds are never left out
+
+
+@pytest.mark.parametrize(("gate", "grows"), [(0, False), (2, True)])
+def test_nothing_is_read_from_the_device_slice_by_slice(monkeypatch, gate, grows):
+    """A GPU computes ahead of the program until a number is read from it; only a gate needs one of every slice."""
+    read, cpu = [], torch.Tensor.cpu
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda tensor: read.append("cpu") or cpu(tensor))
+
+    class Scalars(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, arguments=(), options=None):
+            if function is torch.ops.aten._local_scalar_dense.default:
+                read.append("scalar")
+            return function(*arguments, **(options or {}))
+
+    counts = []
+    for last in (6, 20):
+        read.clear()
+        with Scalars():
+            walked((0, last), Span(0, last), policy=MemoryPolicy(gate=gate))
+        counts.append(len(read))
+    assert (counts[1] > counts[0]) == grows
 
 
 def guess(value, confidence):
