@@ -30,7 +30,7 @@ class SlotFile:
         self.folder, self.budget_bytes = folder, budget_bytes
         self._file = None
         self._slot_bytes = 0
-        self._entries: OrderedDict[Hashable, tuple[int, list[tuple[torch.dtype, torch.Size]]]] = OrderedDict()
+        self._entries: OrderedDict[Hashable, tuple[int, list[tuple]]] = OrderedDict()
         self._free: list[int] = []
 
     def __len__(self) -> int:
@@ -45,14 +45,15 @@ class SlotFile:
         return (len(self._entries) + len(self._free)) * self._slot_bytes
 
     def get(self, key: Hashable) -> list[torch.Tensor] | None:
-        """The tensors in main memory, or None."""
+        """The tensors in main memory, or None. Their strides are what they were: another order of the same numbers in
+        memory changes the last bits of what is computed from them."""
         if key not in self._entries:
             return None
         self._entries.move_to_end(key)
-        slot, layout = self._entries[key]
+        slot, layouts = self._entries[key]
         try:
             self._file.seek(slot * self._slot_bytes)
-            tensors = [torch.empty(shape, dtype=dtype) for dtype, shape in layout]
+            tensors = [torch.empty_strided(*layout, dtype=dtype) for dtype, *layout in layouts]
             complete = all(self._file.readinto(_raw(tensor)) == tensor.nbytes for tensor in tensors)
         except OSError:
             complete = False
@@ -65,7 +66,7 @@ class SlotFile:
         """Keep tensors, unless they are kept already: equal keys have equal tensors."""
         if key in self._entries:
             return
-        tensors = [tensor.cpu().contiguous() for tensor in tensors]
+        tensors = [tensor.to("cpu", copy=True) for tensor in tensors]  # a copy has no gaps
         size = sum(tensor.nbytes for tensor in tensors)
         try:
             if self._file is None:
@@ -85,7 +86,7 @@ class SlotFile:
         except OSError:
             self._give_up()
             return
-        self._entries[key] = slot, [(tensor.dtype, tensor.shape) for tensor in tensors]
+        self._entries[key] = slot, [(tensor.dtype, tensor.shape, tensor.stride()) for tensor in tensors]
 
     def discard(self, key: Hashable) -> None:
         """Forget one entry, if it is there."""
@@ -122,4 +123,5 @@ class SlotFile:
 
 
 def _raw(tensor: torch.Tensor) -> memoryview:
-    return memoryview(tensor.flatten().view(torch.uint8).numpy())
+    """The bytes of a tensor without gaps, in the order in which they lie in memory."""
+    return memoryview(tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy())

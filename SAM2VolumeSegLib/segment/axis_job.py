@@ -57,7 +57,7 @@ class AxisJob:
     def end_pass(self) -> None:
         """Take the guesses of the walks, which have arrived."""
         found = [
-            {time: replace(guess, weight=self.weight(time, walk.step)) for time, guess in walk.guesses.items()}
+            {time: replace(guess, weights=(self.weight(time, walk.step),)) for time, guess in walk.guesses.items()}
             for walk in self._walks
         ]
         # A slice that became a prompt has no new guess; the one that made it a prompt stands.

@@ -58,7 +58,7 @@ def _slices(job: AxisJob) -> Iterator[tuple[int, np.ndarray, float]]:
     seeded = {seed.index for seed in job.seeds}
     for time, guess in job.guesses.items():
         if job.pictures.index(time) not in seeded:
-            yield job.pictures.index(time), job.pictures.logits_from_model(guess.logits), guess.weight
+            yield job.pictures.index(time), guess.vote(job.pictures.logits_from_model), guess.weight
     for seed in job.seeds:
         sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
         yield seed.index, sure, job.weight(job.pictures.times[seed.index], 1)

@@ -32,25 +32,40 @@ class _Found:
 
 @dataclass(frozen=True, eq=False)
 class Guess:
-    """Logits [S/4, S/4] float32 within LOGIT_LIMIT, confidence 0..1, and weight when it is averaged, of one slice."""
+    """Of one slice: logits [D, S/4, S/4] float32 of the D directions that reached it, with the weight of each when they
+    are averaged; confidence 0..1."""
 
     logits: np.ndarray
     confidence: float
-    weight: float = 1.0
+    weights: tuple[float, ...] = (1.0,)
 
     @classmethod
     def of_all(cls, found: Sequence[_Found]) -> list[Guess]:
         """The guesses of many single predictions (B = 1), read at once: a GPU has to be waited for to read anything."""
         if not found:
             return []
-        logits = torch.cat([one.logits[:, 0] for one in found]).clamp(-LOGIT_LIMIT, LOGIT_LIMIT).cpu().numpy()
+        logits = torch.cat([one.logits for one in found]).cpu().numpy()
         confidence = torch.cat([one.confidence for one in found]).cpu().tolist()
         return [cls(*one) for one in zip(logits, confidence, strict=True)]
 
+    @property
+    def weight(self) -> float:
+        """How much it counts beside other axes."""
+        return float(np.mean(self.weights))
+
+    def vote(self, sample: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
+        """Mean of the directions within LOGIT_LIMIT, float32, each as `sample` brings it [S/4, S/4] to another grid.
+
+        Clamped only there: the boundary lies where interpolated logits are 0, and where those inside and outside are of
+        different size, clamping them first would move it, by up to half a pixel of S/4.
+        """
+        votes = [np.clip(sample(logits), -LOGIT_LIMIT, LOGIT_LIMIT) for logits in self.logits]
+        return np.average(votes, axis=0, weights=self.weights).astype(np.float32)
+
     def mask(self, size: int) -> np.ndarray:
         """The guess as a mask of the model's input size, bool [size, size]."""
-        enlarge = size // self.logits.shape[0]
-        return np.kron(self.logits > 0, np.ones((enlarge, enlarge), dtype=bool))
+        enlarge = size // self.logits.shape[-1]
+        return np.kron(self.vote() > 0, np.ones((enlarge, enlarge), dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -184,15 +199,14 @@ class Walk:
 
 
 def average(guesses: list[dict[int, Guess]]) -> dict[int, Guess]:
-    """Average the directions of one axis, slice by slice, over those that reached the slice, by their weights."""
+    """Bring the directions of one axis together, slice by slice: those that reached it, and their mean confidence."""
     times = sorted(set().union(*guesses))
     result = {}
     for time in times:
         found = [guess[time] for guess in guesses if time in guess]
-        weights = [guess.weight for guess in found]
-        logits = np.average([guess.logits for guess in found], axis=0, weights=weights).astype(np.float32)
+        weights = tuple(weight for guess in found for weight in guess.weights)
         confidence = np.average([guess.confidence for guess in found], weights=weights)
-        result[time] = Guess(logits, float(confidence), float(np.mean(weights)))
+        result[time] = Guess(np.concatenate([guess.logits for guess in found]), float(confidence), weights)
     return result
 
 

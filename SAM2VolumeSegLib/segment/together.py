@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from SAM2VolumeSegLib.model.sam2_volume import SlicePrediction, SliceQuery
 from SAM2VolumeSegLib.model.tracker import SliceTracker
@@ -24,8 +25,9 @@ class Step:
 def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[AxisJob]) -> Iterator[Step]:
     """Propagate jobs that share pictures, through all passes; yields after each slice of each.
 
-    The walk that is furthest behind goes on, forward walks before backward ones, and takes along others that look at as
-    many memories, whatever slice they are on. So segments that share slices share the features that lie ready.
+    The walk with most slices left goes on, and takes along others that look at as many memories, whatever slice they
+    are on. So segments and both directions of each keep step: were one direction to go first, it would be out of step
+    with the other from the first slice where they look at different numbers of memories, and go alone to its end.
     """
     while any(job.passes_left for job in jobs):
         walks = [_Waiting(job, walk) for job in jobs for walk in job.start_pass()]
@@ -33,7 +35,8 @@ def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[
             yield from waiting.advance(tracker, pictures)
         while walks := sorted((w for w in walks if w.query is not None), key=_Waiting.order):
             batch = [w for w in walks if w.query.shape == walks[0].query.shape][: tracker.plan.batch_size]
-            upcoming = batch[0].walk.upcoming(tracker.plan.batch_size)
+            ahead = zip_longest(*(w.walk.upcoming(tracker.plan.batch_size) for w in batch))
+            upcoming = [index for indices in ahead for index in indices if index is not None]
             answers = tracker.track(pictures, [w.query for w in batch], upcoming)
             for waiting, prediction in zip(batch, answers, strict=True):
                 yield waiting.take(prediction, pictures)
@@ -50,7 +53,7 @@ class _Waiting:
         self.query: SliceQuery | None = None
 
     def order(self) -> tuple[int, int]:
-        return -self.walk.step, self.walk.time * self.walk.step
+        return -self.walk.left, -self.walk.step
 
     def advance(self, tracker: SliceTracker, pictures: PlanePictures) -> Iterator[Step]:
         """Go on over what is prompted or known already, up to the next slice that has to be computed."""

@@ -123,10 +123,10 @@ def test_nearness_lets_the_direction_that_comes_from_the_nearer_seed_decide(a_ph
         assert up == pytest.approx(1 / ((time - first) * pictures.view.slice_mm))
         assert down == pytest.approx(1 / ((last - time) * pictures.view.slice_mm))
         guess = {
-            step: {time: Guess(np.full((16, 16), value, dtype=np.float32), 0.5, weight)}
+            step: {time: Guess(np.full((1, 16, 16), value, dtype=np.float32), 0.5, (weight,))}
             for step, value, weight in ((1, 2.0, up), (-1, -2.0, down))
         }
-        fused = average([guess[1], guess[-1]])[time].logits
+        fused = average([guess[1], guess[-1]])[time].vote()
         assert np.sign(fused).ravel()[0] == np.sign((last - time) - (time - first))
 
 
@@ -187,9 +187,9 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
     for plane in PLANES:
         own = [seed for seed in seeds if seed.plane is plane]
         job = AxisJob(None, PlanePictures(intensities, plane, box, 64), "middle", own, PAPER)
-        value = -LOGIT_LIMIT if plane is Plane.CORONAL else sure
+        value = -1024.0 if plane is Plane.CORONAL else sure
         between = range(job.span.first + 1, job.span.last)
-        job.guesses = {time: Guess(np.full((16, 16), value, dtype=np.float32), 0.5) for time in between}
+        job.guesses = {time: Guess(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
         jobs.append(job)
     votes = Votes(volume, jobs, keep_planes=False)
     for job in jobs:

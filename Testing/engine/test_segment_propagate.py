@@ -92,8 +92,8 @@ def test_logits_of_an_absent_structure_are_clamped():
     """SAM2 says -1024: averaged as it is, one axis would outvote the two others."""
     _, guesses, _ = walked((1, 4), Span(1, 4), present={2})
     assert list(guesses) == [2, 3]
-    assert (guesses[2].logits == 3).all() and guesses[2].confidence == pytest.approx(0.8)
-    assert (guesses[3].logits == -LOGIT_LIMIT).all() and guesses[3].confidence == 0
+    assert (guesses[2].vote() == 3).all() and guesses[2].confidence == pytest.approx(0.8)
+    assert (guesses[3].vote() == -LOGIT_LIMIT).all() and guesses[3].confidence == 0
 
 
 @pytest.mark.parametrize(
@@ -143,15 +143,24 @@ def test_nothing_is_read_from_the_device_slice_by_slice(monkeypatch, gate, grows
 
 
 def guess(value, confidence):
-    return Guess(np.full((8, 8), value, dtype=np.float32), confidence)
+    return Guess(np.full((1, 8, 8), value, dtype=np.float32), confidence)
+
+
+def test_clamping_does_not_move_the_boundary():
+    """Half as sure inside as outside: the boundary is a third of a pixel from the inner one, not halfway."""
+    edge = Guess(np.array([[[5.0, -10.0]]], dtype=np.float32), 1.0)
+    fine = np.linspace(0, 1, 32)
+    found = edge.vote(lambda logits: (1 - fine) * logits[0, 0] + fine * logits[0, 1])
+    assert fine[found > 0].max() < 1 / 3 < fine[found <= 0].min()
+    assert np.abs(found).max() == LOGIT_LIMIT
 
 
 def test_directions_are_averaged_where_both_arrived():
     """An extension may end earlier one way: the other way's slices must not be lost or halved."""
     found = average([{1: guess(4.0, 0.9), 2: guess(2.0, 0.5)}, {1: guess(-2.0, 0.3)}])
     assert list(found) == [1, 2]
-    assert (found[1].logits == 1).all() and found[1].confidence == pytest.approx(0.6)
-    assert (found[2].logits == 2).all() and found[2].confidence == 0.5
+    assert (found[1].vote() == 1).all() and found[1].confidence == pytest.approx(0.6)
+    assert (found[2].vote() == 2).all() and found[2].confidence == 0.5
     assert average([{}, {}]) == {}
 
 

@@ -8,9 +8,10 @@ import torch
 from segment_runs import AXIAL, SIZE, finish, result_of
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment import Segmenter, Settings, segmenter
 from SAM2VolumeSegLib.segment.propagate import Span, Walk
-from SAM2VolumeSegLib.volume import Box
+from SAM2VolumeSegLib.volume import Box, Plane
 
 NAMES = ("above", "middle", "below")
 WHOLE = Settings(roi=Box((0, 0, 0), (28, 28, 28)))
@@ -48,6 +49,14 @@ def test_together_as_alone(a_fast_tracker, a_phantom, batches, settings):
         np.testing.assert_allclose(together[name].logits, alone.logits, atol=0.02)
         assert np.abs(together[name].logits - alone.logits).mean() < 1e-4
         assert together[name].confidence.keys() == alone.confidence.keys()
+
+
+def test_both_directions_of_a_segment_keep_step(a_fast_tracker, a_phantom, batches):
+    """Where the middle seed is not quite in the middle, they look at different numbers of memories for a moment."""
+    view, mask = a_phantom.volume.view(Plane.AXIAL), np.array(a_phantom.references["middle"][14])
+    seeds = [SeedSlice(Plane.AXIAL, view.order[time], mask) for time in (1, 13, 26)]
+    result_of(a_fast_tracker, a_phantom.volume, {"middle": seeds}, replace(WHOLE, planes=AXIAL))
+    assert sum(batches) == 46 and len(batches) < 30
 
 
 def test_a_batch_predicts_what_single_queries_predict(a_tracker):

@@ -30,6 +30,17 @@ def test_what_is_put_is_got(tmp_path):
     assert file.get("never there") is None and len(file) == 20 and file.bytes == 20 * 400
 
 
+def test_the_order_in_memory_stays(tmp_path):
+    """Of the same features, the network computes other last bits when they lie in another order."""
+    file = SlotFile(tmp_path)
+    one = torch.arange(120.0).reshape(1, 2, 5, 12)
+    other, part = one.contiguous(memory_format=torch.channels_last), one.repeat(2, 1, 1, 2)[1:, :, :, ::2]
+    file.put("entry", [one, other, part])
+    for found, put in zip(file.get("entry"), (one, other, part), strict=True):
+        assert torch.equal(found, put)
+        assert put is part or found.stride() == put.stride()
+
+
 def test_the_least_recently_used_goes_when_the_file_is_full(tmp_path):
     file = SlotFile(tmp_path, 3 * 400 + 10)
     for value in range(3):
