@@ -49,6 +49,8 @@ class SliceTracker:
     def __init__(self, network: VolumeSAM2, plan: DevicePlan, name: str = "", checkpoint_sha256: str = ""):
         self.name = name
         self.network = network.to(plan.device)
+        if plan.device.type == "cuda":  # half-precision convolutions are made for this order
+            network.image_encoder.to(memory_format=torch.channels_last)
         self.plan = plan
         self.checkpoint_sha256 = checkpoint_sha256
         budget = _budget(plan.device, plan.cache_bytes)
@@ -112,8 +114,10 @@ class SliceTracker:
         missing = [n for n in dict.fromkeys(upcoming) if n != index and self._key(pictures, n) not in self.cache]
         batch = [index, *missing[: self.plan.batch_size - 1]]
         stack = torch.from_numpy(np.stack([pictures.picture(n) for n in batch]))
+        on_gpu = self.plan.device.type == "cuda"  # there the copy need not wait for what is being computed
+        stack = (stack.pin_memory() if on_gpu else stack).to(self.plan.device, non_blocking=on_gpu)
         with torch.inference_mode(), self.plan.autocast():
-            levels = self.network.encode(stack.to(self.plan.device))
+            levels = self.network.encode(stack)
         self.encoded += len(batch)
         for position in reversed(range(len(batch))):  # the wanted slice last, so that it is not evicted
             one = [level[position : position + 1].clone() for level in levels]

@@ -71,7 +71,7 @@ def test_random_weights_say_nothing_about_quality():
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "case", lambda profile: tubes(2 if profile == "ten-segments" else 1, 6))
+    monkeypatch.setattr(command, "case", lambda profile, every: tubes(2 if profile == "ten-segments" else 1, 6))
     monkeypatch.setattr(command, "tubes", lambda segments: tubes(segments, 6))
     monkeypatch.setattr(measure, "peak_memory", lambda *arguments: 12.0)
     target = tmp_path / "new" / "bench.json"
@@ -84,6 +84,15 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert list(found["profiles"]) == ["three-axes", "ten-segments", "one-segment", "long-volume"]
     assert found["profiles"]["long-volume"]["memory_mb"] == {"ours": 12.0, "stock": 12.0}
     assert (tmp_path / "pictures" / "components.png").stat().st_size > 1000
+
+
+def test_every_second_voxel_is_the_same_bone_on_half_of_the_slices():
+    """For slow models: fewer slices, nothing else."""
+    whole, half = case("three-axes"), case("three-axes", every=2)
+    assert half.volume.voxels.shape == tuple((n + 1) // 2 for n in whole.volume.voxels.shape)
+    assert half.volume.spacing == tuple(2 * mm for mm in whole.volume.spacing)
+    np.testing.assert_array_equal(half.references["L3"], whole.references["L3"][::2, ::2, ::2])
+    assert "one voxel of 2" in half.title and {seed.plane for seed in half.seeds["L3"]} == set(Plane)
 
 
 def test_unusable_options_are_refused_in_words(tmp_path, capsys):
