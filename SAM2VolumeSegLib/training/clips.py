@@ -11,10 +11,11 @@ from scipy import ndimage
 
 from .volumes import SyntheticVolume
 
-STEPS = (1, 1, 2, 3, 4)
-THICKNESS = (1, 1, 1, 2, 3)
+STEPS = (1, 1, 1, 2, 3)
+THICKNESS = (1, 1, 1, 1, 2, 3)
 TINY = 0.35  # how often the object's first or last slice, whose mask is tiny, is among the prompts
 ENDING = 0.5  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
+GROWING = 0.5  # how often a run between prompts begins where the object does, and learns that it grows
 PASSING = 0.6  # share of the run that may lie beyond the end
 
 
@@ -106,6 +107,8 @@ def _choose(rng, count, first, last, pattern):
     if not after and rng.random() < ENDING:
         lowest = max(lowest, min(last + 2 - run, highest))
     start = int(rng.integers(lowest, highest + 1))
+    if after and not pattern.passed and rng.random() < GROWING:
+        start = lowest + int(first > 0)
     past = np.arange(max(first - 1, 0), min(start, last + 1))
     ahead = np.arange(start + run, min(last + 2, count))
     if len(past) < before or len(ahead) < after:

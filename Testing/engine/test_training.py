@@ -6,7 +6,7 @@ import torch
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.training import batches, table, train, validate
+from SAM2VolumeSegLib.training import batches, blend, table, train, validate
 from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
 from SAM2VolumeSegLib.training.clips import Pattern, draw_clip
@@ -199,6 +199,16 @@ def test_training_starts_from_a_checkpoint_at_a_stage(tmp_path, a_short_schedule
     assert training.step == 1
     training.learn(Batches(5, a_short_schedule)[1])
     assert training.model.image_size == SIZE
+
+
+def test_a_blend_lies_between_two_checkpoints(tmp_path):
+    one, other = new_model(SIZE).state_dict(), new_model(SIZE).state_dict()
+    found = blend.blend(one, other, 0.25)
+    name = "memory_attention.layers.0.linear1.weight"
+    torch.testing.assert_close(found[name], 0.75 * one[name] + 0.25 * other[name])
+    assert all(torch.equal(blend.blend(one, other, 0)[name], value) for name, value in one.items())
+    with pytest.raises(ValueError, match="different networks"):
+        blend.blend(one, {name: one[name]}, 0.5)
 
 
 def test_validation_cases_are_whole_structures_and_always_the_same():
