@@ -40,6 +40,8 @@ def add_parser(commands) -> None:
     parser.add_argument(
         "--curves", action="store_true", help="also time and memory against slices, segments, sizes ..."
     )
+    parser.add_argument("--peaks", type=int, nargs="+", metavar="SLICES",
+                        help="in place of the profiles: peak memory for volumes of so many slices")  # fmt: skip
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     parser.add_argument("--pictures", type=Path, help="draw the figures into this folder")
     parser.set_defaults(command=run)
@@ -47,8 +49,8 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print, and write what is asked for. Raises InputError for a value that cannot be used."""
-    if min(options.repeats, options.every, options.threads or 1) < 1:
-        raise InputError("Repeats, threads and --every must be 1 or more.")
+    if min(options.repeats, options.every, options.threads or 1, *(options.peaks or ())) < 1:
+        raise InputError("Repeats, threads, --every and --peaks must be 1 or more.")
     for path in (options.json and options.json.parent, options.pictures):
         if path is not None:
             try:
@@ -70,7 +72,8 @@ def run(options: argparse.Namespace) -> None:
     machine = _machine(networks)
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
     rows, drawn = {}, []
-    for profile in options.profiles:
+    peaks = _peaks(networks, options.peaks or ())
+    for profile in () if options.peaks else options.profiles:
         chosen, key = case(profile, options.every), ("profile", profile)
         rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
         _print_row(rows[profile])
@@ -84,6 +87,7 @@ def run(options: argparse.Namespace) -> None:
             _print_curve(curve)
     if options.json:
         found = {"machine": machine, "profiles": {name: row.to_dict() for name, row in rows.items()}}
+        found["peak_mb"] = peaks
         found["curves"] = [
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
@@ -95,6 +99,20 @@ def run(options: argparse.Namespace) -> None:
 
         for path in draw(options.pictures, machine, rows, drawn):
             print(f"Written: {path}")
+
+
+def _peaks(networks, counts) -> dict[int, dict[str, float]]:
+    """Peak MB of each engine by number of slices: one segment, three painted axial slices."""
+    from SAM2VolumeSegLib.bench.measure import ENGINES, peak_memory
+
+    plan, peaks = networks.tracker.plan, {}
+    for slices in counts:
+        key = ("tubes", 1, slices)
+        peaks[slices] = {
+            engine: peak_memory(engine, networks.name, str(plan.device), plan.image_size, key) for engine in ENGINES
+        }
+        print(f"{slices:6} slices: peak MB of ours {peaks[slices]['ours']:.0f}, stock {peaks[slices]['stock']:.0f}")
+    return peaks
 
 
 def _machine(networks) -> dict[str, str]:

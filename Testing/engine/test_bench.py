@@ -95,6 +95,17 @@ def test_every_second_voxel_is_the_same_bone_on_half_of_the_slices():
     assert "one voxel of 2" in half.title and {seed.plane for seed in half.seeds["L3"]} == set(Plane)
 
 
+def test_peak_memory_alone(tmp_path, capsys):
+    """Each engine in a process of its own, so that one does not stand on what the other has taken."""
+    target = tmp_path / "peaks.json"
+    options = ["--image-size", "64", "--device", "cpu", "--threads", "1", "--json", str(target)]
+    assert main(["bench", "--peaks", "6", "40", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "40 slices: peak MB of ours" in printed and "median seconds" not in printed
+    found = json.loads(target.read_text(encoding="utf-8"))
+    assert found["profiles"] == {} and found["peak_mb"]["40"]["stock"] > found["peak_mb"]["6"]["stock"]
+
+
 def test_unusable_options_are_refused_in_words(tmp_path, capsys):
     assert main(["bench", "--repeats", "0"]) == 2
     (tmp_path / "file").write_text("")
