@@ -86,7 +86,7 @@ class MemoryPolicy:
         """Choose what slice `now` looks at.
 
         step: +1 forward, -1 backward. prompted: slices with a mask of the user's. tracked: slices predicted so far,
-        with their confidence. With the policy `STOCK` this is the rule of
+        with their confidence (which only a gate asks for). With the policy `STOCK` this is the rule of
         SAM2Base._prepare_memory_conditioned_features.
         """
         near = self._near(now, step, sorted(prompted), num_slices)
