@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
-from SAM2VolumeSegLib.training.volumes import make_volume
+from SAM2VolumeSegLib.training.volumes import make_volume, touches_the_edge
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 SIZE = 64
@@ -31,7 +31,7 @@ def make_phantom(seed: int = 21) -> tuple[Volume, np.ndarray, dict[int, str], di
     upright = _upright(objects)
     voxels = upright(made.voxels)
     objects = sorted((upright(mask) for mask in objects), key=lambda mask: -np.argwhere(mask)[:, 0].mean())
-    whole = [mask for mask in objects if not any(mask.take((0, -1), axis=axis).any() for axis in range(3))]
+    whole = [mask for mask in objects if not touches_the_edge(mask)]
     labels = np.zeros(voxels.shape, dtype=np.uint8)
     for label, mask in enumerate(whole, 1):
         labels[mask] = label

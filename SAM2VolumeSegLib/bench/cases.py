@@ -30,11 +30,6 @@ class Case:
     settings: Settings
     before: Mapping[str, list[SeedSlice]] | None = None
 
-    @property
-    def stack(self) -> int:
-        """Slices of the volume from first to last along its longest axis."""
-        return max(self.volume.voxels.shape)
-
 
 def case(profile: str, every: int = 1) -> Case:
     """The case of a profile. Raises InputError when the CT of the package tptbox is missing.

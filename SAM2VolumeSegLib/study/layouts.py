@@ -12,6 +12,7 @@ from pathlib import Path
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.study.bones import bone_of
 from SAM2VolumeSegLib.study.class_table import ClassTable, read_class_table
+from SAM2VolumeSegLib.study.structure import Candidate
 
 TPTBOX = "tptbox"
 CLASSES = "classes.json"
@@ -22,18 +23,6 @@ _ONLY_IN = {
     "v2": {"vertebrae_S1", "sternum", "skull", "costal_cartilages", "thyroid_gland", "spinal_cord", "prostate"},
     "v1": {"face", "heart_myocardium", "heart_ventricle_left", "pulmonary_artery"},
 }
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A structure that may be drawn: as ``Structure``, before its files were looked at."""
-
-    case: str
-    name: str
-    bone: str
-    ct: str
-    mask: str
-    label: int | None
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ import numpy as np
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.study.bones import in_order
-from SAM2VolumeSegLib.study.layouts import Candidate, DataSet, LeftOut
-from SAM2VolumeSegLib.study.structure import Structure
+from SAM2VolumeSegLib.study.layouts import DataSet, LeftOut
+from SAM2VolumeSegLib.study.structure import Candidate, Structure
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
 from SAM2VolumeSegLib.volume.read import MAX_LABELS
 from SAM2VolumeSegLib.volume.volume import grid_distance

@@ -13,12 +13,12 @@ from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
 
 
 @dataclass(frozen=True)
-class Structure:
-    """Where the CT and the reference of one structure are, and what their files hashed to when it was drawn.
+class Candidate:
+    """A structure that may be drawn, before its files were looked at.
 
     case: name of the CT ("s0011"). name: of the structure ("vertebrae_L3"). bone: its class, one of the ten of the
     paper's Table III or another. ct, mask: files below the data folder, with "/" between folders. label: the value of
-    the structure in a label volume; None where the mask file holds it alone. ct_sha256, mask_sha256: of the files.
+    the structure in a label volume; None where the mask file holds it alone.
     """
 
     case: str
@@ -27,6 +27,12 @@ class Structure:
     ct: str
     mask: str
     label: int | None
+
+
+@dataclass(frozen=True)
+class Structure(Candidate):
+    """Where the CT and the reference of one structure are, and what their files hashed to when it was drawn."""
+
     ct_sha256: str
     mask_sha256: str
 

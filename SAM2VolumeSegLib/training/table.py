@@ -43,15 +43,14 @@ class Crop:
     margin: float = 0.25
     shift: tuple[int, int, int] = (0, 0, 0)
 
-    def box(self, reference: np.ndarray) -> Box:
+    def box(self, reference: np.ndarray, volume: Volume) -> Box:
         """The crop around a reference mask [k, j, i]; parts may lie outside of the volume."""
+        tight = Box.around(reference, volume, 0.0)
         lower, upper = [], []
-        for axis, shift in enumerate(self.shift):
-            filled = np.flatnonzero(reference.any(axis=tuple({0, 1, 2} - {axis})))
-            first, last = int(filled[0]), int(filled[-1]) + 1
-            margin = int(np.ceil(self.margin * (last - first)))
+        for first, end, shift in zip(tight.lower, tight.upper, self.shift, strict=True):
+            margin = int(np.ceil(self.margin * (end - first)))
             lower.append(first - margin + shift)
-            upper.append(last + margin + shift)
+            upper.append(end + margin + shift)
         return Box(tuple(lower), tuple(upper))
 
 
@@ -74,7 +73,7 @@ def by_model(tracker: SliceTracker, crop: Crop) -> Method:
     """The model's mask of a scenario."""
 
     def method(scenario, volume, reference):
-        settings = replace(scenario.settings, roi=crop.box(reference))
+        settings = replace(scenario.settings, roi=crop.box(reference, volume))
         return replace(scenario, settings=settings).segment(tracker, volume, reference)
 
     return method
@@ -90,12 +89,12 @@ def by_copying(scenario, volume, reference):
     return copied(scenario.seeds(reference, volume), volume, reference)
 
 
-def measure(case: Case, methods: list[Method], scenario: Scenario) -> np.ndarray:
-    """Dice [methods, structures] of a case."""
+def measure(samples: list[tuple[Volume, np.ndarray]], methods: list[Method], scenario: Scenario) -> np.ndarray:
+    """Dice [methods, structures] of the structures of a case."""
     return np.array(
         [
             [scenario.dice(method(scenario, volume, reference), reference, volume) for method in methods]
-            for volume, reference in structures(case)
+            for volume, reference in samples
         ]
     ).T
 
@@ -120,14 +119,15 @@ def main():
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     cases = [bundled_case(), *(shared_cases(chosen.data) if chosen.data else ())]
+    samples = [list(structures(case)) for case in cases]
     titles = [f"{case.title} ({len(case.names)})" for case in cases]
     everything = ["all structures"] if len(cases) > 1 else []
     print("Mean Dice ± standard deviation over six crops; in brackets copying and interpolation.\n")
     print(" | ".join(["|", *titles, *everything, ""]))
     print("|---" * (1 + len(titles) + len(everything)) + "|")
     for title, scenario, methods in rows(chosen.checkpoint, chosen.size, chosen.device):
-        found = [measure(case, methods, scenario) for case in cases]
-        free = [measure(case, [by_copying, by_interpolation], scenario) for case in cases]
+        found = [measure(own, methods, scenario) for own in samples]
+        free = [measure(own, [by_copying, by_interpolation], scenario) for own in samples]
         if everything:
             found.append(np.concatenate(found, axis=1))
             free.append(np.concatenate(free, axis=1))

@@ -21,6 +21,7 @@ from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.training.ct import make_ct
 from SAM2VolumeSegLib.training.scenarios import SCENARIOS, copied, quicker
 from SAM2VolumeSegLib.training.train import CONFIG
+from SAM2VolumeSegLib.training.volumes import touches_the_edge
 from SAM2VolumeSegLib.volume import Volume
 
 KINDS = ("column", "column", "column", "beads", "relays", "tubes", "branches", "ribs")
@@ -45,7 +46,7 @@ def make_case(number: int) -> Case:
     while True:
         made = make_ct(np.random.default_rng((SEED, number, attempt)), SIZE, kind)
         whole = [made.labels == label for label in np.unique(made.labels)[1:]]
-        whole = [mask for mask in whole if not _touches_the_edge(mask) and mask.sum() > SIZE**2 / 4]
+        whole = [mask for mask in whole if not touches_the_edge(mask) and mask.sum() > SIZE**2 / 4]
         if whole:
             break
         attempt += 1
@@ -55,10 +56,6 @@ def make_case(number: int) -> Case:
     reference = reference.reshape(-1, thick, SIZE, SIZE).mean(axis=1) >= 0.5
     ijk_to_ras = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM * thick, 1.0])
     return Case(kind, Volume(voxels, ijk_to_ras, f"validation {number}"), reference)
-
-
-def _touches_the_edge(mask):
-    return any(mask.take((0, -1), axis=axis).any() for axis in range(3))
 
 
 def load(checkpoint: Path, size: int = 160, device: str = "cpu") -> SliceTracker:

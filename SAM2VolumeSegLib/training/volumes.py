@@ -37,6 +37,11 @@ def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = Non
     return turned(rng, voxels, labels)
 
 
+def touches_the_edge(mask: np.ndarray) -> bool:
+    """Whether a mask [k, j, i] reaches the first or last slice along any axis: the volume may cut the object off."""
+    return any(mask.take((0, -1), axis=axis).any() for axis in range(3))
+
+
 def turned(rng: np.random.Generator, voxels: np.ndarray, labels: np.ndarray) -> SyntheticVolume:
     """The volume in one of 48 orientations: the model must not learn which way the processes of a column point."""
     axes = rng.permutation(3)

@@ -250,8 +250,9 @@ def test_a_run_begins_behind_a_prompt_or_behind_slices_already_passed():
 def test_a_crop_of_the_table_is_the_structures_box_grown_and_moved():
     reference = np.zeros((30, 30, 30), dtype=bool)
     reference[10:20, 12:16, 5:25] = True
-    assert table.Crop(margin=0.2).box(reference) == Box((8, 11, 1), (22, 17, 29))
-    assert table.Crop(margin=0.2, shift=(0, 1, -2)).box(reference) == Box((8, 12, -1), (22, 18, 27))
+    volume = Volume(np.zeros(reference.shape, dtype=np.int16), np.eye(4))
+    assert table.Crop(margin=0.2).box(reference, volume) == Box((8, 11, 1), (22, 17, 29))
+    assert table.Crop(margin=0.2, shift=(0, 1, -2)).box(reference, volume) == Box((8, 12, -1), (22, 18, 27))
     assert len(set(table.CROPS)) == 6
 
 

@@ -9,7 +9,8 @@ import pytest
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.study.bones import BONES
 from SAM2VolumeSegLib.study.class_table import LabelClass, read_class_table
-from SAM2VolumeSegLib.study.layouts import Candidate, data_folder, open_data
+from SAM2VolumeSegLib.study.layouts import data_folder, open_data
+from SAM2VolumeSegLib.study.structure import Candidate
 
 
 def touch(folder: Path, *files: str) -> Path:

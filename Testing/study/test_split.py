@@ -18,9 +18,9 @@ from segment_runs import finish
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.study import split as split_module
-from SAM2VolumeSegLib.study.layouts import Candidate, DataSet, LeftOut, open_data
+from SAM2VolumeSegLib.study.layouts import DataSet, LeftOut, open_data
 from SAM2VolumeSegLib.study.split import Split, draw, drawn_once, read_split, write_split
-from SAM2VolumeSegLib.study.structure import Structure
+from SAM2VolumeSegLib.study.structure import Candidate, Structure
 from SAM2VolumeSegLib.volume import Plane
 
 FEW = settings(max_examples=60, deadline=None)
