@@ -16,7 +16,7 @@ from SAM2VolumeSegLib.training.volumes import SyntheticVolume
 LANES = 8
 """Step n draws from the volumes of lane n % LANES: so 1, 2, 4 or 8 workers never make a volume twice."""
 
-FRESH = 2
+FRESH = 4
 """A new volume in a lane after so many of its steps."""
 
 KEPT = 12

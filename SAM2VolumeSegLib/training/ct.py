@@ -9,13 +9,15 @@ from SAM2VolumeSegLib.training.shapes import OBJECTS, warped_grid
 from SAM2VolumeSegLib.training.volumes import SyntheticVolume, assemble, turned
 
 SHARES = {
-    "column": 0.36,
+    "spine": 0.28,
+    "column": 0.08,
     "beads": 0.12,
-    "relays": 0.08,
-    "solids": 0.1,
-    "tubes": 0.1,
-    "shells": 0.07,
-    "branches": 0.1,
+    "relays": 0.06,
+    "slanted": 0.08,
+    "solids": 0.08,
+    "tubes": 0.09,
+    "shells": 0.06,
+    "branches": 0.08,
     "ribs": 0.07,
 }
 
@@ -23,14 +25,22 @@ SHARES = {
 def make_ct(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
     """Make a cube of `size` voxels; kind: one of SHARES, drawn by its share when None.
 
-    Beads are alike but for their place, relays end where a like one begins: there only memory tells objects apart. A
-    quarter of the volumes hold the objects of a second kind as well, which may touch those of the first.
+    Beads are alike but for their place, relays end where a like one begins, slanted rods move to where
+    their neighbours were: there only memory tells objects apart. A quarter of the volumes hold the objects of a second
+    kind as well, which may touch those of the first.
     """
     kinds, shares = list(SHARES), list(SHARES.values())
     points = warped_grid(rng, size)
     distances = OBJECTS[kind or rng.choice(kinds, p=shares)](rng, points, size)
     if rng.random() < 0.25:
         shift = rng.uniform(-0.3, 0.3, 3).astype(np.float32)[:, None, None, None] * size
-        distances += OBJECTS[rng.choice(kinds[3:])](rng, points + shift, size)
+        distances += OBJECTS[rng.choice(kinds[kinds.index("solids") :])](rng, points + shift, size)
     labels, depth = assemble(rng, distances)
-    return turned(rng, paint(rng, labels, depth, points), labels)
+    return turned(rng, paint(rng, labels, depth, _gap(distances), points), labels)
+
+
+def _gap(distances):
+    """Width of the space between the two nearest objects [k, j, i], in voxels."""
+    if len(distances) == 1:
+        return np.full_like(distances[0], np.inf)
+    return np.partition(np.stack(distances), 1, axis=0)[:2].sum(axis=0)

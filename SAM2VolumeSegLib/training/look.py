@@ -1,8 +1,8 @@
 """What the scanner sees: HU for the shapes of a synthetic CT.
 
-The steps of `paint`: soft tissue with air and table, bone with trabeculae and an uneven cortex, contrast-filled
-vessels along the bone, metal with its streaks, the reconstruction kernel, and noise that has the kernel's texture.
-Lengths are in voxels, depth is positive inside of an object.
+The steps of `paint`: soft tissue with air and table, discs between neighbours, bone with trabeculae and an uneven
+cortex, contrast-filled vessels along the bone, metal with its streaks, the reconstruction kernel, and noise that has
+the kernel's texture. Lengths are in voxels, depth is positive inside of an object.
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from SAM2VolumeSegLib.training.shapes import capsule, smooth_noise
 METAL, AIR = 3071.0, -1000.0
 
 
-def paint(rng: np.random.Generator, labels: np.ndarray, depth: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """HU int16 [k, j, i] for labels and depth [k, j, i]; points: coordinates (3, k, j, i) of `warped_grid`."""
+def paint(
+    rng: np.random.Generator, labels: np.ndarray, depth: np.ndarray, gap: np.ndarray, points: np.ndarray
+) -> np.ndarray:
+    """HU int16 [k, j, i] for labels, depth and the gap between neighbours [k, j, i] in voxels.
+
+    points: coordinates (3, k, j, i) of `warped_grid`.
+    """
     voxels = _tissue(rng, labels.shape[0])
+    if rng.random() < 0.7:
+        voxels = _with_discs(rng, voxels, gap)
     if rng.random() < 0.5:
         voxels = _with_vessels(rng, voxels, depth, points)
     voxels = _with_air(rng, voxels, points, depth)
@@ -40,6 +47,13 @@ def _tissue(rng, size):
     fat = smooth_noise(rng, size, int(rng.integers(4, 14)))
     voxels[fat > rng.uniform(-0.5, 1.3)] = rng.uniform(-120, -70)
     return voxels + rng.uniform(3, 20) * smooth_noise(rng, size, 24)
+
+
+def _with_discs(rng, voxels, gap):
+    """Cartilage in the gap between neighbours: of the shape of the bones, and as bright as marrow, but not bone."""
+    size = voxels.shape[0]
+    disc = rng.uniform(40, 140) + rng.uniform(0, 15) * smooth_noise(rng, size, 24)
+    return np.where(gap < size * rng.uniform(0.04, 0.14), disc, voxels)
 
 
 def _with_air(rng, voxels, points, depth):

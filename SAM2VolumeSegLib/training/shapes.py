@@ -79,7 +79,7 @@ def union(distances, smooth):
 
 
 def _column(rng, p, size):
-    """Touching vertebra-like objects one above the other: body, arch around a canal, processes."""
+    """Touching vertebra-like objects one above the other: body, arch around a canal, processes. The phantom's."""
     height = size * rng.uniform(0.2, 0.42)
     body_half = height * rng.uniform(0.36, 0.47)
     radius_i = height * rng.uniform(0.5, 0.95)
@@ -111,6 +111,49 @@ def _column(rng, p, size):
             for up in (-1, 1):
                 facet = (arch_z + up * 0.45 * height * shape[4], arch_j + 0.6 * canal, side * (canal + thickness))
                 parts.append(capsule(p, root, facet, 1.1 * thickness))
+        objects.append(union(parts, 2.0))
+    return objects
+
+
+def _spine(rng, p, size):
+    """As a column, but with discs of real height, and arch and processes hang lower than the body.
+
+    So the slices that show the next body still show the last of this object, as in the lumbar and thoracic spine.
+    """
+    height = size * rng.uniform(0.2, 0.42)
+    body_half = height * rng.uniform(0.33, 0.46)
+    radius_i = height * rng.uniform(0.5, 0.95)
+    radius_j = radius_i * rng.uniform(0.6, 0.95)
+    canal = radius_i * rng.uniform(0.35, 0.6)
+    thickness = height * rng.uniform(0.06, 0.16)
+    shape = rng.uniform(0.6, 1.4, 5)
+    hanging, drop, tall = height * rng.uniform(0, 0.3), height * rng.uniform(0.15, 0.8), rng.uniform(1, 3)
+    shift = rng.uniform(-0.5, 0.5) * height
+    centre_j = -size * rng.uniform(0.02, 0.2)
+    objects = []
+    for n in range(-2, 3):
+        z = n * height + shift
+        if abs(z) > 0.5 * size + height:
+            continue
+        jitter = 1 + 0.12 * rng.standard_normal(4)
+        body = _cylinder(p, (z, centre_j, 0), body_half, radius_j * jitter[0], radius_i * jitter[1], 0.1 * radius_i)
+        arch_j = centre_j + radius_j + 0.7 * canal
+        ring = np.sqrt((p[1] - arch_j) ** 2 + p[2] ** 2) - canal - thickness
+        arch_z = z - hanging
+        arch = np.sqrt(ring**2 + ((p[0] - arch_z) * thickness / (height * 0.25)) ** 2) - thickness
+        back = arch_j + canal + thickness
+        parts = [body, arch]
+        spine = back + radius_i * shape[0] * jitter[2]
+        flat = np.array([p[0] / tall, p[1], p[2]])  # the spinous process is a plate
+        parts.append(capsule(flat, (arch_z / tall, back, 0), ((arch_z - drop) / tall, spine, 0), 1.1 * thickness))
+        for side in (-1, 1):
+            root = (arch_z, arch_j + 0.3 * canal, side * (canal + thickness))
+            pedicle = (z + 0.1 * height, centre_j + 0.8 * radius_j, side * (canal + thickness))
+            parts.append(capsule(p, root, pedicle, 1.1 * thickness))
+            tip = (arch_z - 0.1 * height, arch_j + canal * shape[2], side * (canal + radius_i * shape[3] * jitter[3]))
+            parts.append(capsule(p, root, tip, 1.1 * thickness, 0.7 * thickness))
+            for end in (z + 0.45 * height * shape[4], arch_z - 0.45 * height * shape[1]):
+                parts.append(capsule(p, root, (end, arch_j + 0.6 * canal, root[2]), 1.1 * thickness))
         objects.append(union(parts, 2.0))
     return objects
 
@@ -231,8 +274,23 @@ def _relays(rng, p, size):
     return objects
 
 
+def _slanted(rng, p, size):
+    """Like rods in a row, all slanted: each moves to where its neighbour was, so that older slices mislead."""
+    radius = size * rng.uniform(0.04, 0.1)
+    apart = radius * rng.uniform(2.1, 3.5)
+    way, slope = rng.uniform(0, np.pi), rng.uniform(0.3, 1.5) * rng.choice((-1, 1))
+    across = np.array([np.sin(way), np.cos(way)])
+    lower, upper = -size * rng.uniform(0.2, 0.6), size * rng.uniform(0.2, 0.6)
+    objects = []
+    for n in range(-2, 3):
+        start, end = across * (n * apart + slope * lower), across * (n * apart + slope * upper)
+        objects.append(capsule(p, (lower, *start), (upper, *end), radius))
+    return objects
+
+
 OBJECTS = {
     "column": _column,
+    "spine": _spine,
     "solids": _solids,
     "tubes": _tubes,
     "shells": _shells,
@@ -240,4 +298,5 @@ OBJECTS = {
     "ribs": _ribs,
     "beads": _beads,
     "relays": _relays,
+    "slanted": _slanted,
 }

@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.training.train import CONFIG
 from SAM2VolumeSegLib.training.volumes import touches_the_edge
 from SAM2VolumeSegLib.volume import Volume
 
-KINDS = ("column", "column", "column", "beads", "relays", "tubes", "branches", "ribs")
+KINDS = ("spine", "spine", "spine", "beads", "relays", "slanted", "branches", "ribs")
 SIZE = 64  # training has cubes of 96, so the shapes differ as well as the seeds
 SEED = 987_654_321
 VOXEL_MM = 1.5

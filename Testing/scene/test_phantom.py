@@ -49,6 +49,12 @@ def test_it_is_the_same_on_every_machine(phantom):
     np.testing.assert_array_equal(labels_again, labels)
 
 
+def test_it_is_the_one_of_the_tutorial(phantom):
+    """Training shares shapes with it: when they change, the README's numbers and pictures are wrong."""
+    _, labels, names, _ = phantom
+    assert [np.count_nonzero(labels == label) for label in names] == pytest.approx([9228, 8609], rel=0.01)
+
+
 def test_its_bones_are_whole_and_touch(phantom):
     """Touching bones are the point: a threshold would join them, the seeds keep them apart."""
     _, labels, names, _ = phantom
