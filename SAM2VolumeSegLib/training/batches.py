@@ -22,7 +22,7 @@ FRESH = 4
 KEPT = 12
 """Volumes in a lane: the oldest goes when a new one comes."""
 
-PROMPTS = (0.3, 0.2, 0.2, 0.08, 0.06, 0.05, 0.05, 0.03, 0.03)
+PROMPTS = (0.22, 0.2, 0.25, 0.09, 0.07, 0.05, 0.06, 0.03, 0.03)
 """How often a clip has 1, 2, ... 9 prompts."""
 
 
@@ -78,7 +78,7 @@ def draw_pattern(rng: np.random.Generator, unrolled: bool) -> Pattern:
     """Draw 1 to 9 prompts, one of them before the run as in every propagation, and the parts of the run."""
     prompts = 1 + int(rng.choice(len(PROMPTS), p=PROMPTS))
     before = prompts if prompts == 1 or rng.random() < 0.3 else int(rng.integers(1, prompts))
-    passed = int(rng.choice((0, 1, 2, 3, 6), p=(0.35, 0.1, 0.25, 0.15, 0.15)))
+    passed = int(rng.choice((0, 1, 2, 3, 6), p=(0.5, 0.1, 0.15, 0.1, 0.15)))
     if not unrolled:
         return Pattern(before, prompts - before, 7, passed=passed)
     lead = 0 if rng.random() < 0.5 else int(rng.integers(1, 10))

@@ -116,12 +116,14 @@ def _column(rng, p, size):
 
 
 def _spine(rng, p, size):
-    """As a column, but with discs of real height, and arch and processes hang lower than the body.
+    """As a column, nearer to a real one: discs of real height, concave endplates, joints, processes that hang down.
 
-    So the slices that show the next body still show the last of this object, as in the lumbar and thoracic spine.
+    Near its end a body is a ring around the disc, then two arcs; and the slices that show the next body still show the
+    last of this object.
     """
     height = size * rng.uniform(0.2, 0.42)
-    body_half = height * rng.uniform(0.33, 0.46)
+    body_half = height * rng.uniform(0.36, 0.48)
+    hollow = rng.uniform(0, 0.3)
     radius_i = height * rng.uniform(0.5, 0.95)
     radius_j = radius_i * rng.uniform(0.6, 0.95)
     canal = radius_i * rng.uniform(0.35, 0.6)
@@ -136,7 +138,8 @@ def _spine(rng, p, size):
         if abs(z) > 0.5 * size + height:
             continue
         jitter = 1 + 0.12 * rng.standard_normal(4)
-        body = _cylinder(p, (z, centre_j, 0), body_half, radius_j * jitter[0], radius_i * jitter[1], 0.1 * radius_i)
+        radii = radius_j * jitter[0], radius_i * jitter[1]
+        body = _body(rng, p, (z, centre_j, 0), body_half, radii, hollow)
         arch_j = centre_j + radius_j + 0.7 * canal
         ring = np.sqrt((p[1] - arch_j) ** 2 + p[2] ** 2) - canal - thickness
         arch_z = z - hanging
@@ -152,10 +155,30 @@ def _spine(rng, p, size):
             parts.append(capsule(p, root, pedicle, 1.1 * thickness))
             tip = (arch_z - 0.1 * height, arch_j + canal * shape[2], side * (canal + radius_i * shape[3] * jitter[3]))
             parts.append(capsule(p, root, tip, 1.1 * thickness, 0.7 * thickness))
-            for end in (z + 0.45 * height * shape[4], arch_z - 0.45 * height * shape[1]):
-                parts.append(capsule(p, root, (end, arch_j + 0.6 * canal, root[2]), 1.1 * thickness))
+            # a joint: what reaches up lies in front of what hangs down from the next object, and to its side
+            for end, j, i in (
+                (z + 0.5 * height * shape[4], arch_j + 0.3 * canal, canal + 2.5 * thickness),
+                (arch_z - 0.45 * height * shape[1], arch_j + 0.9 * canal, canal + 0.5 * thickness),
+            ):
+                parts.append(capsule(p, root, (end, j, side * i), 1.1 * thickness))
         objects.append(union(parts, 2.0))
     return objects
+
+
+def _body(rng, p, centre, half_height, radii, hollow):
+    """The body of a vertebra along axis 0: waisted, a little wedged, its ends hollow by that share of the height."""
+    z, y, x = (p[a] - centre[a] for a in range(3))
+    y, x = y / radii[0], x / radii[1]
+    around = np.sqrt(y**2 + x**2)
+    side = (around - 1) * min(radii) + 0.1 * radii[1] * (1 - (z / half_height) ** 2).clip(0)
+    deep = hollow * rng.uniform(0.6, 1.4, 2) * half_height
+    wedge = rng.uniform(-0.12, 0.12, (2, 2)) * half_height
+    bowl = (1 - around**2).clip(0)
+    ends = [
+        sign * z - half_height + deep[n] * bowl + wedge[n, 0] * y + wedge[n, 1] * x for n, sign in enumerate((1, -1))
+    ]
+    top = np.maximum(*ends)
+    return np.minimum(np.maximum(side, top), 0) + np.sqrt(side.clip(0) ** 2 + top.clip(0) ** 2)
 
 
 def _solids(rng, p, size):
