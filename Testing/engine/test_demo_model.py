@@ -14,8 +14,8 @@ THREE_AXES = "first-middle-last, three axes"
 MEASURED = {"middle, axial": 0.484, "first-middle-last, axial": 0.794, "uniform-7, axial": 0.862, THREE_AXES: 0.857}
 """Mean Dice of L2, L3 and L4 on the slices without a prompt, as `training.table` prints it."""
 
-MARGIN = 0.02
-"""Four times the largest standard deviation that the table has there."""
+MARGIN = 0.025
+"""Four times the largest standard deviation over the table's six crops there, 0.006."""
 
 
 @pytest.fixture(scope="module")
