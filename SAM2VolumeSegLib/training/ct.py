@@ -25,9 +25,9 @@ SHARES = {
 def make_ct(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
     """Make a cube of `size` voxels; kind: one of SHARES, drawn by its share when None.
 
-    Beads are alike but for their place, relays end where a like one begins, slanted rods move to where
-    their neighbours were: there only memory tells objects apart. A quarter of the volumes hold the objects of a second
-    kind as well, which may touch those of the first.
+    Beads are alike but for their place, relays end where a like one begins, slanted rods move to where their neighbours
+    were: there only memory tells objects apart. A quarter of the volumes hold the objects of a second kind as well,
+    which may touch those of the first.
     """
     kinds, shares = list(SHARES), list(SHARES.values())
     points = warped_grid(rng, size)
@@ -35,12 +35,5 @@ def make_ct(rng: np.random.Generator, size: int = 96, kind: str | None = None) -
     if rng.random() < 0.25:
         shift = rng.uniform(-0.3, 0.3, 3).astype(np.float32)[:, None, None, None] * size
         distances += OBJECTS[rng.choice(kinds[kinds.index("solids") :])](rng, points + shift, size)
-    labels, depth = assemble(rng, distances)
-    return turned(rng, paint(rng, labels, depth, _gap(distances), points), labels)
-
-
-def _gap(distances):
-    """Width of the space between the two nearest objects [k, j, i], in voxels."""
-    if len(distances) == 1:
-        return np.full_like(distances[0], np.inf)
-    return np.partition(np.stack(distances), 1, axis=0)[:2].sum(axis=0)
+    labels, depth, gap = assemble(rng, distances)
+    return turned(rng, paint(rng, labels, depth, gap, points), labels)

@@ -97,9 +97,8 @@ def _column(rng, p, size):
         jitter = 1 + 0.12 * rng.standard_normal(4)
         body = _cylinder(p, (z, centre_j, 0), body_half, radius_j * jitter[0], radius_i * jitter[1], 0.1 * radius_i)
         arch_j = centre_j + radius_j + 0.7 * canal
-        ring = np.sqrt((p[1] - arch_j) ** 2 + p[2] ** 2) - canal - thickness
         arch_z = z - 0.1 * height
-        arch = np.sqrt(ring**2 + ((p[0] - arch_z) * thickness / (height * 0.25)) ** 2) - thickness
+        arch = _arch(p, arch_z, arch_j, canal, thickness, height)
         back = arch_j + canal + thickness
         parts = [body, arch]
         spine = back + radius_i * shape[0] * jitter[2]
@@ -141,9 +140,8 @@ def _spine(rng, p, size):
         radii = radius_j * jitter[0], radius_i * jitter[1]
         body = _body(rng, p, (z, centre_j, 0), body_half, radii, hollow)
         arch_j = centre_j + radius_j + 0.7 * canal
-        ring = np.sqrt((p[1] - arch_j) ** 2 + p[2] ** 2) - canal - thickness
         arch_z = z - hanging
-        arch = np.sqrt(ring**2 + ((p[0] - arch_z) * thickness / (height * 0.25)) ** 2) - thickness
+        arch = _arch(p, arch_z, arch_j, canal, thickness, height)
         back = arch_j + canal + thickness
         parts = [body, arch]
         spine = back + radius_i * shape[0] * jitter[2]
@@ -163,6 +161,12 @@ def _spine(rng, p, size):
                 parts.append(capsule(p, root, (end, j, side * i), 1.1 * thickness))
         objects.append(union(parts, 2.0))
     return objects
+
+
+def _arch(p, z, j, canal, thickness, height):
+    """The arch of a vertebra: a ring around the canal, half as high as the vertebra."""
+    ring = np.sqrt((p[1] - j) ** 2 + p[2] ** 2) - canal - thickness
+    return np.sqrt(ring**2 + ((p[0] - z) * thickness / (height * 0.25)) ** 2) - thickness
 
 
 def _body(rng, p, centre, half_height, radii, hollow):

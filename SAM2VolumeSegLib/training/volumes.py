@@ -32,7 +32,7 @@ def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = Non
     kind = kind or rng.choice(KINDS, p=(0.5, 0.14, 0.08, 0.08, 0.12, 0.08))
     points = warped_grid(rng, size)
     distances = OBJECTS[kind](rng, points, size)
-    labels, depth = assemble(rng, distances)
+    labels, depth, _ = assemble(rng, distances)
     voxels = _intensities(rng, labels, depth, kind)
     return turned(rng, voxels, labels)
 
@@ -52,22 +52,22 @@ def turned(rng: np.random.Generator, voxels: np.ndarray, labels: np.ndarray) -> 
     )
 
 
-def assemble(rng: np.random.Generator, distances: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def assemble(rng: np.random.Generator, distances: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give every voxel to the nearest object; leave a joint space of 0 to 2 voxels between neighbours.
 
-    Returns labels uint8 [k, j, i] (0 is background) and the depth below the nearest surface in voxels (negative
-    outside).
+    Returns, each [k, j, i]: labels uint8 (0 is background), the depth below the nearest surface in voxels (negative
+    outside), and the width of the gap between the two nearest objects in voxels (infinite for a single object).
     """
     stack = np.stack(distances).astype(np.float32)
     nearest = stack.argmin(axis=0)
     if len(stack) > 1:
         two = np.partition(stack, 1, axis=0)[:2]
         joint = (two[1] - two[0]) / 2  # half the way to the neighbour
-        distance = np.maximum(two[0], rng.choice((0.0, 0.3, 0.8, 1.2)) - joint)
+        distance, gap = np.maximum(two[0], rng.choice((0.0, 0.3, 0.8, 1.2)) - joint), two.sum(axis=0)
     else:
-        distance = stack[0]
+        distance, gap = stack[0], np.full_like(stack[0], np.inf)
     labels = np.where(distance < 0, nearest + 1, 0).astype(np.uint8)
-    return labels, -distance
+    return labels, -distance, gap
 
 
 def _intensities(rng, labels, depth, kind):

@@ -10,12 +10,12 @@ from SAM2VolumeSegLib.training import batches, blend, table, train, validate
 from SAM2VolumeSegLib.training.batches import Batches, draw_pattern, stream
 from SAM2VolumeSegLib.training.clip_run import ClipRun
 from SAM2VolumeSegLib.training.clips import Pattern, draw_clip
-from SAM2VolumeSegLib.training.ct import SHARES, _gap, make_ct
+from SAM2VolumeSegLib.training.ct import SHARES, make_ct
 from SAM2VolumeSegLib.training.look import _with_discs
 from SAM2VolumeSegLib.training.scenarios import Scenario, copied, permute_embeddings, zero_pointers
 from SAM2VolumeSegLib.training.schedule import Stage, at_step, total_steps
 from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_checkpoint
-from SAM2VolumeSegLib.training.volumes import KINDS, make_volume
+from SAM2VolumeSegLib.training.volumes import KINDS, assemble, make_volume
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 PATTERN, SIZE = Pattern(before=1, after=1, learned=3), 64
@@ -73,10 +73,11 @@ def test_a_disc_fills_the_gap_between_neighbours_and_nothing_else():
     across = np.broadcast_to(np.abs(np.arange(40.0) - 20)[None, :, None], axis.shape)
     lower, upper = np.maximum(axis - 18, across - 10), np.maximum(21 - axis, across - 10)
     rng = np.random.default_rng(0)
-    filled = [_with_discs(rng, np.zeros(axis.shape), _gap([lower, upper])) != 0 for _ in range(20)]
+    (_, _, gap), (_, _, alone) = assemble(rng, [lower, upper]), assemble(rng, [lower])
+    filled = [_with_discs(rng, np.zeros(axis.shape), gap) != 0 for _ in range(20)]
     assert np.mean([disc[19:21, 20, 20].all() for disc in filled]) > 0.5  # a gap of three voxels
     assert not any(disc[:, :5].any() or disc[:, 36:].any() for disc in filled)
-    assert not (_with_discs(rng, np.zeros(axis.shape), _gap([lower])) != 0).any()
+    assert not (_with_discs(rng, np.zeros(axis.shape), alone) != 0).any()
 
 
 def test_clips_hold_ascending_slices_and_a_painted_prompt_most_of_the_time():
