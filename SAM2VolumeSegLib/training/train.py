@@ -103,7 +103,7 @@ class Training:
         torch.manual_seed(int(rng.integers(2**62)))
         own = self.step > OWN_MASKS_AFTER and rng.random() < 0.5
         tensors = [tensor.to(self.device, non_blocking=True) for tensor in (batch.pictures, batch.masks, batch.slices)]
-        with torch.autocast(self.device.type, dtype=torch.bfloat16), _attention(self.device):
+        with _precision(self.device), _attention(self.device):
             clip = ClipRun(self.model, rng, batch.pattern, *tensors, frozen=stage.frozen)
             loss, dice = clip.unrolled() if stage.unrolled else clip.parallel(own_masks=own)
         self.optimizer.zero_grad(set_to_none=True)
@@ -130,6 +130,13 @@ class Training:
         self.model = build_network(CONFIG, image_size=pixels).to(self.device).train()
         self.model.load_state_dict(weights)
         self._new_optimizer()
+
+
+def _precision(device):
+    """bfloat16 where the hardware computes with it; a CPU that has to imitate it takes several times as long."""
+    if device.type == "cpu" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
 def _attention(device):
