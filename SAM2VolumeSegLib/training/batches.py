@@ -22,7 +22,7 @@ FRESH = 4
 KEPT = 12
 """Volumes in a lane: the oldest goes when a new one comes."""
 
-PROMPTS = (0.22, 0.2, 0.25, 0.09, 0.07, 0.05, 0.06, 0.03, 0.03)
+PROMPTS = (0.32, 0.16, 0.24, 0.07, 0.06, 0.04, 0.05, 0.03, 0.03)
 """How often a clip has 1, 2, ... 9 prompts."""
 
 

@@ -14,7 +14,7 @@ from .volumes import SyntheticVolume
 STEPS = (1, 1, 1, 2, 3)
 THICKNESS = (1, 1, 1, 1, 2, 3)
 TINY = 0.35  # how often the object's first or last slice, whose mask is tiny, is among the prompts
-ENDING = 0.5  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
+ENDING = 0.7  # how often a run without a later prompt is made to pass the object's end, and learns that it is gone
 GROWING = 0.6  # how often a run between prompts begins where the object does, and learns that it grows
 PASSING = 0.6  # share of the run that may lie beyond the end
 

@@ -9,16 +9,16 @@ from SAM2VolumeSegLib.training.shapes import OBJECTS, warped_grid
 from SAM2VolumeSegLib.training.volumes import SyntheticVolume, assemble, turned
 
 SHARES = {
-    "spine": 0.28,
-    "column": 0.08,
+    "spine": 0.36,
+    "column": 0.04,
     "beads": 0.12,
     "relays": 0.06,
     "slanted": 0.08,
-    "solids": 0.08,
-    "tubes": 0.09,
+    "solids": 0.06,
+    "tubes": 0.08,
     "shells": 0.06,
     "branches": 0.08,
-    "ribs": 0.07,
+    "ribs": 0.06,
 }
 
 

@@ -29,8 +29,8 @@ def paint(
         voxels = _with_vessels(rng, voxels, depth, points)
     voxels = _with_air(rng, voxels, points, depth)
     voxels = np.where(labels > 0, _bone(rng, voxels, depth), voxels)
-    if rng.random() < 0.08:
-        voxels = _with_metal(rng, voxels, labels, points)
+    if rng.random() < 0.12:
+        voxels = _with_metal(rng, voxels, labels, depth, points)
     in_plane = rng.uniform(0.3, 1.0)
     blur = (rng.uniform(0.2, 1.0), in_plane, in_plane)
     voxels = ndimage.gaussian_filter(voxels, blur)
@@ -109,17 +109,23 @@ def _bone(rng, tissue, depth):
     return bone
 
 
-def _with_metal(rng, voxels, labels, points):
-    """Screws in the bone, with bright and dark streaks around them on their slices (across axis 0)."""
+def _with_metal(rng, voxels, labels, depth, points):
+    """Screws in the bone or a nail through it, with bright and dark streaks around them on their slices (axis 0)."""
     size = voxels.shape[0]
     inside = np.argwhere(labels > 0)
     if not len(inside):
         return voxels
-    for _ in range(int(rng.integers(1, 4))):
-        start = _at(points, rng.choice(inside))
-        along = rng.standard_normal(3) * (0.3, 1, 1)
-        along *= size * rng.uniform(0.05, 0.2) / np.linalg.norm(along)
-        distance = capsule(points, start, start + along, rng.uniform(0.8, 2.2))
+    nail = rng.random() < 0.4
+    for _ in range(1 if nail else int(rng.integers(1, 4))):
+        voxel = rng.choice(inside)
+        if nail:  # it fills much of the bone where that is thick
+            candidates = rng.choice(inside, 200)
+            voxel = max(candidates, key=lambda candidate: depth[tuple(candidate)])
+        start = _at(points, voxel)
+        along = rng.standard_normal(3) * ((1, 0.3, 0.3) if nail else (0.3, 1, 1))
+        along *= size * (rng.uniform(0.2, 0.6) if nail else rng.uniform(0.05, 0.2)) / np.linalg.norm(along)
+        radius = rng.uniform(0.3, 0.8) * depth[tuple(voxel)] if nail else rng.uniform(0.8, 2.2)
+        distance = capsule(points, start - along * (0.5 if nail else 0), start + along, radius)
         angle = np.arctan2(points[2] - start[2], points[1] - start[1])
         streaks = np.cos(int(rng.integers(2, 7)) * angle + rng.uniform(0, 6) + smooth_noise(rng, size, 8))
         voxels = voxels + rng.uniform(100, 900) * streaks / (1 + distance.clip(0))

@@ -29,7 +29,7 @@ STAGES = (
     Stage(2500, 128, False, 1e-3),
     Stage(1200, 160, True, 5e-4, final=0.5),
     Stage(400, 160, True, 3e-4, final=0.7, frozen=True),
-    Stage(1400, 160, True, 3e-4),
+    Stage(800, 160, True, 3e-4),
 )
 
 

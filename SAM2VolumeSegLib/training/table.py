@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.study.demo import Case, bundled_case, shared_cases
@@ -99,15 +102,50 @@ def measure(samples: list[tuple[Volume, np.ndarray]], methods: list[Method], sce
     ).T
 
 
-def rows(checkpoint: Path, size: int, device: str) -> Iterator[tuple[str, Scenario, list[Method]]]:
-    """Title, scenario and methods (one for each crop) of every line that the model has in the table."""
-    tracker = load(checkpoint, size, device)
-    for scenario in SCENARIOS:
-        yield scenario.title, scenario, [by_model(tracker, crop) for crop in CROPS]
-    for title, ablate in ABLATIONS.items():
-        tracker = load(checkpoint, size, device)
-        ablate(tracker)
-        yield f"{ABLATED.title}, {title}", ABLATED, [by_model(tracker, crop) for crop in CROPS]
+class Trackers:
+    """The model as it is and ablated, in this process: what measures one structure after the other."""
+
+    def __init__(self, checkpoint: Path, size: int, device: str):
+        self.whole, *self.ablated = (load(checkpoint, size, device) for _ in range(1 + len(ABLATIONS)))
+        for tracker, ablate in zip(self.ablated, ABLATIONS.values(), strict=True):
+            ablate(tracker)
+
+    def measure(self, sample: tuple[Volume, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Dice of a structure: the model's [lines, crops], and that of copying and interpolation [lines, 2].
+
+        One crop after the other, so that all lines of a crop share its embeddings.
+        """
+        columns = []
+        for crop in CROPS:
+            trackers = [self.whole] * len(SCENARIOS) + self.ablated
+            columns.append(
+                [
+                    measure([sample], [by_model(tracker, crop)], scenario)[0, 0]
+                    for tracker, scenario in zip(trackers, LINES.values(), strict=True)
+                ]
+            )
+            for tracker in trackers:
+                tracker.forget()
+        free = [measure([sample], [by_copying, by_interpolation], scenario)[:, 0] for scenario in LINES.values()]
+        return np.array(columns).T, np.array(free)
+
+
+LINES: dict[str, Scenario] = {scenario.title: scenario for scenario in SCENARIOS} | {
+    f"{ABLATED.title}, {title}": ABLATED for title in ABLATIONS
+}
+"""Title and scenario of every line of the table."""
+
+_trackers: Trackers
+
+
+def _begin(*chosen):
+    global _trackers  # noqa: PLW0603 (the one way to keep something in a process of a pool)
+    torch.set_num_threads(1)
+    _trackers = Trackers(*chosen)
+
+
+def _measure(sample):
+    return _trackers.measure(sample)
 
 
 def main():
@@ -116,29 +154,31 @@ def main():
     parser.add_argument("--data", type=Path, help="a folder with torso-ct and spine-ct, measured besides")
     parser.add_argument("--size", type=int, default=160, help="pixels")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=1, help="structures measured at a time, each on one core")
     chosen = parser.parse_args()
-    torch.set_num_threads(1)
     cases = [bundled_case(), *(shared_cases(chosen.data) if chosen.data else ())]
-    samples = [list(structures(case)) for case in cases]
-    titles = [f"{case.title} ({len(case.names)})" for case in cases]
-    everything = ["all structures"] if len(cases) > 1 else []
+    samples = [sample for case in cases for sample in structures(case)]
+    with ProcessPoolExecutor(
+        chosen.workers, get_context("spawn"), _begin, (chosen.checkpoint, chosen.size, chosen.device)
+    ) as pool:
+        found = list(tqdm(pool.map(_measure, samples), total=len(samples), unit="structure"))
+    columns, first = {}, 0
+    for case in cases:
+        columns[f"{case.title} ({len(case.names)})"] = found[first : first + len(case.names)]
+        first += len(case.names)
+    if len(cases) > 1:
+        columns[f"all structures ({len(samples)})"] = found
     print("Mean Dice ± standard deviation over six crops; in brackets copying and interpolation.\n")
-    print(" | ".join(["|", *titles, *everything, ""]))
-    print("|---" * (1 + len(titles) + len(everything)) + "|")
-    for title, scenario, methods in rows(chosen.checkpoint, chosen.size, chosen.device):
-        found = [measure(own, methods, scenario) for own in samples]
-        free = [measure(own, [by_copying, by_interpolation], scenario) for own in samples]
-        if everything:
-            found.append(np.concatenate(found, axis=1))
-            free.append(np.concatenate(free, axis=1))
-        cells = [_cell(dice, baselines) for dice, baselines in zip(found, free, strict=True)]
-        print(" | ".join([f"| {title}", *cells, ""]).rstrip(), flush=True)
+    print(" | ".join(["|", *columns, ""]).rstrip())
+    print("|---" * (1 + len(columns)) + "|")
+    for line, title in enumerate(LINES):
+        cells = [_cell([(dice[line], free[line]) for dice, free in column]) for column in columns.values()]
+        print(" | ".join([f"| {title}", *cells, ""]).rstrip())
 
 
-def _cell(dice: np.ndarray, baselines: np.ndarray) -> str:
-    means = dice.mean(axis=1)
-    copying, interpolation = baselines.mean(axis=1)
-    return f"{means.mean():.3f} ± {means.std(ddof=1):.3f} ({copying:.3f}, {interpolation:.3f})"
+def _cell(structures) -> str:
+    model, free = (np.mean(values, axis=0) for values in zip(*structures, strict=True))
+    return f"{model.mean():.3f} ± {model.std(ddof=1):.3f} ({free[0]:.3f}, {free[1]:.3f})"
 
 
 if __name__ == "__main__":

@@ -275,7 +275,7 @@ def test_many_runs_pass_the_end_and_learn_that_the_object_is_gone():
     volume = make_ct(rng, 64, "beads")
     clips = [draw_clip(rng, volume, Pattern(1, 0, learned=4), 32) for _ in range(150)]
     last = [masks[-1].any().item() for _, masks, _ in filter(None, clips)]
-    assert 0.1 < np.mean(np.logical_not(last)) < 0.7
+    assert 0.1 < np.mean(np.logical_not(last)) < 0.85  # and some runs end on the object
 
 
 def test_ablations_change_what_the_memory_says(tmp_path):
