@@ -11,11 +11,11 @@ from SAM2VolumeSegLib.training.scenarios import SCENARIOS
 DEMO = checkpoints.find("demo")
 THREE_AXES = "first-middle-last, three axes"
 
-MEASURED = {"middle, axial": 0.484, "first-middle-last, axial": 0.794, "uniform-7, axial": 0.862, THREE_AXES: 0.857}
+MEASURED = {"middle, axial": 0.479, "first-middle-last, axial": 0.814, "uniform-7, axial": 0.844, THREE_AXES: 0.874}
 """Mean Dice of L2, L3 and L4 on the slices without a prompt, as `training.table` prints it."""
 
-MARGIN = 0.025
-"""Four times the largest standard deviation over the table's six crops there, 0.006."""
+MARGIN = 0.02
+"""Five times the largest standard deviation over the table's six crops there, 0.004."""
 
 
 @pytest.fixture(scope="module")
