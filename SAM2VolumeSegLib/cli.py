@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 from SAM2VolumeSegLib import __version__
@@ -69,17 +68,20 @@ def _segment(options: argparse.Namespace) -> None:
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
     result = follow(Segmenter(tracker).run(volume, seeds, settings), _shown, "slices")
-    answer = [replace(segments[name], mask=found.mask) for name, found in result.segments.items()]
+    answer = [segments[name].with_mask(found.found) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
     voxel_ml = math.prod(volume.spacing) / 1000
     for name, found in result.segments.items():
-        print(f"{name}: {found.mask.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
+        print(f"{name}: {found.found.inside.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
 
 
 def _shown(step) -> Shown:
-    left = f"{step.slices_left} left, {duration(step.seconds_left)}"
-    return Shown(step.done, step.total, f"{step.segment}, {step.plane.value} {step.index}", left)
+    doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
+    left = f"{step.slices_left} left"
+    if step.seconds_left is not None:
+        left += f", {duration(step.seconds_left)}"
+    return Shown(step.done, step.total, f"{step.segment}, {doing}", left)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -153,7 +155,7 @@ def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
 def _seeds(options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]) -> dict[str, list[SeedSlice]]:
     seeds = {}
     for name, segment in segments.items():
-        if not segment.mask.any():
+        if segment.is_empty:
             raise InputError(f'"{name}" is not painted on any slice: paint it, or choose others with --segments.')
         seeds[name] = find_seeds(segment.mask, volume)
     for change, texts in ((skip_seeds, options.skip), (add_absent, options.absent)):

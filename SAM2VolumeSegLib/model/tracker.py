@@ -17,6 +17,7 @@ from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.identity import prompt_identity, query_identity
+from SAM2VolumeSegLib.model.pace import Pace
 from SAM2VolumeSegLib.model.policy import PROMPT_ROW
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery, VolumeSAM2
 from SAM2VolumeSegLib.model.slot_file import SlotFile
@@ -62,6 +63,8 @@ class SliceTracker:
         """Slices encoded so far."""
         self.tracked = 0
         """Slices predicted so far; those that were known already do not count."""
+        self.encode_pace, self.predict_pace = Pace(), Pace()
+        """Of encoding and of predicting a slice; a run starts them anew."""
 
     @classmethod
     def load(cls, model: checkpoints.Model, device: str = "auto", image_size: int | None = None) -> SliceTracker:
@@ -116,7 +119,7 @@ class SliceTracker:
         stack = torch.from_numpy(np.stack([pictures.picture(n) for n in batch]))
         on_gpu = self.plan.device.type == "cuda"  # there the copy need not wait for what is being computed
         stack = (stack.pin_memory() if on_gpu else stack).to(self.plan.device, non_blocking=on_gpu)
-        with torch.inference_mode(), self.plan.autocast():
+        with torch.inference_mode(), self.plan.autocast(), self.encode_pace.timed(len(batch)):
             levels = self.network.encode(stack)
         self.encoded += len(batch)
         for position in reversed(range(len(batch))):  # the wanted slice last, so that it is not evicted
@@ -166,7 +169,8 @@ class SliceTracker:
         batch = queries[: self.plan.batch_size]
         found = [features[query.index] for query in batch]
         levels = [torch.cat(level) for level in zip(*found, strict=True)] if len(batch) > 1 else found[0]
-        prediction = self._call(self.network.track, levels, batch)
+        with self.predict_pace.timed(len(batch)):
+            prediction = self._call(self.network.track, levels, batch)
         return [self._keep(self._identity(pictures, query), prediction, n) for n, query in enumerate(batch)]
 
     def _identity(self, pictures, query):

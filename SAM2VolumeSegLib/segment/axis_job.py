@@ -43,6 +43,11 @@ class AxisJob:
         passes = self.passes_left * len(self.steps) * self.span.slices
         return passes + sum(walk.left for walk in self._walks)
 
+    @property
+    def votes(self) -> int:
+        """Slices that have a vote; at most, as long as there are slices left."""
+        return self.span.slices if self.remaining else len(self.guesses) + len(self.seeds)
+
     def start_pass(self) -> list[Walk]:
         """The walks of the next pass, one for each direction; a second pass has confident slices of the first as extra
         prompts."""

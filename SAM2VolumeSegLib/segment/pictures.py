@@ -64,6 +64,11 @@ class PlanePictures:
         self.key = f"{intensities.key} {plane.value} {self._input}"
 
     @property
+    def logits_bytes(self) -> int:
+        """Bytes that the logits of one slice take, float32."""
+        return 4 * self._output.size_px**2
+
+    @property
     def ends(self) -> tuple[int, int]:
         """The first and the last time inside of the box."""
         axis = self.view.axis
@@ -82,9 +87,14 @@ class PlanePictures:
         """A mask on a slice, bool [size, size]."""
         return self._input.mask_to_model(mask)
 
-    def logits_from_model(self, logits: np.ndarray) -> np.ndarray:
-        """Low-resolution logits [size / 4, size / 4] at the slice's voxel centres; NaN outside of the window."""
-        return self._output.from_model(logits)
+    def logits_from_model(self, logits: np.ndarray, part: tuple[int, int, int, int] | None = None) -> np.ndarray:
+        """Low-resolution logits [size / 4, size / 4] at the voxel centres of a slice, or of a part (top, bottom, left,
+        right) of it; NaN outside of the window."""
+        return self._output.from_model(logits, part)
+
+    def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:
+        """The part of a slice that gets its logits from marked pixels, bool [size / 4, size / 4]; None: no part."""
+        return self._output.reach(used)
 
 
 def crops(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings) -> list[tuple[list[str], Box]]:
@@ -103,16 +113,23 @@ def crops(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Se
 
 
 def _box_around(seeds: Sequence[SeedSlice], volume: Volume, margin_mm: float) -> Box:
-    """What `Box.around` gives for the painted masks, from the slices alone: no mask of the volume's size is made."""
-    lower, upper = [], []
-    for axis, (count, spacing) in enumerate(zip(volume.voxels.shape, volume.spacing[::-1], strict=True)):
-        extent = painted_extent(seeds, volume, axis)
-        if extent is None:
-            raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
-        margin = int(np.ceil(margin_mm / spacing))
-        lower.append(max(0, extent[0] - margin))
-        upper.append(min(count, extent[1] + 1 + margin))
-    return Box(tuple(lower), tuple(upper))
+    """What is painted, with a margin."""
+    box = painted_box(seeds, volume)
+    margin = [int(np.ceil(margin_mm / spacing)) for spacing in volume.spacing[::-1]]
+    lower = tuple(max(0, first - more) for first, more in zip(box.lower, margin, strict=True))
+    upper = zip(box.upper, margin, volume.voxels.shape, strict=True)
+    return Box(lower, tuple(min(count, end + more) for end, more, count in upper))
+
+
+def painted_box(seeds: Sequence[SeedSlice], volume: Volume) -> Box:
+    """The box around what is painted, from the slices alone: no mask of the volume's size is made.
+
+    Raises InputError where nothing is painted.
+    """
+    extents = [painted_extent(seeds, volume, axis) for axis in range(3)]
+    if extents[0] is None:
+        raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
+    return Box(tuple(first for first, _ in extents), tuple(last + 1 for _, last in extents))
 
 
 def painted_extent(seeds: Sequence[SeedSlice], volume: Volume, axis: int) -> tuple[int, int] | None:

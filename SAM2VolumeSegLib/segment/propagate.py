@@ -80,6 +80,11 @@ class Span:
         """Length of the stack, the paper's N in abs(t - p) / N."""
         return self.last - self.first + 1
 
+    @property
+    def times(self) -> range:
+        """From `first` to `last`."""
+        return range(self.first, self.last + 1)
+
 
 def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: bool) -> Span:
     """The span of an axis with masks at the given times; an extension goes no further than `ends` (first, last time).

@@ -7,19 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from SAM2VolumeSegLib.volume import Box, Plane
+from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is. `total` can shrink, when a structure ends before the volume does."""
+    """Where a run is.
+
+    segment: its name. plane, index: the slice that is done; None while the votes of the axes are brought together.
+    done, total: slices; `total` can shrink, when a structure ends before the volume does. seconds_left: until the
+    result is there, None as long as too little was computed to tell.
+    """
 
     segment: str
-    plane: Plane
-    index: int
+    plane: Plane | None
+    index: int | None
     done: int
     total: int
-    seconds_left: float
+    seconds_left: float | None
 
     @property
     def slices_left(self) -> int:
@@ -29,19 +34,28 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class SegmentResult:
-    """The answer for one segment.
+    """The answer for one segment, kept in the box around it.
 
-    mask: bool [k, j, i] on the volume's grid; on seeded slices it is the user's. logits: fused, float32, inside `box`
-    (background outside of it), before contested voxels are given away and islands dropped. plane_logits: per axis, NaN
-    where that axis has no vote; only kept on request. confidence: per axis and slice index, 0..1: SAM2's own estimate
-    of the overlap times the probability that the structure is there; 1 on seeded slices.
+    found: the mask; on seeded slices it is the user's. logits: fused, float32, inside `box` (background outside of it),
+    before contested voxels are given away and islands dropped. confidence: per axis and slice index, 0..1: SAM2's own
+    estimate of the overlap times the probability that the structure is there; 1 on seeded slices. plane_logits: per
+    axis, inside `box`, NaN where that axis has no vote; only kept on request.
     """
 
-    mask: np.ndarray
+    found: BoxMask
     logits: np.ndarray
-    box: Box
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+
+    @property
+    def box(self) -> Box:
+        """What is kept of the volume."""
+        return self.found.box
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask on the volume's grid, bool [k, j, i]: a new array each time it is asked for."""
+        return self.found.whole()
 
     @property
     def mean_confidence(self) -> float:

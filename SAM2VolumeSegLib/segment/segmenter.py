@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
-
 from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
 from SAM2VolumeSegLib.segment.check import Seeds, check_seeds
-from SAM2VolumeSegLib.segment.fuse import Votes, fuse
-from SAM2VolumeSegLib.segment.pictures import LOGIT_STRIDE, Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.segment.claims import Claim, claim_of
+from SAM2VolumeSegLib.segment.clock import Clock
+from SAM2VolumeSegLib.segment.fuse import fuse
+from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.result import Progress, Result
 from SAM2VolumeSegLib.segment.settings import RECOMMENDED, Settings
-from SAM2VolumeSegLib.segment.together import Step, run_together
+from SAM2VolumeSegLib.segment.together import run_together
 from SAM2VolumeSegLib.volume import Plane, Volume
 
-GUESSES_BYTES = 256 << 20  # what segments that are propagated together may have found before it is fused
+GUESSES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
 
 class Steps:
@@ -46,12 +46,15 @@ class Segmenter:
         self.tracker = tracker
 
     def run(
-        self, volume: Volume, seeds: Seeds, settings: Settings, keep_planes: bool = False
+        self, volume: Volume, seeds: Seeds, settings: Settings, keep_votes: bool = False
     ) -> Generator[Progress, None, Result]:
         """Segment every structure of `seeds` (name -> painted slices) in `volume`.
 
-        Yields Progress after each slice and returns the Result (the value of StopIteration, or of `yield from`).
-        Closing the generator cancels the run between two slices.
+        Yields Progress after each slice, and several times a second while votes become masks; returns the Result (the
+        value of StopIteration, or of `yield from`). Closing the generator cancels the run between two steps.
+
+        keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach of
+        the model; without it, those of the box in which some axis votes for the segment.
 
         A voxel that an axis does not reach has no vote of that axis; a voxel without any vote is background. Where two
         structures whose seeds do not overlap claim one voxel, the higher fused logit wins (see `fuse`). Votes are
@@ -62,31 +65,37 @@ class Segmenter:
         seeds = check_seeds(volume, seeds, settings)
         started = time.monotonic()
         intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-        groups = []  # jobs that share pictures
+        planes = settings.planes or tuple(Plane)
+        portions: list[list[AxisJob]] = []
         for names, box in crops(volume, seeds, settings):
-            for plane in settings.planes or Plane:
-                pictures = PlanePictures(intensities, plane, box, self.tracker.plan.image_size)
-                jobs = []
-                for name in names:
-                    own = [seed for seed in seeds[name] if seed.plane is plane]
-                    if any(not seed.absent for seed in own):
-                        jobs.append(AxisJob(self.tracker, pictures, name, own, settings))
-                groups += [(pictures, some) for some in _portions(jobs, self.tracker.plan)]
-        votes = {
-            name: Votes(volume, [job for _, jobs in groups for job in jobs if job.name == name], keep_planes)
-            for name in seeds
-        }
-        clock = _Clock()
-        while groups:
-            pictures, jobs = groups[0]
-            for step in run_together(self.tracker, pictures, jobs):
-                remaining = sum(job.remaining for _, jobs in groups for job in jobs)
-                yield clock.progress(step, remaining)
-            for job in jobs:
-                votes[job.name].add(job)
-            groups.pop(0)
-        segments = fuse(volume, seeds, votes, settings.drop_islands)
+            pictures = [PlanePictures(intensities, plane, box, self.tracker.plan.image_size) for plane in planes]
+            portions += _portions([self._jobs(name, seeds[name], pictures, settings) for name in names])
+        clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
+        claims: dict[str, Claim] = {}
+        while portions:
+            jobs = portions.pop(0)
+            for pictures in dict.fromkeys(job.pictures for job in jobs):
+                for step in run_together(self.tracker, pictures, [job for job in jobs if job.pictures is pictures]):
+                    yield clock.predicted(step.job.name, pictures.view.plane, step.index)
+            for name in dict.fromkeys(job.name for job in jobs):
+                own = [job for job in jobs if job.name == name]
+                claims[name] = yield from clock.voting(own, claim_of(volume, seeds[name], own, keep_votes))
+                for job in own:
+                    job.guesses.clear()
+        claims = {name: claims[name] for name in seeds}  # the order of the user's
+        segments = yield from clock.fusing(fuse(volume, claims, settings.drop_islands))
         return Result(segments, self._provenance(volume, seeds, settings, segments, time.monotonic() - started))
+
+    def _jobs(
+        self, name: str, seeds: Sequence[SeedSlice], pictures: Sequence[PlanePictures], settings: Settings
+    ) -> list[AxisJob]:
+        """The axes of a segment: one job for each on which it is painted."""
+        jobs = []
+        for own in pictures:
+            on_plane = [seed for seed in seeds if seed.plane is own.view.plane]
+            if any(not seed.absent for seed in on_plane):
+                jobs.append(AxisJob(self.tracker, own, name, on_plane, settings))
+        return jobs
 
     def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
         """`run` to its end, for a script that shows no progress."""
@@ -122,30 +131,15 @@ class Segmenter:
         }
 
 
-class _Clock:
-    """Progress with the time left, from what computed slices took: how many of those left are known, nobody knows yet,
-    so the time left can only be shorter than it says."""
-
-    def __init__(self):
-        self._started = time.monotonic()
-        self._done = self._computed = 0
-
-    def progress(self, step: Step, remaining: int) -> Progress:
-        self._done += 1
-        self._computed += not step.known
-        left = (time.monotonic() - self._started) / (self._computed or self._done) * remaining
-        plane = step.job.pictures.view.plane
-        return Progress(step.job.name, plane, step.index, self._done, self._done + remaining, left)
-
-
-def _portions(jobs: list[AxisJob], plan: DevicePlan) -> list[list[AxisJob]]:
-    """Jobs that are propagated together: as many as have room for what they find, until it is fused."""
-    portions, room = [], 0
-    for job in jobs:
-        size = job.remaining * (plan.image_size // LOGIT_STRIDE) ** 2 * np.dtype(np.float32).itemsize
+def _portions(segments: Sequence[list[AxisJob]]) -> list[list[AxisJob]]:
+    """Jobs of segments that are propagated together: as many as have room for what they find, until they have voted."""
+    portions: list[list[AxisJob]] = []
+    room = 0
+    for jobs in segments:
+        size = sum(job.remaining * job.pictures.logits_bytes for job in jobs)
         if room < size or not portions:
             portions.append([])
             room = GUESSES_BYTES
-        portions[-1].append(job)
+        portions[-1] += jobs
         room -= size
     return portions

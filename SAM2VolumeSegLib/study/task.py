@@ -83,7 +83,8 @@ def _propagate(volume, reference, seeds, configuration, tracker) -> Prediction:
     encoded, started = tracker.encoded, time.perf_counter()
     with ComponentTimes(tracker) as times:
         steps = Steps(Segmenter(tracker).run(volume, {"structure": seeds}, settings))
-        slices = sum(1 for _ in steps)
+        for step in steps:
+            slices = step.done
     total = time.perf_counter() - started
     return Prediction(
         mask=steps.result.segments["structure"].mask,

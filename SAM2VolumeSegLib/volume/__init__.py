@@ -1,5 +1,6 @@
 """What a CT is: voxels and geometry, planes, crops, intensity windows, reading and writing. Plain numpy, no torch."""
 
+from SAM2VolumeSegLib.volume.box_mask import BoxMask
 from SAM2VolumeSegLib.volume.crop import Box, SquareWindow
 from SAM2VolumeSegLib.volume.intensity import WINDOWS, Window, to_unit
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
@@ -12,6 +13,7 @@ from SAM2VolumeSegLib.volume.write import check_output, check_segments, write_se
 __all__ = [
     "WINDOWS",
     "Box",
+    "BoxMask",
     "Plane",
     "PlaneView",
     "Segment",

@@ -44,6 +44,30 @@ class Box:
             upper.append(min(count, int(used[-1]) + 1 + margin))
         return cls(tuple(lower), tuple(upper))
 
+    @classmethod
+    def of(cls, mask: np.ndarray) -> Box:
+        """Return the bounding box of what is True in a mask ``[k, j, i]``; an empty one where nothing is."""
+        used = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+        if not len(used[0]):
+            return cls((0, 0, 0), (0, 0, 0))
+        return cls(tuple(int(along[0]) for along in used), tuple(int(along[-1]) + 1 for along in used))
+
+    def meet(self, other: Box) -> Box:
+        """Return what both boxes hold; where they do not meet, a box without voxels."""
+        lower = tuple(max(pair) for pair in zip(self.lower, other.lower, strict=True))
+        upper = (min(pair) for pair in zip(self.upper, other.upper, strict=True))
+        return Box(lower, tuple(max(pair) for pair in zip(lower, upper, strict=True)))
+
+    def moved(self, by: tuple[int, int, int]) -> Box:
+        """Return the box as many voxels further along [k, j, i]."""
+        lower, upper = (tuple(a + b for a, b in zip(side, by, strict=True)) for side in (self.lower, self.upper))
+        return Box(lower, upper)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of voxels along k, j, i."""
+        return tuple(upper - lower for lower, upper in zip(self.lower, self.upper, strict=True))
+
     @property
     def slices(self) -> tuple[slice, slice, slice]:
         """Index for an array ``[k, j, i]``: ``array[box.slices]``."""
@@ -56,7 +80,7 @@ class SquareWindow:
 
     Positions are in mm from the centre of the picture's pixel (0, 0). Edges are aligned, as in
     ``torch.nn.functional.interpolate(align_corners=False)``: a pixel's centre is half a pixel inside the window's edge.
-    Both directions are products with two interpolation matrices, ``rows @ picture @ columns.T``.
+    The way in is a product with two interpolation matrices, ``rows @ picture @ columns.T``; the way back is bilinear.
 
     Attributes:
         shape: (rows, columns) of the plane's pictures.
@@ -121,15 +145,43 @@ class SquareWindow:
         # A little below, so that rounding does not decide ties at an edge halfway through a model pixel.
         return covered >= min(0.5, most) - 1e-5
 
-    def from_model(self, square: np.ndarray) -> np.ndarray:
+    def from_model(self, square: np.ndarray, part: tuple[int, int, int, int] | None = None) -> np.ndarray:
         """Sample (size_px, size_px) values (logits) at a slice's voxel centres, bilinearly: (rows, columns) float32.
 
         NaN where a voxel centre lies outside the window. In the outermost half model pixel the edge value holds.
+
+        Args:
+            square: the values.
+            part: (top, bottom, left, right) of the picture to sample, ends exclusive; None is all of it. Its values are
+                those of the whole, to the last bit.
         """
-        rows, columns, outside = self._back
-        result = rows @ np.asarray(square, dtype=np.float32) @ columns.T
-        result[outside] = np.nan
+        top, bottom, left, right = part or (0, self.shape[0], 0, self.shape[1])
+        rows, columns = self._rows.cut(top, bottom), self._columns.cut(left, right)
+        square = np.asarray(square, dtype=np.float32)
+        between = rows.near[:, None] * square[rows.first] + rows.far[:, None] * square[rows.second]
+        result = columns.near * between[:, columns.first] + columns.far * between[:, columns.second]
+        result[~rows.inside] = np.nan
+        result[:, ~columns.inside] = np.nan
         return result
+
+    def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:
+        """Return the part (top, bottom, left, right) of a picture that `from_model` samples from marked pixels.
+
+        Args:
+            used: bool (size_px, size_px).
+
+        Returns:
+            The smallest rectangle, ends exclusive, outside of which only pixels that are not marked count; None where
+            there is no such voxel.
+        """
+        bounds = []
+        for lines, marked in ((self._rows, used.any(axis=1)), (self._columns, used.any(axis=0))):
+            near, far = lines.near * marked[lines.first] > 0, lines.far * marked[lines.second] > 0
+            found = np.flatnonzero((near | far) & lines.inside)
+            if not len(found):
+                return None
+            bounds += [int(found[0]), int(found[-1]) + 1]
+        return tuple(bounds)
 
     @cached_property
     def _sampling(self) -> tuple[np.ndarray, np.ndarray]:
@@ -139,10 +191,41 @@ class SquareWindow:
         )
 
     @cached_property
-    def _back(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rows, row_inside = _back_matrix(self.shape[0], self.row_mm, self.top_mm, self.size_px, self.mm_per_px)
-        columns, column_inside = _back_matrix(self.shape[1], self.col_mm, self.left_mm, self.size_px, self.mm_per_px)
-        return rows, columns, ~(row_inside[:, None] & column_inside[None, :])
+    def _rows(self) -> _Lines:
+        return _Lines.of(self.shape[0], self.row_mm, self.top_mm, self.size_px, self.mm_per_px)
+
+    @cached_property
+    def _columns(self) -> _Lines:
+        return _Lines.of(self.shape[1], self.col_mm, self.left_mm, self.size_px, self.mm_per_px)
+
+
+@dataclass(frozen=True, eq=False)
+class _Lines:
+    """For the voxel centres along one side of a picture: between which two model pixels they lie.
+
+    first, second: the two pixels; near, far: their weights, float32; inside: whether a centre is inside the window.
+    Two products and a sum for each voxel, and not a matrix product, whose last bits depend on what else is multiplied,
+    and on the processor.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    near: np.ndarray
+    far: np.ndarray
+    inside: np.ndarray
+
+    @classmethod
+    def of(cls, count: int, voxel_mm: float, start_mm: float, size: int, mm_per_px: float) -> _Lines:
+        position = (np.arange(count) * voxel_mm - start_mm) / mm_per_px - 0.5
+        inside = (position >= -0.5 - 1e-6) & (position <= size - 0.5 + 1e-6)
+        position = np.clip(position, 0, size - 1)
+        first = np.floor(position).astype(np.intp)
+        far = position - first
+        second = np.minimum(first + 1, size - 1)
+        return cls(first, second, (1 - far).astype(np.float32), far.astype(np.float32), inside)
+
+    def cut(self, start: int, stop: int) -> _Lines:
+        return _Lines(*(values[start:stop] for values in vars(self).values()))
 
 
 def _sampling_matrix(count: int, voxel_mm: float, start_mm: float, size: int, mm_per_px: float) -> np.ndarray:
@@ -162,13 +245,3 @@ def _sampling_matrix(count: int, voxel_mm: float, start_mm: float, size: int, mm
     inside = slice(max(first, 0), min(last + 1, count))
     matrix[:, inside] = weights[:, inside.start - first : inside.stop - first]
     return matrix
-
-
-def _back_matrix(
-    count: int, voxel_mm: float, start_mm: float, size: int, mm_per_px: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return (count, size) bilinear weights of model pixels for voxel centres, and which centres are inside."""
-    position = (np.arange(count) * voxel_mm - start_mm) / mm_per_px - 0.5
-    inside = (position >= -0.5 - 1e-6) & (position <= size - 0.5 + 1e-6)
-    offset = np.arange(size)[None, :] - np.clip(position, 0, size - 1)[:, None]
-    return np.maximum(0.0, 1.0 - np.abs(offset)).astype(np.float32), inside

@@ -103,6 +103,22 @@ class PlaneView:
         """Return (top, bottom, left, right) in a picture of the voxels ``lower`` to ``upper`` (exclusive) [k, j, i]."""
         top, bottom = lower[self._row_axis], upper[self._row_axis]
         left, right = lower[self._col_axis], upper[self._col_axis]
+        return self._flipped(top, bottom, left, right)
+
+    def corners(
+        self, first: int, last: int, part: tuple[int, int, int, int]
+    ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+        """Return the voxels (lower, upper exclusive) [k, j, i] of a part of the pictures ``first`` to ``last``.
+
+        The way back of ``bounds``: part is (top, bottom, left, right), ends exclusive.
+        """
+        top, bottom, left, right = self._flipped(*part)
+        ranges = {self.axis: (first, last + 1), self._row_axis: (top, bottom), self._col_axis: (left, right)}
+        lower, upper = zip(*(ranges[axis] for axis in range(3)), strict=True)
+        return lower, upper
+
+    def _flipped(self, top: int, bottom: int, left: int, right: int) -> tuple[int, int, int, int]:
+        """Bounds in the array's order for bounds in a picture, and the other way round."""
         if self._flip_rows:
             top, bottom = self.shape[0] - bottom, self.shape[0] - top
         if self._flip_cols:

@@ -61,15 +61,15 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
         segments, ijk_to_ras = read_seg_nrrd(path)
     else:
         segments, ijk_to_ras = _read_labels(path)
-    if not any(segment.mask.any() for segment in segments):
+    if all(segment.is_empty for segment in segments):
         raise InputError(
             f'Nothing is painted in "{path}". Paint the structure on at least one slice and save it again.'
         )
-    shape = next(segment.mask.shape for segment in segments if segment.mask.any())
+    shape = next(segment.found.shape for segment in segments if not segment.is_empty)
     placement = Placement.of(shape, ijk_to_ras, volume, path.name)
     seeds: dict[str, Segment] = {}
     for segment in segments:
-        segment.mask = placement.put(segment.mask, segment.name)
+        segment = segment.with_mask(placement.put(segment.mask, segment.name))
         key, copies = segment.name, 1
         while key in seeds:
             copies += 1

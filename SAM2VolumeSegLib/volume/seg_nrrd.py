@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume.segment import Segment
+from SAM2VolumeSegLib.volume.segment import BONE_COLOR, Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
 PROVENANCE_KEY = "SAM2VolumeSeg_Provenance"
@@ -137,7 +137,7 @@ def _color(text: str) -> tuple[float, float, float]:
     try:
         red, green, blue = (float(part) for part in text.split())
     except ValueError:
-        return Segment.color
+        return BONE_COLOR
     return red, green, blue
 
 

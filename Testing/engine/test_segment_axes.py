@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import combinations
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,8 @@ from segment_runs import AXIAL, PLANES, finish, mask_of, result_of
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings, propagate
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
-from SAM2VolumeSegLib.segment.fuse import Votes, fuse
+from SAM2VolumeSegLib.segment.claims import Claim, claim_of
+from SAM2VolumeSegLib.segment.fuse import fuse
 from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT, Guess, average
 from SAM2VolumeSegLib.study.metrics import dice
@@ -28,7 +28,7 @@ def every_axis(a_phantom):
 
     tracker = SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE)
     seeds = a_phantom.seeds()
-    return tracker, seeds, result_of(tracker, a_phantom.volume, seeds, keep_planes=True)
+    return tracker, seeds, result_of(tracker, a_phantom.volume, seeds, keep_votes=True)
 
 
 def test_the_result_is_more_than_what_was_painted(every_axis, a_phantom):
@@ -46,12 +46,13 @@ def test_every_slice_between_the_seeds_gets_a_vote(every_axis, a_phantom, monkey
     monkeypatch.setattr(propagate, "MIN_CONFIDENCE", 0.0)  # whatever the model thinks of itself
     tracker, seeds, _ = every_axis
     settings = Settings(planes=AXIAL, direction=direction, passes=passes)
-    steps, result = finish(Segmenter(tracker).run(a_phantom.volume, seeds, settings, keep_planes=True))
+    steps, result = finish(Segmenter(tracker).run(a_phantom.volume, seeds, settings, keep_votes=True))
     segment = result.segments["middle"]
     indices = [seed.index for seed in seeds["middle"] if seed.plane is Plane.AXIAL]
     between = range(min(indices), max(indices) + 1)
     assert sorted(segment.confidence[Plane.AXIAL]) == list(between)
-    assert len(steps) == len(between) * passes * (2 if direction == "forward-backward" else 1)
+    walks = passes * (2 if direction == "forward-backward" else 1)
+    assert sum(step.plane is not None for step in steps) == len(between) * walks
     voted = ~np.isnan(segment.plane_logits[Plane.AXIAL])
     votes = np.flatnonzero(voted.any(axis=(1, 2))) + segment.box.lower[0]
     assert votes.tolist() == list(between)
@@ -72,7 +73,7 @@ def test_directions_and_passes_differ(every_axis, a_phantom, monkeypatch):
         "stock memory": {"memory": STOCK_SAM2.memory},
     }.items():
         settings = replace(PAPER, planes=AXIAL, **change)
-        logits[name] = result_of(tracker, a_phantom.volume, seeds, settings).segments["middle"].logits
+        logits[name] = result_of(tracker, a_phantom.volume, seeds, settings, keep_votes=True).segments["middle"].logits
     for one, other in combinations(logits, 2):
         assert np.abs(logits[one] - logits[other]).mean() > 1e-3, f"{one} and {other} are the same"
     # The seeds are on it in both directions, so the mean of the two is exact.
@@ -84,7 +85,7 @@ def test_fused_logits_are_the_mean_of_the_axes_that_vote(every_axis, a_phantom, 
     """Every subset of axes; where an axis has no vote it must not count, and without any vote it is background."""
     tracker, seeds, _ = every_axis
     settings = replace(PAPER, planes=planes)
-    segment = result_of(tracker, a_phantom.volume, seeds, settings, keep_planes=True).segments["middle"]
+    segment = result_of(tracker, a_phantom.volume, seeds, settings, keep_votes=True).segments["middle"]
     assert set(segment.plane_logits) == set(segment.confidence) == set(planes)
     votes = np.stack(list(segment.plane_logits.values()))
     assert np.nanmin(votes) >= -LOGIT_LIMIT and np.nanmax(votes) <= LOGIT_LIMIT
@@ -106,7 +107,7 @@ def test_an_axis_that_is_switched_off_still_keeps_what_was_painted(every_axis, a
 
 
 def test_plane_logits_are_kept_only_on_request(every_axis, a_phantom):
-    """They take as much memory as the volume, three times."""
+    """They take as much memory as the crop, three times."""
     tracker, seeds, _ = every_axis
     assert result_of(tracker, a_phantom.volume, seeds).segments["middle"].plane_logits == {}
 
@@ -130,6 +131,13 @@ def test_nearness_lets_the_direction_that_comes_from_the_nearer_seed_decide(a_ph
         assert np.sign(fused).ravel()[0] == np.sign((last - time) - (time - first))
 
 
+def a_claim(volume, seeds, logits, weight=1.0):
+    """A segment's claim on the whole volume, from its fused logits."""
+    painted = paint_seeds(seeds, volume)
+    mask, weights = (logits > 0) | painted, np.full(logits.shape, weight, dtype=np.float32)
+    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, mask, {}, {})
+
+
 def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
     """A leak into a distant bone must not stay; what is painted always does, even in two pieces."""
     volume, seeds = a_phantom.volume, a_phantom.seeds("first-last", AXIAL)["middle"]
@@ -139,29 +147,20 @@ def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
     free = next(corner for corner in corners if not painted[corner].any())
     island = tuple(slice(-3, None) if side.start else slice(3) for side in free)
     mask[island] = True
-    votes = SimpleNamespace(box=Box.whole(volume), mean=lambda: np.where(mask, 1.0, -1.0), confidence={}, planes={})
     for drop_islands, expected in ((True, painted), (False, mask)):
-        kept = fuse(volume, {"middle": seeds}, {"middle": votes}, drop_islands)["middle"].mask
-        np.testing.assert_array_equal(kept, expected)
+        claim = a_claim(volume, seeds, np.where(mask, 1.0, -1.0))
+        _, kept = finish(fuse(volume, {"middle": claim}, drop_islands))
+        np.testing.assert_array_equal(kept["middle"].mask, expected)
 
 
 @pytest.mark.parametrize("nearer", ["above", "middle"])
 def test_of_two_structures_that_are_equally_sure_the_nearer_seeds_get_the_voxel(a_phantom, nearer):
     """Clamped logits are often equal; an order of names would give all of a joint to one bone."""
     volume, seeds = a_phantom.volume, a_phantom.seeds("first-last", AXIAL, ("above", "middle"))
-    box, size = Box.whole(volume), volume.voxels.shape
-    votes = {
-        name: SimpleNamespace(
-            box=box,
-            mean=lambda: np.full(size, LOGIT_LIMIT, dtype=np.float32),
-            weight=np.full(size, 2.0 if name == nearer else 1.0, dtype=np.float32),
-            confidence={},
-            planes={},
-        )
-        for name in seeds
-    }
-    found = fuse(volume, seeds, votes, drop_islands=False)
-    free = np.ones(size, dtype=bool)
+    sure = np.full(volume.voxels.shape, LOGIT_LIMIT)
+    claims = {name: a_claim(volume, own, sure, 2.0 if name == nearer else 1.0) for name, own in seeds.items()}
+    _, found = finish(fuse(volume, claims, drop_islands=False))
+    free = np.ones(volume.voxels.shape, dtype=bool)
     for own in seeds.values():
         free[[seed.index for seed in own]] = False
     for name, segment in found.items():
@@ -191,10 +190,9 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
         between = range(job.span.first + 1, job.span.last)
         job.guesses = {time: Guess(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
         jobs.append(job)
-    votes = Votes(volume, jobs, keep_planes=False)
-    for job in jobs:
-        votes.add(job)
-    segment = fuse(volume, {"middle": seeds}, {"middle": votes}, drop_islands=False)["middle"]
+    _, claim = finish(claim_of(volume, seeds, jobs, keep_votes=True))
+    _, found = finish(fuse(volume, {"middle": claim}, drop_islands=False))
+    segment = found["middle"]
     slices = {job.pictures.view.axis: sorted(seed.index for seed in job.seeds) for job in jobs}
     inside = tuple(slice(slices[axis][0] + 1, slices[axis][1]) for axis in range(3))
     np.testing.assert_allclose(segment.logits[inside], (2 * sure - LOGIT_LIMIT) / 3, atol=1e-5)

@@ -106,7 +106,7 @@ def test_progress_names_each_slice_of_each_segment_once_per_direction(a_fast_tra
     for name in NAMES:
         indices = [seed.index for seed in seeds[name] if seed.plane.value == "axial"]
         expected = sorted(2 * list(range(min(indices), max(indices) + 1)))
-        assert sorted(step.index for step in steps if step.segment == name) == expected
+        assert sorted(step.index for step in steps if step.plane and step.segment == name) == expected
 
 
 def test_what_waits_to_be_fused_is_bounded(a_fast_tracker, a_phantom, batches, monkeypatch):

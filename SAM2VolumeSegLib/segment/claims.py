@@ -1,0 +1,123 @@
+"""What one segment claims: its votes along the axes, brought together in the box where they say anything."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.segment.axis_job import AxisJob
+from SAM2VolumeSegLib.segment.pictures import painted_box
+from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
+
+
+@dataclass(eq=False)
+class Claim:
+    """The voxels of `box` [k, j, i], from the votes of all axes (paper, section II-D3).
+
+    logits: float32, the mean of the votes by their weights; a voxel without any is background. weight: float32, sum of
+    the weights. painted: bool, by the user. mask: bool, what is claimed. confidence, plane_logits: see SegmentResult.
+    """
+
+    box: Box
+    logits: np.ndarray
+    weight: np.ndarray
+    painted: np.ndarray
+    mask: np.ndarray
+    confidence: dict[Plane, dict[int, float]]
+    plane_logits: dict[Plane, np.ndarray]
+
+    def trimmed(self) -> Claim:
+        """The same with a box that is no larger than what is claimed."""
+        used = Box.of(self.mask)
+        cut = [array[used.slices].copy() for array in (self.logits, self.weight, self.painted, self.mask)]
+        return Claim(used.moved(self.box.lower), *cut, self.confidence, self.plane_logits)
+
+
+def claim_of(
+    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
+) -> Generator[None, None, Claim]:
+    """Bring together what the axes of a segment found; yields after each slice.
+
+    seeds: all of the segment's, also those on axes that do not propagate. keep_votes: keep those of every axis, and
+    all that is in reach of the model; else only the box in which some axis votes for the segment.
+    """
+    painted_at = painted_box(seeds, volume)
+    reach = _reach(jobs)
+    box = reach if keep_votes else reach.meet(_around([painted_at, *_voted(jobs)]))
+    box = _around([painted_at, box])
+    total, weight = np.zeros(box.shape, dtype=np.float32), np.zeros(box.shape, dtype=np.float32)
+    planes, confidence = {}, {}
+    for job in jobs:
+        view = job.pictures.view
+        part = view.bounds(box.lower, box.upper)
+        votes = np.full(box.shape, np.nan, dtype=np.float32) if keep_votes else None
+        for index, vote, counts in _votes(job, part):
+            offset = index - box.lower[view.axis]
+            if 0 <= offset < box.shape[view.axis]:
+                voted = ~np.isnan(vote)
+                if votes is not None:
+                    view.slice(votes, offset)[...] = vote
+                view.slice(total, offset)[voted] += counts * vote[voted]
+                view.slice(weight, offset)[voted] += counts
+            yield
+        seeded = {seed.index: 1.0 for seed in job.seeds}
+        found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
+        confidence[view.plane] = dict(sorted((found | seeded).items()))
+        if votes is not None:
+            planes[view.plane] = votes
+    logits = np.divide(total, weight, out=np.full(box.shape, -LOGIT_LIMIT, dtype=np.float32), where=weight > 0)
+    painted, mask = np.zeros(box.shape, dtype=bool), logits > 0
+    for seed in seeds:
+        view = volume.view(seed.plane)
+        offset = seed.index - box.lower[view.axis]
+        if 0 <= offset < box.shape[view.axis]:
+            top, bottom, left, right = view.bounds(box.lower, box.upper)
+            given = seed.mask[top:bottom, left:right]
+            view.slice(painted, offset)[...] |= given
+            view.slice(mask, offset)[...] = given
+    claim = Claim(box, logits, weight, painted, mask | painted, confidence, planes)
+    return claim if keep_votes else claim.trimmed()
+
+
+def _votes(job: AxisJob, part: tuple[int, int, int, int]) -> Iterator[tuple[int, np.ndarray, float]]:
+    """Index, logits on a part of the picture and weight of every slice of an axis; one at a time, they are large."""
+    top, bottom, left, right = part
+    seeded = {seed.index for seed in job.seeds}
+    for time, guess in job.guesses.items():
+        if job.pictures.index(time) not in seeded:
+            vote = guess.vote(lambda logits: job.pictures.logits_from_model(logits, part))
+            yield job.pictures.index(time), vote, guess.weight
+    for seed in job.seeds:
+        sure = np.where(seed.mask[top:bottom, left:right], LOGIT_LIMIT, -LOGIT_LIMIT)
+        yield seed.index, sure, job.weight(job.pictures.times[seed.index], 1)
+
+
+def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
+    """Where each axis votes for the segment: elsewhere a mean of votes cannot be positive."""
+    for job in jobs:
+        positive = {time: (guess.logits > 0).any(axis=0) for time, guess in job.guesses.items()}
+        positive = {time: pixels for time, pixels in positive.items() if pixels.any()}
+        part = job.pictures.reach(np.any(list(positive.values()), axis=0)) if positive else None
+        if part is not None:
+            indices = [job.pictures.index(time) for time in positive]
+            yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
+
+
+def _reach(jobs: Sequence[AxisJob]) -> Box:
+    """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
+    crop = jobs[0].pictures.box
+    boxes = [crop]
+    for job in jobs:
+        view = job.pictures.view
+        first, last = sorted(job.pictures.index(time) for time in (job.span.first, job.span.last))
+        boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
+    return _around(boxes)
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    lower, upper = np.min([box.lower for box in boxes], axis=0), np.max([box.upper for box in boxes], axis=0)
+    return Box(tuple(map(int, lower)), tuple(map(int, upper)))

@@ -1,0 +1,93 @@
+"""The time that is left of a run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import TypeVar
+
+from SAM2VolumeSegLib.model.pace import Pace
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.segment.axis_job import AxisJob
+from SAM2VolumeSegLib.segment.result import Progress
+from SAM2VolumeSegLib.volume import Plane
+
+Answer = TypeVar("Answer")
+VOTE_SHARE = 0.05
+"""Of the time that a prediction takes: bringing its vote into the volume's grid, before the first ones were timed."""
+FUSE_STEPS = 2  # of each segment: contested voxels, islands
+TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
+
+
+class Clock:
+    """Counts what a run has done, and says how long the rest takes.
+
+    Encoding a slice (each once), predicting it (for every segment, direction and pass), its vote, and what is done to
+    each segment in the end take different times, and the mix of them changes on the way: hence a pace for each. Slices
+    that are known from an earlier run take no time; how many of those left are known, nobody knows yet, so the time
+    left can only be shorter than it says.
+    """
+
+    def __init__(self, tracker: SliceTracker, jobs: Sequence[AxisJob]):
+        self._tracker, self._jobs = tracker, jobs
+        tracker.encode_pace, tracker.predict_pace = Pace(), Pace()
+        wanted = {(job.pictures, job.pictures.index(time)) for job in jobs for time in job.span.times}
+        # Segments on one crop share pictures, and each slice is encoded once.
+        self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
+        self._predicted = 0
+        self._unvoted, self._vote_pace = list(jobs), Pace()
+        self._unfused, self._fuse_pace = FUSE_STEPS * len({job.name for job in jobs}), Pace()
+
+    def predicted(self, segment: str, plane: Plane, index: int) -> Progress:
+        """Progress after one more slice."""
+        self._predicted += 1
+        return self._progress(segment, plane, index)
+
+    def voting(
+        self, jobs: Sequence[AxisJob], votes: Generator[None, None, Answer]
+    ) -> Generator[Progress, None, Answer]:
+        """Progress several times a second while the votes of a segment's jobs are taken; returns the answer."""
+        told = time.monotonic()
+        while True:
+            with self._vote_pace.timed(1):
+                try:
+                    next(votes)
+                except StopIteration as end:
+                    self._unvoted = [job for job in self._unvoted if job not in jobs]
+                    return end.value
+            if time.monotonic() - told > TELL_AFTER:
+                yield self._progress(jobs[0].name)
+                told = time.monotonic()
+
+    def fusing(self, segments: Generator[str, None, Answer]) -> Generator[Progress, None, Answer]:
+        """Progress several times a second while claims become masks, and at the end; returns the answer."""
+        told = time.monotonic()
+        while True:
+            with self._fuse_pace.timed(1):
+                try:
+                    name = next(segments)
+                except StopIteration as end:
+                    return end.value
+            self._unfused -= 1
+            if not self._unfused or time.monotonic() - told > TELL_AFTER:
+                yield self._progress(name)
+                told = time.monotonic()
+
+    def _progress(self, segment: str, plane: Plane | None = None, index: int | None = None) -> Progress:
+        remaining = sum(job.remaining for job in self._jobs)
+        done = self._predicted
+        return Progress(segment, plane, index, done, done + remaining, self._seconds_left(remaining))
+
+    def _seconds_left(self, to_predict: int) -> float | None:
+        """None as long as too little was done to tell."""
+        predict = self._tracker.predict_pace.each
+        if predict is None and to_predict:
+            return None
+        predict = predict or 0.0  # nothing was predicted and nothing has to be: all is known
+        work = [
+            (self._encoded_at_end - self._tracker.encoded, self._tracker.encode_pace.each or predict),
+            (to_predict, predict),
+            (sum(job.votes for job in self._unvoted), self._vote_pace.each or VOTE_SHARE * predict),
+            (self._unfused, self._fuse_pace.each or 0.0),
+        ]
+        return sum((count * each for count, each in work if count > 0), 0.0)

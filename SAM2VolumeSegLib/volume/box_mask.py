@@ -1,0 +1,39 @@
+"""A mask of which only the part around what is True is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from SAM2VolumeSegLib.volume.crop import Box
+
+
+@dataclass(frozen=True, eq=False)
+class BoxMask:
+    """A bool mask [k, j, i] on a grid of ``shape`` that is False outside of a box.
+
+    A structure fills a small part of a CT: the masks of all vertebrae of a spine are megabytes like this, and gigabytes
+    as arrays of the CT's size.
+
+    Attributes:
+        shape: of the whole grid.
+        box: what is kept of it.
+        inside: bool [k, j, i], the voxels of ``box``.
+    """
+
+    shape: tuple[int, int, int]
+    box: Box
+    inside: np.ndarray
+
+    @classmethod
+    def of(cls, mask: np.ndarray) -> BoxMask:
+        """Keep the bounding box of a bool mask [k, j, i] (a copy); an empty mask keeps nothing."""
+        box = Box.of(mask)
+        return cls(mask.shape, box, mask[box.slices].copy())
+
+    def whole(self) -> np.ndarray:
+        """Return the mask on the whole grid, a new array."""
+        mask = np.zeros(self.shape, dtype=bool)
+        mask[self.box.slices] = self.inside
+        return mask
