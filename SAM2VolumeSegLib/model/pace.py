@@ -14,21 +14,24 @@ class Pace:
     """
 
     def __init__(self):
-        self._seconds: float | None = None  # None: not even the first call is over
+        self.total = 0.0
+        """Seconds of all calls, the first one included."""
+        self._first: float | None = None
         self._count = 0
 
     @property
     def each(self) -> float | None:
         """Seconds for one; None before the second call is over."""
-        return self._seconds / self._count if self._count else None
+        return (self.total - self._first) / self._count if self._count else None
 
     @contextmanager
     def timed(self, count: int) -> Iterator[None]:
         """Time the block, in which ``count`` are done."""
         started = time.perf_counter()
         yield
-        if self._seconds is None:
-            self._seconds = 0.0
+        seconds = time.perf_counter() - started
+        self.total += seconds
+        if self._first is None:
+            self._first = seconds
         else:
-            self._seconds += time.perf_counter() - started
             self._count += count

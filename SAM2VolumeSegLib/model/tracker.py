@@ -63,8 +63,7 @@ class SliceTracker:
         """Slices encoded so far."""
         self.tracked = 0
         """Slices predicted so far; those that were known already do not count."""
-        self.encode_pace, self.predict_pace = Pace(), Pace()
-        """Of encoding and of predicting a slice; a run starts them anew."""
+        self.restart_paces()
 
     @classmethod
     def load(cls, model: checkpoints.Model, device: str = "auto", image_size: int | None = None) -> SliceTracker:
@@ -108,6 +107,10 @@ class SliceTracker:
             found = self._spare_memory(lambda: self._encode(pictures, index, upcoming))
         return [feature.to(self.plan.device) for feature in found]
 
+    def restart_paces(self) -> None:
+        """Time anew how long it takes to encode a slice, to remember a mask that was given, and to predict a slice."""
+        self.encode_pace, self.prompt_pace, self.predict_pace = Pace(), Pace(), Pace()
+
     def forget(self) -> None:
         """Forget all that was computed; the next run starts from nothing."""
         self.cache.clear()
@@ -137,7 +140,8 @@ class SliceTracker:
             return known
         features = self.features(pictures, index)
         given = torch.from_numpy(np.ascontiguousarray(mask, dtype=np.float32))[None, None].to(self.plan.device)
-        prediction = self._spare_memory(lambda: self._call(self.network.prompt, features, given))
+        with self.prompt_pace.timed(1):
+            prediction = self._spare_memory(lambda: self._call(self.network.prompt, features, given))
         return self._keep(identity, prediction, 0)
 
     def recall(self, pictures: Pictures, query: SliceQuery) -> SlicePrediction | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
 from SAM2VolumeSegLib.segment.pictures import painted_box
-from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT
+from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT, Guess
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
+
+AT_ONCE = 8  # slices whose votes are computed together
 
 
 @dataclass(eq=False)
@@ -47,22 +50,22 @@ def claim_of(
     """
     painted_at = painted_box(seeds, volume)
     reach = _reach(jobs)
-    box = reach if keep_votes else reach.meet(_around([painted_at, *_voted(jobs)]))
-    box = _around([painted_at, box])
+    box = reach if keep_votes else reach.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
+    box = Box.around_boxes([painted_at, box])
     total, weight = np.zeros(box.shape, dtype=np.float32), np.zeros(box.shape, dtype=np.float32)
     planes, confidence = {}, {}
     for job in jobs:
         view = job.pictures.view
         part = view.bounds(box.lower, box.upper)
         votes = np.full(box.shape, np.nan, dtype=np.float32) if keep_votes else None
-        for index, vote, counts in _votes(job, part):
+        for index, (top, bottom, left, right), vote, counts in _votes(job, part):
             offset = index - box.lower[view.axis]
             if 0 <= offset < box.shape[view.axis]:
-                voted = ~np.isnan(vote)
+                at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
-                    view.slice(votes, offset)[...] = vote
-                view.slice(total, offset)[voted] += counts * vote[voted]
-                view.slice(weight, offset)[voted] += counts
+                    view.slice(votes, offset)[at] = vote
+                view.slice(total, offset)[at] += counts * vote
+                view.slice(weight, offset)[at] += counts
             yield
         seeded = {seed.index: 1.0 for seed in job.seeds}
         found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
@@ -83,17 +86,34 @@ def claim_of(
     return claim if keep_votes else claim.trimmed()
 
 
-def _votes(job: AxisJob, part: tuple[int, int, int, int]) -> Iterator[tuple[int, np.ndarray, float]]:
-    """Index, logits on a part of the picture and weight of every slice of an axis; one at a time, they are large."""
-    top, bottom, left, right = part
+def _votes(
+    job: AxisJob, part: tuple[int, int, int, int]
+) -> Iterator[tuple[int, tuple[int, int, int, int], np.ndarray, float]]:
+    """Of every slice of an axis: index, the part of the picture that has a vote, its logits there, their weight.
+
+    A few at a time, they are large. A guess has a vote inside of the model's window, a painted slice everywhere.
+    """
     seeded = {seed.index for seed in job.seeds}
-    for time, guess in job.guesses.items():
-        if job.pictures.index(time) not in seeded:
-            vote = guess.vote(lambda logits: job.pictures.logits_from_model(logits, part))
-            yield job.pictures.index(time), vote, guess.weight
+    seen = _overlap(part, job.pictures.seen)
+    times = [time for time in job.guesses if job.pictures.index(time) not in seeded]
+    for _, alike in groupby(times, key=lambda time: len(job.guesses[time].weights)):
+        alike = list(alike)
+        for first in range(0, len(alike), AT_ONCE):
+            some = alike[first : first + AT_ONCE]
+            guesses = [job.guesses[time] for time in some]
+            votes = Guess.votes(guesses, lambda logits: job.pictures.logits_from_model(logits, seen))
+            for time, guess, vote in zip(some, guesses, votes, strict=True):
+                yield job.pictures.index(time), seen, vote, guess.weight
+    top, bottom, left, right = part
     for seed in job.seeds:
         sure = np.where(seed.mask[top:bottom, left:right], LOGIT_LIMIT, -LOGIT_LIMIT)
-        yield seed.index, sure, job.weight(job.pictures.times[seed.index], 1)
+        yield seed.index, part, sure, job.weight(job.pictures.times[seed.index], 1)
+
+
+def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """What two parts (top, bottom, left, right) of a picture share; without rows or columns where that is nothing."""
+    top, left = max(part[0], other[0]), max(part[2], other[2])
+    return top, max(top, min(part[1], other[1])), left, max(left, min(part[3], other[3]))
 
 
 def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
@@ -115,9 +135,4 @@ def _reach(jobs: Sequence[AxisJob]) -> Box:
         view = job.pictures.view
         first, last = sorted(job.pictures.index(time) for time in (job.span.first, job.span.last))
         boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
-    return _around(boxes)
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    lower, upper = np.min([box.lower for box in boxes], axis=0), np.max([box.upper for box in boxes], axis=0)
-    return Box(tuple(map(int, lower)), tuple(map(int, upper)))
+    return Box.around_boxes(boxes)

@@ -13,9 +13,10 @@ from SAM2VolumeSegLib.segment.result import Progress
 from SAM2VolumeSegLib.volume import Plane
 
 Answer = TypeVar("Answer")
-VOTE_SHARE = 0.05
-"""Of the time that a prediction takes: bringing its vote into the volume's grid, before the first ones were timed."""
-FUSE_STEPS = 2  # of each segment: contested voxels, islands
+VOTE_SHARE, FUSE_SHARE = 0.05, 0.2
+"""Of the time that a prediction takes: bringing its vote into the volume's grid, and a step of `fuse`. Taken as long as
+none was timed."""
+FUSE_STEPS = 4  # that `fuse` makes for each segment
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
 
 
@@ -30,11 +31,12 @@ class Clock:
 
     def __init__(self, tracker: SliceTracker, jobs: Sequence[AxisJob]):
         self._tracker, self._jobs = tracker, jobs
-        tracker.encode_pace, tracker.predict_pace = Pace(), Pace()
+        tracker.restart_paces()
+        self._started = time.monotonic()
         wanted = {(job.pictures, job.pictures.index(time)) for job in jobs for time in job.span.times}
         # Segments on one crop share pictures, and each slice is encoded once.
         self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
-        self._predicted = 0
+        self._predicted, self._told, self._beside = 0, time.monotonic(), 0.0
         self._unvoted, self._vote_pace = list(jobs), Pace()
         self._unfused, self._fuse_pace = FUSE_STEPS * len({job.name for job in jobs}), Pace()
 
@@ -47,7 +49,6 @@ class Clock:
         self, jobs: Sequence[AxisJob], votes: Generator[None, None, Answer]
     ) -> Generator[Progress, None, Answer]:
         """Progress several times a second while the votes of a segment's jobs are taken; returns the answer."""
-        told = time.monotonic()
         while True:
             with self._vote_pace.timed(1):
                 try:
@@ -55,39 +56,46 @@ class Clock:
                 except StopIteration as end:
                     self._unvoted = [job for job in self._unvoted if job not in jobs]
                     return end.value
-            if time.monotonic() - told > TELL_AFTER:
+            if time.monotonic() - self._told > TELL_AFTER:
                 yield self._progress(jobs[0].name)
-                told = time.monotonic()
 
     def fusing(self, segments: Generator[str, None, Answer]) -> Generator[Progress, None, Answer]:
         """Progress several times a second while claims become masks, and at the end; returns the answer."""
-        told = time.monotonic()
         while True:
             with self._fuse_pace.timed(1):
                 try:
                     name = next(segments)
                 except StopIteration as end:
-                    return end.value
+                    answer = end.value
+                    break
             self._unfused -= 1
-            if not self._unfused or time.monotonic() - told > TELL_AFTER:
+            if time.monotonic() - self._told > TELL_AFTER:
                 yield self._progress(name)
-                told = time.monotonic()
+        self._unfused = 0
+        yield self._progress(name)
+        return answer
 
     def _progress(self, segment: str, plane: Plane | None = None, index: int | None = None) -> Progress:
+        self._told = time.monotonic()
         remaining = sum(job.remaining for job in self._jobs)
         done = self._predicted
         return Progress(segment, plane, index, done, done + remaining, self._seconds_left(remaining))
 
     def _seconds_left(self, to_predict: int) -> float | None:
         """None as long as too little was done to tell."""
-        predict = self._tracker.predict_pace.each
+        paces = self._tracker.encode_pace, self._tracker.prompt_pace, self._tracker.predict_pace
+        encode, prompt, predict = (pace.each for pace in paces)
+        predict = predict or prompt  # about as long; many segments have many prompts before the first prediction
         if predict is None and to_predict:
             return None
         predict = predict or 0.0  # nothing was predicted and nothing has to be: all is known
+        if to_predict:  # what lies between the calls of the network
+            spent = time.monotonic() - self._started - sum(pace.total for pace in paces)
+            self._beside = max(0.0, spent) / max(self._predicted, 1)
         work = [
-            (self._encoded_at_end - self._tracker.encoded, self._tracker.encode_pace.each or predict),
-            (to_predict, predict),
+            (self._encoded_at_end - self._tracker.encoded, encode or predict),
+            (to_predict, predict + self._beside),
             (sum(job.votes for job in self._unvoted), self._vote_pace.each or VOTE_SHARE * predict),
-            (self._unfused, self._fuse_pace.each or 0.0),
+            (self._unfused, self._fuse_pace.each or FUSE_SHARE * predict),
         ]
         return sum((count * each for count, each in work if count > 0), 0.0)

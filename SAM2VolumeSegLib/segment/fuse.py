@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from itertools import combinations
 
 import numpy as np
 from scipy import ndimage
 
 from SAM2VolumeSegLib.segment.claims import Claim
 from SAM2VolumeSegLib.segment.result import SegmentResult
-from SAM2VolumeSegLib.volume import BoxMask, Volume
+from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
 
 
 def fuse(
@@ -18,19 +19,15 @@ def fuse(
     """Masks from claims, which are changed. Yields the name of a segment after each piece of work.
 
     What the user painted stays; of two claims on a voxel the higher logit wins. Of two equal ones, frequent because
-    logits are clamped, the one whose votes weigh more: by nearness, the nearer painted slices.
+    logits are clamped, the one whose votes weigh more: by nearness, the nearer painted slices; then the first by name.
 
     Segments whose painted slices overlap each other are meant to, and may overlap everywhere. drop_islands then removes
     what is not connected (26 neighbours) to anything painted.
     """
-    names = sorted(claims)
-    lower, upper = (np.array([getattr(claims[name].box, side) for name in names]) for side in ("lower", "upper"))
-    for number, name in enumerate(names):
-        later = slice(number + 1, None)
-        meet = ((lower[later] < upper[number]) & (lower[number] < upper[later])).all(axis=1)
-        for other in np.flatnonzero(meet):
-            _contest(claims[name], claims[names[number + 1 + other]])
-        yield name
+    in_order = {name: claims[name] for name in sorted(claims)}
+    whole = Box.around_boxes([claim.box for claim in claims.values()])
+    twice = yield from _painted_twice(in_order, whole)
+    yield from (_each_with_each(in_order, twice) if twice else _all_at_once(in_order, whole))
     segments = {}
     for name, claim in claims.items():
         mask = _connected(claim.mask, claim.painted) if drop_islands else claim.mask
@@ -40,23 +37,60 @@ def fuse(
     return segments
 
 
-def _contest(one: Claim, other: Claim) -> None:
-    """Give every voxel that two segments claim to one of them."""
-    both = one.box.meet(other.box)
-    mine, theirs = (both.moved(tuple(-n for n in claim.box.lower)).slices for claim in (one, other))
-    if (one.painted[mine] & other.painted[theirs]).any():
-        return
-    contested = np.nonzero(one.mask[mine] & other.mask[theirs])
-    (logit, weight), (other_logit, other_weight) = _at(one, mine, contested), _at(other, theirs, contested)
-    wins = (logit > other_logit) | ((logit == other_logit) & (weight >= other_weight))
-    one.mask[mine][contested] = wins
-    other.mask[theirs][contested] = ~wins
+def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[str, None, set[str]]:
+    """The segments that share painted voxels with another one."""
+    painted = np.zeros(whole.shape, dtype=np.uint16)  # by how many
+    for name, claim in claims.items():
+        painted[whole.index_of(claim.box)] += claim.painted
+        yield name
+    if painted.max() < 2:
+        return set()
+    return {name for name, claim in claims.items() if (painted[whole.index_of(claim.box)][claim.painted] > 1).any()}
 
 
-def _at(claim: Claim, part: tuple[slice, slice, slice], voxels) -> tuple[np.ndarray, np.ndarray]:
-    """Logit and weight of a claim at some voxels of a part of its box; what is painted there is beyond doubt."""
-    painted = claim.painted[part][voxels]
-    return np.where(painted, np.inf, claim.logits[part][voxels]), np.where(painted, 0, claim.weight[part][voxels])
+def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:
+    """Give every voxel to the best claim on it. The work grows with the segments, and not with their pairs."""
+    best = np.full(whole.shape, -np.inf, dtype=np.float32), np.zeros(whole.shape, dtype=np.float32)
+    owner = np.zeros(whole.shape, dtype=np.int32)
+    for number, (name, claim) in enumerate(claims.items()):
+        at = whole.index_of(claim.box)
+        mine = _standing(claim, claim.box)
+        wins = claim.mask & _beats(mine, [values[at] for values in best])
+        for values, new in zip(best, mine, strict=True):
+            np.copyto(values[at], new, where=wins)
+        owner[at][wins] = number
+        yield name
+    for number, (name, claim) in enumerate(claims.items()):
+        claim.mask &= owner[whole.index_of(claim.box)] == number
+        yield name
+
+
+def _each_with_each(claims: Mapping[str, Claim], twice: set[str]) -> Iterator[str]:
+    """Let pairs contest one after the other, but for those that share painted voxels."""
+    for one, other in combinations(claims, 2):
+        first, second = claims[one], claims[other]
+        box = first.box.meet(second.box)
+        mine, theirs = first.box.index_of(box), second.box.index_of(box)
+        if {one, other} <= twice and (first.painted[mine] & second.painted[theirs]).any():
+            continue
+        contested = first.mask[mine] & second.mask[theirs]
+        lost = contested & _beats(_standing(second, box), _standing(first, box))
+        first.mask[mine] &= ~lost
+        second.mask[theirs] &= lost | ~contested
+        yield one
+
+
+def _standing(claim: Claim, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Logit and weight of a claim in a part of its box; what is painted there is beyond doubt."""
+    at = claim.box.index_of(box)
+    painted = claim.painted[at]
+    return np.where(painted, np.float32(np.inf), claim.logits[at]), np.where(painted, 0, claim.weight[at])
+
+
+def _beats(challenger: tuple[np.ndarray, np.ndarray], holder: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Where a later claim wins against an earlier one: a higher logit, or the same and more weight."""
+    (logit, weight), (held, held_weight) = challenger, holder
+    return (logit > held) | ((logit == held) & (weight > held_weight))
 
 
 def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:

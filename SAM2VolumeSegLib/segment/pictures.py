@@ -92,6 +92,11 @@ class PlanePictures:
         right) of it; NaN outside of the window."""
         return self._output.from_model(logits, part)
 
+    @cached_property
+    def seen(self) -> tuple[int, int, int, int]:
+        """The part (top, bottom, left, right; ends exclusive) of a slice inside of the window."""
+        return self._output.reach(np.ones((self._output.size_px,) * 2, dtype=bool))
+
     def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:
         """The part of a slice that gets its logits from marked pixels, bool [size / 4, size / 4]; None: no part."""
         return self._output.reach(used)

@@ -53,14 +53,22 @@ class Guess:
         """How much it counts beside other axes."""
         return float(np.mean(self.weights))
 
-    def vote(self, sample: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
-        """Mean of the directions within LOGIT_LIMIT, float32, each as `sample` brings it [S/4, S/4] to another grid.
+    @staticmethod
+    def votes(guesses: Sequence[Guess], sample: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
+        """Of guesses from as many directions each: the mean of the directions within LOGIT_LIMIT, float32 [N, ...].
 
-        Clamped only there: the boundary lies where interpolated logits are 0, and where those inside and outside are of
-        different size, clamping them first would move it, by up to half a pixel of S/4.
+        sample: brings [..., S/4, S/4] to another grid. Clamped only there: the boundary lies where interpolated logits
+        are 0, and where those inside and outside are of different size, clamping them first would move it, by up to
+        half a pixel of S/4.
         """
-        votes = [np.clip(sample(logits), -LOGIT_LIMIT, LOGIT_LIMIT) for logits in self.logits]
-        return np.average(votes, axis=0, weights=self.weights).astype(np.float32)
+        votes = np.clip(sample(np.stack([guess.logits for guess in guesses])), -LOGIT_LIMIT, LOGIT_LIMIT)
+        weights = np.array([guess.weights for guess in guesses])  # [N, D]
+        total = sum(votes[:, n] * weights[:, n, None, None] for n in range(weights.shape[1]))
+        return (total / weights.sum(axis=1)[:, None, None]).astype(np.float32)
+
+    def vote(self) -> np.ndarray:
+        """The same of this one alone, [S/4, S/4]."""
+        return self.votes([self])[0]
 
     def mask(self, size: int) -> np.ndarray:
         """The guess as a mask of the model's input size, bool [size, size]."""

@@ -52,6 +52,12 @@ class Box:
             return cls((0, 0, 0), (0, 0, 0))
         return cls(tuple(int(along[0]) for along in used), tuple(int(along[-1]) + 1 for along in used))
 
+    @classmethod
+    def around_boxes(cls, boxes: Iterable[Box]) -> Box:
+        """Return the smallest box that holds all of one or several boxes."""
+        lower, upper = zip(*((box.lower, box.upper) for box in boxes), strict=True)
+        return cls(tuple(map(min, zip(*lower, strict=True))), tuple(map(max, zip(*upper, strict=True))))
+
     def meet(self, other: Box) -> Box:
         """Return what both boxes hold; where they do not meet, a box without voxels."""
         lower = tuple(max(pair) for pair in zip(self.lower, other.lower, strict=True))
@@ -62,6 +68,10 @@ class Box:
         """Return the box as many voxels further along [k, j, i]."""
         lower, upper = (tuple(a + b for a, b in zip(side, by, strict=True)) for side in (self.lower, self.upper))
         return Box(lower, upper)
+
+    def index_of(self, part: Box) -> tuple[slice, slice, slice]:
+        """Index of a box inside of this one for an array of this one's voxels."""
+        return part.moved(tuple(-n for n in self.lower)).slices
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -146,22 +156,23 @@ class SquareWindow:
         return covered >= min(0.5, most) - 1e-5
 
     def from_model(self, square: np.ndarray, part: tuple[int, int, int, int] | None = None) -> np.ndarray:
-        """Sample (size_px, size_px) values (logits) at a slice's voxel centres, bilinearly: (rows, columns) float32.
+        """Sample (..., size_px, size_px) values (logits) at a slice's voxel centres, bilinearly: (..., rows, columns).
 
         NaN where a voxel centre lies outside the window. In the outermost half model pixel the edge value holds.
 
         Args:
-            square: the values.
+            square: the values; the result is float32.
             part: (top, bottom, left, right) of the picture to sample, ends exclusive; None is all of it. Its values are
                 those of the whole, to the last bit.
         """
         top, bottom, left, right = part or (0, self.shape[0], 0, self.shape[1])
         rows, columns = self._rows.cut(top, bottom), self._columns.cut(left, right)
         square = np.asarray(square, dtype=np.float32)
-        between = rows.near[:, None] * square[rows.first] + rows.far[:, None] * square[rows.second]
-        result = columns.near * between[:, columns.first] + columns.far * between[:, columns.second]
-        result[~rows.inside] = np.nan
-        result[:, ~columns.inside] = np.nan
+        near, far = square[..., rows.first, :], square[..., rows.second, :]
+        between = rows.near[:, None] * near + rows.far[:, None] * far
+        result = columns.near * between[..., columns.first] + columns.far * between[..., columns.second]
+        result[..., ~rows.inside, :] = np.nan
+        result[..., ~columns.inside] = np.nan
         return result
 
     def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:

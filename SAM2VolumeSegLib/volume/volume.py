@@ -75,7 +75,11 @@ class Volume:
 
     def view(self, plane: Plane) -> PlaneView:
         """Return how the slices of ``plane`` lie in this volume."""
-        return PlaneView.of(plane, self.voxels.shape, self.ijk_to_ras)
+        return self._views[Plane(plane)]
+
+    @cached_property
+    def _views(self) -> dict[Plane, PlaneView]:
+        return {plane: PlaneView.of(plane, self.voxels.shape, self.ijk_to_ras) for plane in Plane}
 
     def fingerprint(self) -> str:
         """Return a hexadecimal digest of voxels and geometry: equal for equal volumes, whatever their name or file."""
