@@ -16,6 +16,8 @@ Answer = TypeVar("Answer")
 VOTE_SHARE, FUSE_SHARE = 0.05, 0.2
 """Of the time that a prediction takes: bringing its vote into the volume's grid, and a step of `fuse`. Taken as long as
 none was timed."""
+PREDICTION = {True: 0.6, False: 3.6}
+"""In prompts, how long a prediction takes, in batches and alone (demo at 64 and 160 px, tiny at 512, on a CPU)."""
 FUSE_STEPS = 4  # that `fuse` makes for each segment
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
 
@@ -85,7 +87,8 @@ class Clock:
         """None as long as too little was done to tell."""
         paces = self._tracker.encode_pace, self._tracker.prompt_pace, self._tracker.predict_pace
         encode, prompt, predict = (pace.each for pace in paces)
-        predict = predict or prompt  # about as long; many segments have many prompts before the first prediction
+        if predict is None and prompt:  # many segments have many prompts before the first prediction
+            predict = prompt * PREDICTION[self._tracker.plan.batch_size > 1]
         if predict is None and to_predict:
             return None
         predict = predict or 0.0  # nothing was predicted and nothing has to be: all is known
