@@ -248,7 +248,9 @@ def _whole_number(path: Path, header: dict, key: str, default: int) -> int:
 
 def _color(text: str) -> tuple[float, float, float]:
     try:
-        red, green, blue = (min(1.0, max(0.0, float(part))) for part in text.split())
+        red, green, blue = (float(part) for part in text.split())
     except ValueError:
         return Segment.color
-    return (red, green, blue) if math.isfinite(red + green + blue) else Segment.color
+    if any(map(math.isnan, (red, green, blue))):
+        return Segment.color
+    return min(1.0, max(0.0, red)), min(1.0, max(0.0, green)), min(1.0, max(0.0, blue))
