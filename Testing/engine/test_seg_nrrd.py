@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from seg_nrrd_files import GEOMETRY, seg_nrrd
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.volume import Segment, Volume, read_provenance, read_seeds
@@ -17,13 +18,6 @@ SHAPE = (4, 5, 6)
 LABELS = np.zeros(SHAPE, dtype=np.uint8)
 LABELS[1, 1:4, 1:4], LABELS[3, 2:4, 2:5] = 1, 2
 CT = Volume(np.zeros(SHAPE, dtype=np.int16), np.diag([-1.0, -2.0, 3.0, 1.0]), "ct")
-GEOMETRY = {
-    "space": "left-posterior-superior",
-    "sizes": "6 5 4",
-    "space directions": "(1,0,0) (0,2,0) (0,0,3)",
-    "kinds": "domain domain domain",
-    "space origin": "(0,0,0)",
-}
 SEGMENTS = {
     "Segment0_ID": "a",
     "Segment0_Name": "first",
@@ -37,22 +31,7 @@ SEGMENTS = {
 
 
 def contents(labels=LABELS, fields=None, extra="", keys=SEGMENTS, encoding="gzip", data=None):
-    """A file made by hand. A field or key of None is left out."""
-    types = {"u1": "unsigned char", "u2": "unsigned short", "i2": "short", "u4": "unsigned int", "f4": "float"}
-    fields = {
-        "type": types[labels.dtype.str[1:]],
-        "dimension": labels.ndim,
-        "endian": "little",
-        "encoding": encoding,
-        **GEOMETRY,
-        **(fields or {}),
-    }
-    text = "NRRD0004\n" + "".join(f"{key}: {value}\n" for key, value in fields.items() if value is not None)
-    text += "".join(f"{key}:={value}\n" for key, value in keys.items() if value is not None)
-    raw = labels.tobytes()
-    return (text + extra + "\n").encode() + (
-        (gzip.compress(raw) if encoding == "gzip" else raw) if data is None else data
-    )
+    return seg_nrrd(labels, fields or {}, keys, extra, encoding, data)
 
 
 @pytest.fixture
@@ -304,7 +283,7 @@ def test_a_file_of_slicer_4_10_lies_in_the_right_place(read, space):
 GOOD = contents()
 START = GOOD.index(b"\n\n") + 2
 FUZZ = settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=500, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
