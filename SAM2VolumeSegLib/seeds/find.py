@@ -23,12 +23,6 @@ ones lose first and last slices of a few voxels: of 2 to 6, 3 did best on slices
 
 _SLAB = 16
 
-_count, _most = np.meshgrid(np.arange(10), np.maximum(np.arange(10), 1), indexing="ij")
-_THOUSANDTHS = np.rint(1000 * (_count / _most) ** _SHARPNESS).astype(np.uint32).ravel()
-"""How much a voxel belongs to an area, at 10 x painted neighbours on its slice + those on the slice with the most.
-
-Whole thousandths, so that equal slices have exactly equal sums, whatever the order of their voxels."""
-
 
 def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
     """Find the painted slices of a mask.
@@ -98,6 +92,10 @@ def _areas(mask: np.ndarray) -> list[np.ndarray]:
     It compares how many of the 3 x 3 voxels around it are painted on its slice of this axis and of the axis where they
     are most: a line one voxel wide has 3, the area that left it has 9.
     """
+    # Area of a voxel at 10 x painted neighbours on its slice + those on the slice with the most. Whole thousandths, so
+    # that equal slices have exactly equal sums, whatever the order of their voxels.
+    count, most = np.divmod(np.arange(100), 10)
+    thousandths = np.rint(1000 * (count / np.maximum(most, 1)) ** _SHARPNESS).astype(np.uint32)
     padded = np.pad(mask.view(np.uint8), 1)
     sums = [np.zeros(n, dtype=np.int64) for n in mask.shape]
     for start in range(0, len(mask), _SLAB):  # a few slices at a time, so that memory does not grow with the volume
@@ -111,7 +109,7 @@ def _areas(mask: np.ndarray) -> list[np.ndarray]:
             counts.append(neighbours)
         most = np.maximum.reduce(counts)
         for axis, count in enumerate(counts):
-            area = _THOUSANDTHS[(10 * count + most) * inside]
+            area = thousandths[(10 * count + most) * inside]
             part = slice(start, start + _SLAB) if axis == 0 else slice(None)
             sums[axis][part] += area.sum(axis=tuple({0, 1, 2} - {axis}), dtype=np.int64)
     return [total / 1000 for total in sums]

@@ -131,10 +131,8 @@ def _read_header(path: Path, file: BinaryIO) -> dict | None:
         head = head[: end.start()]
     if not head.startswith(b"NRRD") or not _SEGMENTATION_LINE.search(head):
         return None
-    lines = [line.rstrip() for line in head.decode("utf-8", "replace").split("\n")]
-    lines = list(
-        dict.fromkeys(line for line in lines if line and not line.startswith("#"))
-    )  # to say a thing twice is no harm
+    lines = (line.rstrip() for line in head.decode("utf-8", "replace").split("\n"))
+    lines = list(dict.fromkeys(line for line in lines if line and line[0] != "#"))  # to say a thing twice is no harm
     ((key, times),) = Counter(line.split(":", 1)[0].strip() for line in lines).most_common(1)
     if times > 1:  # Slicer would take the last one, and a name or what was painted under the first would be lost
         raise _damaged(path, f': its header gives {times} values for "{key[:80]}"')
