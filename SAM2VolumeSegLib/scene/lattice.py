@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import permutations
 
 import numpy as np
+
+from SAM2VolumeSegLib.volume.planes import matching_axes
 
 _MAX_DRIFT = 0.5
 """How far, in voxels of the target, the grids may drift apart over the source by not being quite parallel."""
@@ -32,8 +33,7 @@ class Parallel:
     ) -> Parallel | None:
         """Return the relation of two grids (matrices in mm, shape [k, j, i]), or None where they are not parallel."""
         matrix = np.linalg.solve(target_to_world, source_to_world)
-        lengths = np.abs(matrix[:3, :3])
-        axes = max(permutations(range(3)), key=lambda rows: float(np.prod(lengths[rows, range(3)])))
+        axes = matching_axes(matrix[:3, :3].T)
         step = matrix[axes, range(3)]
         crossing = matrix[:3, :3].copy()
         crossing[axes, range(3)] = 0
@@ -41,7 +41,7 @@ class Parallel:
         if not step.all() or drift.max() > _MAX_DRIFT:
             return None
         middle = (matrix[:3, 3] + crossing @ ((np.array(source_shape[::-1]) - 1) / 2))[list(axes)]
-        return cls(tuple(axes), middle, step)
+        return cls(axes, middle, step)
 
     def put(self, mask: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """Return a bool mask [k, j, i] of the source on a target grid of ``shape``, without what lies outside of it.

@@ -9,7 +9,6 @@ weighted set cover, solved greedily (Chvatal 1979) and then pruned.
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
@@ -21,6 +20,8 @@ _PLANES = tuple(Plane)  # axial, coronal, sagittal: also the order in which ties
 _SHARPNESS = 3
 """Power of the neighbour ratio in ``_areas``. Low powers take a grid of lines in a thin bone for a painted slice, high
 ones lose first and last slices of a few voxels: of 2 to 6, 3 did best on slices cut from 59 labelled bones."""
+
+_SLAB = 16
 
 
 def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
@@ -65,71 +66,94 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
 
 def _painted_slices(mask: np.ndarray) -> list[tuple[int, int]]:
     """Return the sorted (axis, position) of the slices that cover all of a non-empty 3-D ``mask`` at the least cost."""
-    points = np.array(np.nonzero(mask))
-    totals = [np.bincount(along, minlength=n) for along, n in zip(points, mask.shape, strict=True)]
+    used = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    first = [int(along[0]) for along in used]
+    box = np.ascontiguousarray(mask[tuple(slice(along[0], along[-1] + 1) for along in used)])
+    totals = _counts(box)
     # Mean areality of a slice's voxels, 0 for an empty slice: a slice costs its inverse.
-    solidity = [
-        np.bincount(along, area, n) / np.maximum(total, 1)
-        for along, area, n, total in zip(points, _areas(mask, points), mask.shape, totals, strict=True)
-    ]
-    chosen = _prune(_cover(points, totals, solidity), points, solidity)
-    fewest = min(range(3), key=lambda axis: (np.count_nonzero(totals[axis]), axis))
-    filled = np.flatnonzero(totals[fewest])
+    solidity = [area / np.maximum(total, 1) for area, total in zip(_areas(box), totals, strict=True)]
+    chosen = _prune(_cover(box, totals, solidity), box, solidity)
+    fewest = min(range(3), key=lambda axis: (len(used[axis]), axis))
     # Where 9 slices in 10 hold areas (a line has 0.04) and few slices would do, a block was filled, not single slices.
-    areas = np.percentile(solidity[fewest][filled], 10, method="lower") >= 0.25
-    if areas and len(filled) <= 1.5 * len(chosen):
-        return [(fewest, int(position)) for position in filled]
-    return sorted(chosen)
+    solid = solidity[fewest][used[fewest] - first[fewest]]
+    if np.percentile(solid, 10, method="lower") >= 0.25 and len(solid) <= 1.5 * len(chosen):
+        return [(fewest, int(position)) for position in used[fewest]]
+    return sorted((axis, first[axis] + position) for axis, position in chosen)
 
 
-def _areas(mask: np.ndarray, points: np.ndarray) -> list[np.ndarray]:
-    """Say for each axis how much each painted voxel belongs to an area on its slice: 1, or towards 0 on a line.
+def _counts(mask: np.ndarray) -> list[np.ndarray]:
+    """Return for each axis how many voxels each of its slices holds."""
+    return [np.count_nonzero(mask, axis=tuple({0, 1, 2} - {axis})) for axis in range(3)]
+
+
+def _areas(mask: np.ndarray) -> list[np.ndarray]:
+    """Say for each axis how much area each of its slices holds: each voxel adds 1 in an area, or towards 0 on a line.
 
     It compares how many of the 3 x 3 voxels around it are painted on its slice of this axis and of the axis where they
     are most: a line one voxel wide has 3, the area that left it has 9.
     """
-    box = tuple(slice(max(0, along.min() - 1), along.max() + 2) for along in points)
-    inside = tuple(along - part.start for along, part in zip(points, box, strict=True))
-    painted = mask[box].astype(np.uint8)
-    counts = []
-    for axis in range(3):
-        neighbours = painted
-        for other in {0, 1, 2} - {axis}:
-            neighbours = ndimage.correlate1d(neighbours, [1, 1, 1], axis=other, mode="constant")
-        counts.append(neighbours[inside])
-    most = np.maximum.reduce(counts)
-    # Multiples of 1/1000, so that equal slices have exactly equal sums, whatever the order of their voxels.
-    return [np.rint(1000 * (count / most) ** _SHARPNESS) / 1000 for count in counts]
+    # Area of a voxel at 10 x painted neighbours on its slice + those on the slice with the most. Whole thousandths, so
+    # that equal slices have exactly equal sums, whatever the order of their voxels.
+    count, most = np.divmod(np.arange(100), 10)
+    thousandths = np.rint(1000 * (count / np.maximum(most, 1)) ** _SHARPNESS).astype(np.uint32)
+    padded = np.pad(mask.view(np.uint8), 1)
+    sums = [np.zeros(n, dtype=np.int64) for n in mask.shape]
+    for start in range(0, len(mask), _SLAB):  # a few slices at a time, so that memory does not grow with the volume
+        slab = padded[start : start + _SLAB + 2]
+        inside = slab[1:-1, 1:-1, 1:-1]
+        counts = []
+        for axis in range(3):
+            neighbours = slab
+            for other in range(3):
+                neighbours = _middle(neighbours, other) if other == axis else _with_neighbours(neighbours, other)
+            counts.append(neighbours)
+        most = np.maximum.reduce(counts)
+        for axis, count in enumerate(counts):
+            area = thousandths[(10 * count + most) * inside]
+            part = slice(start, start + _SLAB) if axis == 0 else slice(None)
+            sums[axis][part] += area.sum(axis=tuple({0, 1, 2} - {axis}), dtype=np.int64)
+    return [total / 1000 for total in sums]
 
 
-def _cover(points: np.ndarray, totals: list[np.ndarray], solidity: list[np.ndarray]) -> list[tuple[int, int]]:
+def _middle(array: np.ndarray, axis: int) -> np.ndarray:
+    return array[(slice(None),) * axis + (slice(1, -1),)]
+
+
+def _with_neighbours(array: np.ndarray, axis: int) -> np.ndarray:
+    """Return, without the two at the ends, the sum of each element and its two neighbours along ``axis``."""
+    along = array.swapaxes(0, axis)
+    return (along[:-2] + along[1:-1] + along[2:]).swapaxes(0, axis)
+
+
+def _cover(mask: np.ndarray, totals: list[np.ndarray], solidity: list[np.ndarray]) -> list[tuple[int, int]]:
     """Choose slices, the most newly covered voxels per cost first, until every voxel is covered."""
     left = [total.copy() for total in totals]
-    uncovered = np.ones(points.shape[1], dtype=bool)
+    uncovered = mask.copy()
     chosen = []
-    while uncovered.any():
+    while left[0].any():
         scores = [count * solid for count, solid in zip(left, solidity, strict=True)]
         axis = int(np.argmax([score.max() for score in scores]))
         position = int(np.argmax(scores[axis]))
         chosen.append((axis, position))
-        newly = uncovered & (points[axis] == position)
-        uncovered &= ~newly
-        for along, count in zip(points, left, strict=True):
-            count -= np.bincount(along[newly], minlength=count.size)
+        newly = uncovered[(slice(None),) * axis + (slice(position, position + 1),)]
+        left[axis][position] = 0
+        for other in {0, 1, 2} - {axis}:
+            left[other] -= np.count_nonzero(newly, axis=tuple({0, 1, 2} - {other}))
+        newly[...] = False
     return chosen
 
 
-def _prune(chosen: list[tuple[int, int]], points: np.ndarray, solidity: list[np.ndarray]) -> list[tuple[int, int]]:
+def _prune(chosen: list[tuple[int, int]], mask: np.ndarray, solidity: list[np.ndarray]) -> list[tuple[int, int]]:
     """Leave out slices whose voxels all lie on other chosen slices, the least solid first."""
-    cover = np.zeros(points.shape[1], dtype=np.uint8)
+    bare = [np.ones(n, dtype=bool) for n in mask.shape]  # positions along each axis that are not chosen
     for axis, position in chosen:
-        cover += points[axis] == position
+        bare[axis][position] = False
     kept = list(chosen)
     for axis, position in sorted(chosen, key=lambda c: solidity[c[0]][c[1]]):
-        on = points[axis] == position
-        if (cover[on] > 1).all():
+        rows, columns = (bare[other] for other in range(3) if other != axis)
+        if not mask.take(position, axis)[rows][:, columns].any():
             kept.remove((axis, position))
-            cover -= on
+            bare[axis][position] = True
     return kept
 
 

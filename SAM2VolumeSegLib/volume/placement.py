@@ -1,4 +1,4 @@
-"""Putting masks from a cropped or extended piece of the CT's lattice onto the CT's own grid."""
+"""Putting masks from a piece of the CT's lattice, in whatever order it is stored, onto the CT's own grid."""
 
 from __future__ import annotations
 
@@ -7,35 +7,61 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.planes import matching_axes
 from SAM2VolumeSegLib.volume.volume import GRID_TOLERANCE_VOXELS, Volume, grid_distance
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a grid of ``shape`` [k, j, i] lies on a volume: its first voxel is the volume's ``offset`` [k, j, i]."""
+    """Where a grid lies on a volume: cropped, extended, with its axes permuted or flipped, or none of it.
 
+    Attributes:
+        axes: the grid's array axis that runs along each array axis [k, j, i] of the volume.
+        steps: -1 where it runs the other way, else 1.
+        shape: the grid's size [k, j, i] once its axes are in the volume's order.
+        offset: the volume's voxel [k, j, i] at which it then begins.
+        volume_shape: the volume's size [k, j, i].
+    """
+
+    axes: tuple[int, int, int]
+    steps: tuple[int, int, int]
     shape: tuple[int, int, int]
     offset: tuple[int, int, int]
     volume_shape: tuple[int, int, int]
 
     @classmethod
+    @np.errstate(all="ignore")  # absurd numbers in a header are another grid, and no matter for warnings
     def of(cls, shape: tuple[int, int, int], ijk_to_ras: np.ndarray, volume: Volume, name: str) -> Placement:
-        """Find where the grid called ``name`` lies on ``volume``.
+        """Find where the grid called ``name`` (``shape`` [k, j, i], matrix in mm) lies on ``volume``.
 
         Raises:
             InputError: it is not a piece of the volume's lattice; says what differs.
         """
-        origin = np.linalg.solve(volume.ijk_to_ras, ijk_to_ras[:, 3])[:3]
-        offset = np.rint(origin)
+        spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
+        if not spacing.all() or not np.isfinite(spacing).all():
+            raise InputError(f'The grid of the seeds "{name}" has voxels without a size. Save the segmentation again.')
+        along = np.linalg.solve(volume.ijk_to_ras, ijk_to_ras)[:3, :3] / spacing
+        columns = matching_axes(along)  # the grid's axis (i, j, k) that runs along each of the volume's
+        steps = [1 if along[axis, column] >= 0 else -1 for axis, column in enumerate(columns)]
+        last = [shape[2 - column] - 1 if step < 0 else 0 for column, step in zip(columns, steps, strict=True)]
+        # From indices in the volume's order to the grid's own: the upright grid has the same voxels.
+        upright = np.zeros((4, 4))
+        upright[columns, range(3)] = steps
+        upright[columns, 3] = last
+        upright[3, 3] = 1
+        ijk_to_ras = ijk_to_ras @ upright
+        shape = tuple(shape[2 - column] for column in columns[::-1])
+        offset = np.rint(np.linalg.solve(volume.ijk_to_ras, ijk_to_ras[:, 3])[:3])
         moved = volume.ijk_to_ras.copy()
         moved[:3, 3] = (volume.ijk_to_ras @ [*offset, 1.0])[:3]
-        if grid_distance(moved, ijk_to_ras, shape) > GRID_TOLERANCE_VOXELS:
+        if not grid_distance(moved, ijk_to_ras, shape) <= GRID_TOLERANCE_VOXELS:
             raise InputError(
                 f'The grid of the seeds "{name}" is not the grid of "{volume.name}": '
                 f"{_differences(shape, ijk_to_ras, volume)}. Choose that CT as the source volume of the segmentation "
                 "in 3D Slicer (or resample the labels to it) and save it again."
             )
-        return cls(tuple(shape), tuple(int(n) for n in offset[::-1]), volume.voxels.shape)
+        axes = tuple(2 - column for column in columns[::-1])
+        return cls(axes, tuple(steps[::-1]), shape, tuple(int(n) for n in offset[::-1]), volume.voxels.shape)
 
     def put(self, mask: np.ndarray, name: str) -> np.ndarray:
         """Return the boolean mask of segment ``name`` on the volume's grid; a mask without voxels may have any shape.
@@ -43,11 +69,12 @@ class Placement:
         Raises:
             InputError: voxels are painted outside the volume.
         """
-        if mask.shape == self.volume_shape and not any(self.offset):
-            return mask
         result = np.zeros(self.volume_shape, dtype=bool)
         if not mask.any():
             return result
+        mask = mask.transpose(self.axes)[tuple(slice(None, None, step) for step in self.steps)]
+        if mask.shape == self.volume_shape and not any(self.offset):
+            return np.ascontiguousarray(mask)
         source, target = [], []
         for count, offset, total in zip(self.shape, self.offset, self.volume_shape, strict=True):
             first, last = max(0, offset), max(0, min(total, offset + count))
@@ -63,7 +90,7 @@ class Placement:
 
 
 def _differences(shape: tuple[int, int, int], ijk_to_ras: np.ndarray, volume: Volume) -> str:
-    """Say in words how two grids differ: spacing, direction, origin, size."""
+    """Say in words how two grids, their axes in the same order, differ: spacing, direction, origin, size."""
     theirs, ours = np.asarray(ijk_to_ras), volume.ijk_to_ras
     their_mm, our_mm = (np.linalg.norm(m[:3, :3], axis=0) for m in (theirs, ours))
     words = []

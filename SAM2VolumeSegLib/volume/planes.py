@@ -21,15 +21,22 @@ class Plane(str, Enum):
 _NORMAL_ROWS_COLUMNS = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}
 
 
-def ras_axes(ijk_to_ras: np.ndarray) -> tuple[int, int, int]:
-    """Return the IJK axes that run along R, A and S, one each.
+def matching_axes(matrix: np.ndarray) -> tuple[int, int, int]:
+    """Return for each of the three rows of ``matrix`` the column that runs along it, one each.
 
-    It is an assignment, not an argmax per axis, so that two planes never claim one axis near 45 degrees. The
-    permutation with the largest product of direction cosines is the dominant term of the
-    determinant, so every chosen cosine is non-zero.
+    It is an assignment, not an argmax per row, so that two rows never claim one column near 45 degrees. The permutation
+    with the largest product is the dominant term of the determinant, so every chosen element is non-zero.
+
+    Args:
+        matrix: directions in its columns, (3, 3) or its upper left part; their lengths do not matter.
     """
-    directions = np.abs(ijk_to_ras[:3, :3]) / np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
-    return max(permutations(range(3)), key=lambda columns: float(np.prod(directions[[0, 1, 2], columns])))
+    lengths = np.abs(matrix[:3, :3])
+    return max(permutations(range(3)), key=lambda columns: float(np.prod(lengths[range(3), columns])))
+
+
+def ras_axes(ijk_to_ras: np.ndarray) -> tuple[int, int, int]:
+    """Return the IJK axes that run along R, A and S, one each."""
+    return matching_axes(ijk_to_ras[:3, :3] / np.linalg.norm(ijk_to_ras[:3, :3], axis=0))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import colorsys
 import gzip
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import SimpleITK as sitk
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.dicom_series import read_dicom_series
 from SAM2VolumeSegLib.volume.placement import Placement
-from SAM2VolumeSegLib.volume.seg_nrrd import read_seg_nrrd, seg_nrrd_header
+from SAM2VolumeSegLib.volume.read_seg_nrrd import read_seg_nrrd, seg_nrrd_header
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -48,7 +49,10 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
 
     Each non-zero label of a label image becomes a segment "label 22". Returns segments by name, in the file's order; a
     name that occurs again gets " (2)" in its key. A segment may be empty as long as another is not. Seeds on a cropped
-    or extended part of the CT's own lattice are put in place exactly.
+    or extended part of the CT's own lattice, its axes stored in any order and direction, are put in place exactly.
+
+    Warns:
+        InputWarning: something in a ``.seg.nrrd`` is no segment and is left out.
 
     Raises:
         InputError: the path is missing or unreadable, nothing is painted, the grid is not the CT's (what differs is
@@ -68,12 +72,13 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
     shape = next(segment.found.shape for segment in segments if not segment.is_empty)
     placement = Placement.of(shape, ijk_to_ras, volume, path.name)
     seeds: dict[str, Segment] = {}
+    copies: Counter[str] = Counter()
     for segment in segments:
         segment = segment.with_mask(placement.put(segment.mask, segment.name))
-        key, copies = segment.name, 1
+        key = segment.name
         while key in seeds:
-            copies += 1
-            key = f"{segment.name} ({copies})"
+            copies[segment.name] += 1
+            key = f"{segment.name} ({copies[segment.name] + 1})"
         seeds[key] = segment
     return seeds
 
@@ -140,15 +145,16 @@ def _why_unreadable(path: Path, error: str) -> str:
 
 def _read_labels(path: Path) -> tuple[list[Segment], np.ndarray]:
     voxels, ijk_to_ras = _read_image(path)
-    values = np.unique(voxels)
-    values = values[values != 0]
-    if not np.isfinite(values).all() or (values < 0).any() or (values % 1).any() or len(values) > MAX_LABELS:
-        raise InputError(
-            f'"{path}" is not a label image: labels are whole numbers above zero, at most {MAX_LABELS} of them. '
-            "Give the painted segmentation as seeds, not the CT."
-        )
-    segments = [Segment(f"label {int(value)}", voxels == value, _label_color(int(value))) for value in values]
-    return segments, ijk_to_ras
+    found: set[float] = set()
+    for part in voxels:  # slice by slice: the first slice of a CT already says that it is none
+        found.update(np.unique(part).tolist())
+        if len(found - {0}) > MAX_LABELS or not all(value >= 0 and value % 1 == 0 for value in found):  # also NaN, inf
+            raise InputError(
+                f'"{path}" is not a label image: labels are whole numbers above zero, at most {MAX_LABELS} of them. '
+                "Give the painted segmentation as seeds, not the CT."
+            )
+    values = sorted(int(value) for value in found - {0})
+    return [Segment(f"label {value}", voxels == value, _label_color(value)) for value in values], ijk_to_ras
 
 
 def _label_color(label: int) -> tuple[float, float, float]:

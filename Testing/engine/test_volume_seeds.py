@@ -154,6 +154,36 @@ def test_label_image(an_oblique_ct, tmp_path, name, dtype):
     assert seeds["label 7"].color != seeds["label 22"].color
 
 
+@pytest.mark.parametrize(
+    ("dtype", "label"), [(np.uint16, 300), (np.uint32, 70000), (np.float32, 70000), (np.int16, 300)]
+)
+@pytest.mark.parametrize("suffix", ["nii.gz", "nrrd"])
+def test_large_labels(an_oblique_ct, tmp_path, dtype, label, suffix):
+    labels = block((3, 4), (2, 5), (2, 5)).astype(dtype) * dtype(label)
+    write_labels(tmp_path / f"labels.{suffix}", labels, an_oblique_ct)
+    seeds = read_seeds(tmp_path / f"labels.{suffix}", an_oblique_ct)
+    assert list(seeds) == [f"label {label}"]
+    np.testing.assert_array_equal(seeds[f"label {label}"].mask, labels != 0)
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, np.inf, -np.inf, np.nan, "many"])
+def test_values_that_are_no_labels(an_oblique_ct, tmp_path, value, recwarn):
+    """Anything else would be seeds that nobody painted, or a warning of numpy's before the sentence."""
+    labels = np.zeros(SHAPE, dtype=np.float32)
+    if value == "many":
+        labels.flat[:256] = np.arange(1, 257)
+    else:
+        labels[-1, -1, -1] = value
+    write_labels(tmp_path / "labels.nrrd", labels, an_oblique_ct)
+    with pytest.raises(InputError, match="is not a label image"):
+        read_seeds(tmp_path / "labels.nrrd", an_oblique_ct)
+    assert not recwarn
+    if value == "many":
+        labels[labels == 256] = 0
+        write_labels(tmp_path / "labels.nrrd", labels, an_oblique_ct)
+        assert len(read_seeds(tmp_path / "labels.nrrd", an_oblique_ct)) == 255
+
+
 def test_real_labels(a_ct, a_ct_labels, sample_ct_folder):
     seeds = read_seeds(sample_ct_folder / "sub-ct_seg-vert_label-22_msk.nii.gz", a_ct)
     assert {"label 21", "label 22", "label 23"} <= set(seeds)

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -101,6 +102,14 @@ def test_seg_nrrd_round_trip(a_volume, tmp_path, overlap):
     assert len({s.id for s in seeds.values()}) == 4
     assert read_provenance(path) == PROVENANCE
     assert os.listdir(tmp_path) == ["result.seg.nrrd"]
+
+
+def test_each_segment_has_the_extent_of_its_layer(a_volume, tmp_path):
+    """Slicer before 5.8 cuts a layer to the extent of its first segment: the other bones were gone, without a word."""
+    path = tmp_path / "result.seg.nrrd"
+    write_segmentation(path, a_volume, some_segments(overlap=False), {})
+    extents = {value for key, value in nrrd.read_header(str(path)).items() if key.endswith("_Extent")}
+    assert extents == {"4 13 3 11 2 9"}
 
 
 def test_many_overlapping_and_many_labels(a_volume, tmp_path):
