@@ -12,6 +12,7 @@ from SAM2VolumeSegLib.segment import RECOMMENDED, Settings
 from SAM2VolumeSegLib.volume import Box, Plane, Volume, read_seeds, read_volume
 
 PROFILES = ("one-axis", "three-axes", "correction", "ten-segments", "long-volume")
+MANY = ("many-segments", "whole-spine")
 LONG_SLICES = 300
 SEEDS = "first-middle-last"
 

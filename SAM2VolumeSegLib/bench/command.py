@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.bench.cases import PROFILES, case, tubes
+from SAM2VolumeSegLib.bench.cases import MANY, PROFILES, case, tubes
 from SAM2VolumeSegLib.errors import InputError
 
 MODELS = ("demo", "tiny", "small")
@@ -26,8 +26,9 @@ def add_parser(commands) -> None:
         description="Both engines take turns on the same slices, seeds, weights, input size, threads and device. tiny "
         "and small get random weights, so they say something about time only.",
     )
-    parser.add_argument("--profiles", nargs="+", choices=PROFILES, default=PROFILES, metavar="PROFILE",
-                        help=f"which cases: {', '.join(PROFILES)} (all)")  # fmt: skip
+    parser.add_argument("--profiles", nargs="+", choices=(*PROFILES, *MANY), default=PROFILES, metavar="PROFILE",
+                        help=f"which cases: {', '.join(PROFILES)} (these), or with many segments, beside the way "
+                        f"votes became masks before: {', '.join(MANY)}")  # fmt: skip
     parser.add_argument(
         "--model", choices=MODELS, default="demo", help="demo, or tiny or small at random weights (demo)"
     )
@@ -71,9 +72,12 @@ def run(options: argparse.Namespace) -> None:
     networks = Networks.load(options.model, options.device, options.image_size)
     machine = _machine(networks)
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
-    rows, drawn = {}, []
+    rows, drawn, many = {}, [], {}
     peaks = _peaks(networks, options.peaks or ())
     for profile in () if options.peaks else options.profiles:
+        if profile in MANY:
+            many[profile] = _many(networks, profile)
+            continue
         chosen, key = case(profile, options.every), ("profile", profile)
         rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
         _print_row(rows[profile])
@@ -87,7 +91,7 @@ def run(options: argparse.Namespace) -> None:
             _print_curve(curve)
     if options.json:
         found = {"machine": machine, "profiles": {name: row.to_dict() for name, row in rows.items()}}
-        found["peak_mb"] = peaks
+        found["peak_mb"], found["many"] = peaks, many
         found["curves"] = [
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
@@ -99,6 +103,31 @@ def run(options: argparse.Namespace) -> None:
 
         for path in draw(options.pictures, machine, rows, drawn):
             print(f"Written: {path}")
+
+
+def _many(networks, profile: str) -> dict[str, dict | None]:
+    """Measure and print a profile with many segments."""
+    from SAM2VolumeSegLib.bench.many import FIRST, SOON, measure_many, title
+
+    runs = measure_many(networks, profile)
+    print(f"\n{title(profile)}")
+    print(f"  {'':28}" + "".join(f"{engine:>10}" for engine in runs))
+    for label, value in (
+        ("seconds", "seconds"),
+        ("  after the last slice", "tail"),
+        ("longest step but for network", "longest"),
+        ("peak MB of the process", "peak_mb"),
+    ):
+        numbers = (f"{getattr(run, value):10.2f}" if run else f"{'-':>10}" for run in runs.values())
+        print(f"  {label:28}" + "".join(numbers))
+    now, before = runs["now"], runs["before"]
+    if now.worst is not None:
+        print(f"  time left, from slice {FIRST} until {SOON:g} s are left: at most {now.worst:.2f} times off")
+    if before is None:
+        print("  before: not run, this machine has too little memory for it")
+    else:
+        print(f"  equal masks: {'yes' if now.digest == before.digest else 'NO'}")
+    return {engine: run and vars(run) for engine, run in runs.items()}
 
 
 def _peaks(networks, counts) -> dict[int, dict[str, float]]:

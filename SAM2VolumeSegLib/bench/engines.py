@@ -21,7 +21,6 @@ from SAM2VolumeSegLib.bench.cases import Case
 from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.segment import fuse as fusing
 from SAM2VolumeSegLib.segment import segmenter as running
 from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT
@@ -184,7 +183,6 @@ def _our_parts() -> Iterator[dict[str, float]]:
     seconds, stack = dict.fromkeys((RESAMPLING, FUSION), 0.0), []
 
     def timed(part, function):
-        @wraps(function)
         def call(*arguments):
             stack.append(0.0)
             started = time.perf_counter()
@@ -198,12 +196,27 @@ def _our_parts() -> Iterator[dict[str, float]]:
 
         return call
 
-    places = [(PlanePictures, name, RESAMPLING) for name in ("picture", "mask_to_model", "logits_from_model")]
-    places += [(fusing.Votes, "add", FUSION), (running, "fuse", FUSION)]
-    originals = [(owner, name, getattr(owner, name)) for owner, name, _ in places]
+    def stepped(part, function):
+        """The same for a generator, whose time is that of its steps."""
+
+        @wraps(function)
+        def call(*arguments):
+            work = function(*arguments)
+            step = timed(part, work.__next__)
+            while True:
+                try:
+                    yield step()
+                except StopIteration as end:
+                    return end.value
+
+        return call
+
+    places = [(PlanePictures, name, RESAMPLING, timed) for name in ("picture", "mask_to_model", "logits_from_model")]
+    places += [(running, name, FUSION, stepped) for name in ("claim_of", "fuse")]
+    originals = [(owner, name, getattr(owner, name)) for owner, name, *_ in places]
     try:
-        for owner, name, part in places:
-            setattr(owner, name, timed(part, getattr(owner, name)))
+        for owner, name, part, measured in places:
+            setattr(owner, name, measured(part, getattr(owner, name)))
         yield seconds
     finally:
         for owner, name, function in originals:

@@ -20,7 +20,6 @@ from SAM2VolumeSegLib.study.memory import peak_memory_mb
 from SAM2VolumeSegLib.study.timing import ComponentTimes
 from SAM2VolumeSegLib.volume import Plane, Volume
 
-PROFILES = ("many-segments", "whole-spine")
 FIRST = 10  # slices before the time left has to be right
 SOON = 2.0  # seconds: below that nobody minds what the time left says
 BYTES_BEFORE = 14  # for each voxel and segment, at the peak of how it was before

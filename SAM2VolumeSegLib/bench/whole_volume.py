@@ -15,10 +15,11 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
 from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.segment.axis_job import AxisJob
+from SAM2VolumeSegLib.segment.claims import reach_of
 from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
-from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT
+from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT, Guess
 from SAM2VolumeSegLib.segment.together import Step, run_together
-from SAM2VolumeSegLib.volume import Plane, Volume
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
 def segment_whole(
@@ -26,7 +27,7 @@ def segment_whole(
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
     """What `Segmenter.run` does; yields after each slice and returns the masks, bool [k, j, i] by segment."""
     intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-    sums, weights = {}, {}
+    sums, weights, done = {}, {}, {}
     for names, box in crops(volume, seeds, settings):
         for name in names:
             sums[name], weights[name] = (np.zeros(volume.voxels.shape, dtype=np.float32) for _ in range(2))
@@ -40,7 +41,10 @@ def segment_whole(
             ]
             yield from run_together(tracker, pictures, jobs)
             for job in jobs:
-                _add(job, sums[job.name], weights[job.name])
+                done.setdefault(job.name, []).append(job)
+        for name in names:
+            for job in done[name]:
+                _add(job, reach_of(done[name]), sums[name], weights[name])
                 job.guesses.clear()
     logits = {
         name: np.divide(total, weights[name], out=np.full_like(total, -LOGIT_LIMIT), where=weights[name] > 0)
@@ -49,13 +53,13 @@ def segment_whole(
     return _fused(volume, seeds, logits, weights, settings.drop_islands)
 
 
-def _add(job: AxisJob, total: np.ndarray, weight: np.ndarray) -> None:
-    """Add the votes of one axis, inside of the crop and of what the axis reached beyond it."""
-    view, crop = job.pictures.view, job.pictures.box
-    top, bottom, left, right = view.bounds(crop.lower, crop.upper)
+def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> None:
+    """Add the votes of one axis, inside of what the segment's axes reached."""
+    view = job.pictures.view
+    top, bottom, left, right = view.bounds(reach.lower, reach.upper)
     seeded = {seed.index for seed in job.seeds}
     votes = [
-        (job.pictures.index(time), guess.vote(job.pictures.logits_from_model), guess.weight)
+        (job.pictures.index(time), Guess.votes([guess], job.pictures.logits_from_model)[0], guess.weight)
         for time, guess in job.guesses.items()
         if job.pictures.index(time) not in seeded
     ]
@@ -63,6 +67,8 @@ def _add(job: AxisJob, total: np.ndarray, weight: np.ndarray) -> None:
         sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
         votes.append((seed.index, sure, job.weight(job.pictures.times[seed.index], 1)))
     for index, logits, counts in votes:
+        if not reach.lower[view.axis] <= index < reach.upper[view.axis]:
+            continue
         part = (slice(top, bottom), slice(left, right))
         voted = ~np.isnan(logits[part])
         view.slice(total, index)[part][voted] += counts * logits[part][voted]

@@ -49,7 +49,7 @@ def claim_of(
     all that is in reach of the model; else only the box in which some axis votes for the segment.
     """
     painted_at = painted_box(seeds, volume)
-    reach = _reach(jobs)
+    reach = reach_of(jobs)
     box = reach if keep_votes else reach.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
     box = Box.around_boxes([painted_at, box])
     total, weight = np.zeros(box.shape, dtype=np.float32), np.zeros(box.shape, dtype=np.float32)
@@ -127,7 +127,7 @@ def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
             yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
 
 
-def _reach(jobs: Sequence[AxisJob]) -> Box:
+def reach_of(jobs: Sequence[AxisJob]) -> Box:
     """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
     crop = jobs[0].pictures.box
     boxes = [crop]

@@ -150,7 +150,8 @@ def test_clamping_does_not_move_the_boundary():
     """Half as sure inside as outside: the boundary is a third of a pixel from the inner one, not halfway."""
     edge = Guess(np.array([[[5.0, -10.0]]], dtype=np.float32), 1.0)
     fine = np.linspace(0, 1, 32)
-    found = edge.vote(lambda logits: (1 - fine) * logits[0, 0] + fine * logits[0, 1])
+    sample = lambda logits: (1 - fine) * logits[..., :1] + fine * logits[..., 1:]  # noqa: E731
+    found = Guess.votes([edge], sample)[0, 0]
     assert fine[found > 0].max() < 1 / 3 < fine[found <= 0].min()
     assert np.abs(found).max() == LOGIT_LIMIT
 
