@@ -28,7 +28,7 @@ def check_file(path: Path) -> None:
     check_name(path)
     try:
         if not path.exists():
-            raise InputError(f'There is no file "{path}". Check the path.')
+            raise InputError(f'There is no file or folder "{path}". Check the path.')
         if not path.is_file():
             raise InputError(f'"{path}" is no file with an image, but a folder, a pipe or a device. Check the path.')
         with path.open("rb"):
