@@ -5,7 +5,6 @@ pydicom reads the headers: it decodes text by its character set, and takes nothi
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import warnings
@@ -35,10 +34,8 @@ _TAGS = [
     "Rows",
     "Columns",
 ]
-_NO_IMAGES = {"RT Dose Storage", "Segmentation Storage", "Parametric Map Storage"}
+_NO_PICTURES = {"RT Dose Storage", "Segmentation Storage", "Parametric Map Storage"}
 """They have rows and columns, but are no pictures of the patient."""
-_RLE_LOSSLESS = "1.2.840.10008.1.2.5"
-_RLE_MOST_PER_BYTE = 64  # two bytes stand for 128 at most (DICOM PS3.5, annex G)
 
 
 @dataclass(frozen=True)
@@ -123,33 +120,11 @@ def what_dicom_file_is(path: Path) -> str:
     )
 
 
-def check_pixels(image: DicomImage) -> None:
-    """Check that a file holds all the pixels that its header declares, so that no decoder makes up the rest.
+def read_dataset(path: Path, **options) -> Dataset:
+    """Read a file with or without DICOM's preamble. pydicom raises any kind of exception for a damaged one."""
+    from pydicom import dcmread  # here: 3D Slicer has its own reader
 
-    Uncompressed pixels are counted. Compressed ones have to be complete up to their end mark; what is inside has no
-    checksum.
-
-    Raises:
-        InputError: pixels are missing.
-    """
-    try:
-        data = _read(image.path)
-        pixels = data["PixelData"]
-        stored, is_packed = len(pixels.value), pixels.is_undefined_length
-        bits = math.prod(image.size) * int(data.get("SamplesPerPixel", 1)) * int(data.BitsAllocated)
-        is_rle = data.file_meta.get("TransferSyntaxUID") == _RLE_LOSSLESS
-    except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
-        raise InputError(_cut_off(image)) from error
-    most = _RLE_MOST_PER_BYTE if is_rle else math.inf if is_packed else 1
-    if not stored or bits > 8 * stored * most:
-        raise InputError(_cut_off(image))
-
-
-def _cut_off(image: DicomImage) -> str:
-    return (
-        f'"{image.path}" is cut off, or its header is damaged: it does not hold the pixels of '
-        f"{image.size[0]} x {image.size[1]} that it declares. Copy or export the series again."
-    )
+    return dcmread(path, force=True, **options)
 
 
 def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
@@ -177,23 +152,14 @@ def _pattern(path: Path) -> tuple[Path, str]:
     return path.parent, re.sub(r"\d+", "0", path.name)
 
 
-def _read(path: Path, **options) -> Dataset:
-    """Read a file with or without DICOM's preamble. pydicom's warnings about it are not for users."""
-    from pydicom import dcmread  # here: 3D Slicer has its own reader
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return dcmread(path, force=True, **options)
-
-
 def _header(path: Path) -> DicomImage | str | None:
     """Return the image, the kind of another DICOM object ("RT Structure Set"), or None for a damaged file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values are converted, and warned of, when they are asked for
-            data = _read(path, stop_before_pixels=True, specific_tags=_TAGS)
+            data = read_dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
             kind = data.SOPClassUID.name
-            if not kind.endswith("Image Storage") and "Rows" not in data or kind in _NO_IMAGES:
+            if _is_no_picture(data):
                 return kind.removesuffix(" Storage")
             return DicomImage(
                 path,
@@ -209,6 +175,14 @@ def _header(path: Path) -> DicomImage | str | None:
             )
     except Exception:  # pydicom raises whatever a damaged file makes it stumble over
         return None
+
+
+def _is_no_picture(data: Dataset) -> bool:
+    """A plan, a report, a dose. The file says twice what it is: if not the same, it may be a damaged picture."""
+    kind = data.SOPClassUID
+    if data.file_meta.get("MediaStorageSOPClassUID", kind) != kind:
+        return False
+    return kind.name in _NO_PICTURES or not kind.name.endswith("Image Storage") and "Rows" not in data
 
 
 def _text(value) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
-from SAM2VolumeSegLib.volume.dicom_files import DicomImage, Found, check_pixels, find_dicom
-from SAM2VolumeSegLib.volume.itk import quiet_itk
+from SAM2VolumeSegLib.volume.dicom_files import DicomImage, Found, find_dicom
+from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
 from SAM2VolumeSegLib.volume.paths import check_name
 from SAM2VolumeSegLib.volume.plausible import check_axes
 
@@ -25,14 +23,13 @@ _RESAMPLE = (
 )
 
 
-
 def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.ndarray, str]:
     """Read the one image series in ``folder`` (or its subfolders): voxels [k, j, i], IJK to RAS in mm, description.
 
     The series instance UID ``series`` chooses among several. When none is chosen and just one of them is a CT with
     positions, that one is read, with a warning (InputWarning); scout views, doses and screenshots are none. Slices are
     ordered by their position (ImagePositionPatient), never by file name or instance number; pixel values are rescaled
-    to HU by GDCM, slice by slice.
+    to HU slice by slice.
 
     Raises:
         InputError: no DICOM images; files that cannot be read or are cut off; several series and none chosen; slices
@@ -54,7 +51,7 @@ def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.
         matrix[:3, 2] = step
         matrix[:3, 3] = first.position
     check_axes(folder, matrix)
-    return _read_pixels(images, title), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix, title
+    return read_slices(images), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix, title
 
 
 def _choose(folder: Path, found: Found, series: str | None) -> list[DicomImage]:
@@ -155,28 +152,3 @@ def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.n
     if uneven:
         raise InputError(f'The slices of "{title}" are unevenly spaced{uneven}: some may be missing. {_RESAMPLE}')
     return slices, normal * heights[-1] / (len(slices) - 1)
-
-
-def _read_pixels(images: list[DicomImage], title: str) -> np.ndarray:
-    """Return voxels [k, j, i]. Each slice is rescaled by its own slope: a later one may need a wider type."""
-    voxels = None
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    for k, image in enumerate(images):
-        check_pixels(image)
-        reader.SetFileName(str(image.path))
-        try:
-            with quiet_itk():
-                plane = sitk.GetArrayFromImage(reader.Execute())
-        except RuntimeError as error:
-            raise InputError(
-                f'The pixels of "{image.path}" cannot be read: it may be damaged. Export the series again.'
-            ) from error
-        if plane.size != math.prod(image.size):
-            raise InputError(f'"{title}" has several values a pixel (colour?). Choose a CT series.')
-        if voxels is None:
-            voxels = np.empty((len(images), *image.size[::-1]), plane.dtype)
-        elif voxels.dtype != plane.dtype:
-            voxels = voxels.astype(np.result_type(voxels, plane), copy=False)
-        voxels[k] = plane.reshape(image.size[::-1])
-    return voxels

@@ -45,7 +45,7 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         size, dtype, skip = header.get_data_shape(), header.get_data_dtype(), header.get_data_offset()
         slope, inter = header.get_slope_inter()
         ijk_to_ras = _ijk_to_ras(path, header)
-    except (HeaderDataError, ValueError, OverflowError) as error:
+    except (HeaderDataError, KeyError, ValueError, OverflowError) as error:
         raise InputError(_damaged(path)) from error
     check_scalar_volume(path, size, len(dtype.names or [0]))
     if header["magic"].item().startswith(b"ni"):

@@ -46,7 +46,9 @@ def find_nrrd_voxels(path: Path) -> Stored:
 def find_meta_voxels(path: Path) -> Stored:
     """Read the header of a MetaImage file (.mha, .mhd). Raises InputError: see ``_stored``."""
     fields, end = _fields(path, "=", lambda key, line: key == "elementdatafile")
-    name = fields.get("elementdatafile", "")
+    if not {"ndims", "dimsize", "elementtype", "elementdatafile"} <= set(fields):
+        raise InputError(f'The header of "{path}" is damaged or cut off. Copy or export it again.')
+    name = fields["elementdatafile"]
     packed = {True: "zlib", False: "raw"}[_is_true(fields.get("compresseddata"))]
     order = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb"))
     return _stored(
@@ -72,8 +74,8 @@ def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | No
     again = "Load it in 3D Slicer, save it as one .nrrd file and use that."
     if packing is None:
         raise InputError(
-            f'The header of "{path}" cannot be read: it is damaged, or the voxels are stored as text or in another rare '
-            f"way. {again}"
+            f'The header of "{path}" cannot be read: it is damaged, or the voxels are stored as text or in another '
+            f"rare way. {again}"
         )
     if not (skip.isascii() and skip.removeprefix("-").isdigit() and len(skip) < 16 and int(skip) >= -1):
         raise InputError(f'The header of "{path}" skips a part of the data in a way that is not read here. {again}')
