@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import warnings
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.volume.dicom_files import DicomImage, Found, find_dicom
+from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
+from SAM2VolumeSegLib.volume.paths import check_name
+from SAM2VolumeSegLib.volume.plausible import check_axes
 
-_DESCRIPTION, _POSITION, _ORIENTATION, _SPACING = "0008|103e", "0020|0032", "0020|0037", "0028|0030"
 _MAX_TILT_DEGREES = 0.2
 _MAX_GAP_DEVIATION = 0.05
 """As a part of the usual slice distance: headers round positions, often to a hundredth of a millimetre."""
@@ -21,108 +23,97 @@ _RESAMPLE = (
 )
 
 
-@dataclass(frozen=True)
-class _Slice:
-    file: str
-    position: np.ndarray
-    orientation: np.ndarray
-    pixel_mm: np.ndarray
-    size: tuple[int, ...]
-
-
 def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.ndarray, str]:
     """Read the one image series in ``folder`` (or its subfolders): voxels [k, j, i], IJK to RAS in mm, description.
 
-    The series instance UID ``series`` chooses among several. Slices are ordered by their position
-    (ImagePositionPatient), never by file name or instance number; pixel values are rescaled to HU by GDCM.
+    The series instance UID ``series`` chooses among several. When none is chosen and just one of them is a CT with
+    positions, that one is read, with a warning (InputWarning); scout views, doses and screenshots are none. Slices are
+    ordered by their position (ImagePositionPatient), never by file name or instance number; pixel values are rescaled
+    to HU slice by slice.
 
     Raises:
-        InputError: no DICOM images; several series and none chosen; slices with different sizes or directions; several
-            slices at one place; a tilted gantry; uneven gaps; a multi-frame file.
+        InputError: no DICOM images; files that cannot be read or are cut off; several series and none chosen; slices
+            with different sizes or directions; several slices at one place; a tilted gantry; uneven gaps; a
+            multi-frame file.
     """
-    found = _find_series(folder)
-    if not found:
-        raise InputError(f'There are no DICOM images in "{folder}". Choose the folder that holds one CT series.')
-    if series is None and len(found) > 1 or series is not None and series not in found:
-        listing = "; ".join(f"{_title(files[0])}, {len(files)} slices, UID {uid}" for uid, files in found.items())
-        problem = f'has no DICOM series "{series}"' if series else f"holds {len(found)} DICOM series"
+    check_name(folder)
+    images = _choose(folder, find_dicom(folder), series)
+    title = _title(images)
+    for image in images:
+        _check_single(image)
+    with np.errstate(all="ignore"):  # absurd numbers are refused by check_axes
+        images, step = _stack(images, title)
+        first = images[0]
+        matrix = np.eye(4)
+        # PixelSpacing is row distance first, column distance second
+        matrix[:3, 0] = first.orientation[:3] * first.pixel_mm[1]
+        matrix[:3, 1] = first.orientation[3:] * first.pixel_mm[0]
+        matrix[:3, 2] = step
+        matrix[:3, 3] = first.position
+    check_axes(folder, matrix)
+    return read_slices(images), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix, title
+
+
+def _choose(folder: Path, found: Found, series: str | None) -> list[DicomImage]:
+    if found.unreadable:
+        names = ", ".join(path.name for path in found.unreadable[:5])
+        more = ", ..." if len(found.unreadable) > 5 else ""
+        count = len(found.unreadable)
         raise InputError(
-            f'The folder "{folder}" {problem}. Choose one by its series UID, or keep one series per folder: {listing}.'
+            f'{count} file{"s" * (count > 1)} in "{folder}" cannot be read and may be slices: {names}{more}. Copy or '
+            "export the series again, or move out of the folder what does not belong to it."
         )
-    files = found[series] if series else next(iter(found.values()))
-    title = _title(files[0])
-    slices = [_read_header(file) for file in files]
-    slices, step = _stack(slices, title)
-    image = _read_image([s.file for s in slices], title)
-    matrix = np.eye(4)
-    first = slices[0]
-    matrix[:3, 0] = (
-        first.orientation[:3] * first.pixel_mm[1]
-    )  # PixelSpacing is row distance first, column distance second
-    matrix[:3, 1] = first.orientation[3:] * first.pixel_mm[0]
-    matrix[:3, 2] = step
-    matrix[:3, 3] = first.position
-    return sitk.GetArrayFromImage(image), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix, title
-
-
-def _find_series(folder: Path) -> dict[str, list[str]]:
-    """Return the files of each image series in the folder and its subfolders, by series instance UID."""
-    found: dict[str, list[str]] = {}
-    warnings = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # GDCM prints a warning for each folder without DICOM
-    try:
-        for place in [folder, *sorted(p for p in folder.rglob("*") if p.is_dir())]:
-            for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(place)):
-                files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(place), uid)
-                if _header(files[0]) is not None:  # reports, plans and structure sets are DICOM without an image
-                    found.setdefault(uid, []).extend(files)
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(warnings)
-    return found
-
-
-def _header(file: str) -> sitk.ImageFileReader | None:
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(file)
-    try:
-        reader.ReadImageInformation()
-    except RuntimeError:
-        return None
-    return reader
-
-
-def _text(reader: sitk.ImageFileReader, tag: str) -> str:
-    return reader.GetMetaData(tag).strip(" \0") if reader.HasMetaDataKey(tag) else ""
-
-
-def _title(file: str) -> str:
-    return _text(_header(file), _DESCRIPTION) or "series without a description"
-
-
-def _read_header(file: str) -> _Slice:
-    reader = _header(file)
-    if reader is None:
-        raise InputError(f'"{file}" cannot be read as a DICOM image: it may be damaged. Export the series again.')
-    if len(reader.GetSize()) > 2 and reader.GetSize()[2] > 1:
+    if not found.images:
+        others = f" It holds: {', '.join(sorted(found.others))}." if found.others else ""
         raise InputError(
-            f'"{file}" is a multi-frame DICOM file, which is not read here. Save it as NRRD in 3D Slicer and use that.'
+            f'There are no DICOM images in "{folder}".{others} Choose the folder that holds one CT series.'
         )
-    try:
-        position, orientation, spacing = (
-            np.array([float(part) for part in _text(reader, tag).split("\\")])
-            for tag in (_POSITION, _ORIENTATION, _SPACING)
-        )
-    except ValueError:
-        position = orientation = spacing = np.empty(0)
-    if (len(position), len(orientation), len(spacing)) != (3, 6, 2):
+    by_uid: dict[str, list[DicomImage]] = {}
+    for image in sorted(found.images, key=lambda image: image.series):
+        by_uid.setdefault(image.series, []).append(image)
+    if series is None:
+        cts = [uid for uid, images in by_uid.items() if any(map(_is_ct, images))]
+        if len(by_uid) == 1:
+            return found.images
+        if len(cts) == 1:
+            images = by_uid[cts[0]]
+            warnings.warn(
+                f'"{folder.name}" holds {len(by_uid)} DICOM series. The only CT with positions is read: '
+                f"{_title(images)}, {len(images)} slices, UID {cts[0]}.",
+                InputWarning,
+                stacklevel=2,
+            )
+            return images
+    elif series in by_uid:
+        return by_uid[series]
+    listing = "; ".join(f"{_title(images)}, {len(images)} slices, UID {uid}" for uid, images in by_uid.items())
+    problem = f'has no DICOM series "{series}"' if series else f"holds {len(by_uid)} DICOM series"
+    raise InputError(
+        f'The folder "{folder}" {problem}. Choose one by its series UID, or keep one series per folder: {listing}.'
+    )
+
+
+def _is_ct(image: DicomImage) -> bool:
+    return image.kind == "CT Image" and "LOCALIZER" not in image.image_type and image.position.size > 0
+
+
+def _title(images: list[DicomImage]) -> str:
+    return images[0].description or "series without a description"
+
+
+def _check_single(image: DicomImage) -> None:
+    if image.frames > 1:
         raise InputError(
-            f'"{file}" does not say where its slice lies in the patient. Choose a CT series with positions.'
+            f'"{image.path}" is a multi-frame DICOM file, which is not read here. Save it as NRRD in 3D Slicer and use '
+            "that."
         )
-    return _Slice(file, position, orientation, spacing, tuple(reader.GetSize()[:2]))
+    if not (image.position.size and image.orientation.size and image.pixel_mm.size):
+        raise InputError(
+            f'"{image.path}" does not say where its slice lies in the patient. Choose a CT series with positions.'
+        )
 
 
-def _stack(slices: list[_Slice], title: str) -> tuple[list[_Slice], np.ndarray]:
+def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.ndarray]:
     """Return the slices in the order of their position, and the step from one to the next in mm (LPS)."""
     first = slices[0]
     for s in slices:
@@ -161,15 +152,3 @@ def _stack(slices: list[_Slice], title: str) -> tuple[list[_Slice], np.ndarray]:
     if uneven:
         raise InputError(f'The slices of "{title}" are unevenly spaced{uneven}: some may be missing. {_RESAMPLE}')
     return slices, normal * heights[-1] / (len(slices) - 1)
-
-
-def _read_image(files: list[str], title: str) -> sitk.Image:
-    reader = sitk.ImageSeriesReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileNames(files)
-    try:
-        return reader.Execute()
-    except RuntimeError as error:
-        raise InputError(
-            f'The pixels of "{title}" cannot be read: a file may be damaged. Export the series again.'
-        ) from error

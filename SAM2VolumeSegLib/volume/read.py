@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import colorsys
-import gzip
-import zlib
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.dicom_series import read_dicom_series
+from SAM2VolumeSegLib.volume.image_file import read_image
+from SAM2VolumeSegLib.volume.paths import check_file
 from SAM2VolumeSegLib.volume.placement import Placement
 from SAM2VolumeSegLib.volume.read_seg_nrrd import read_seg_nrrd, seg_nrrd_header
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
 MAX_LABELS = 255
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def read_volume(path: str | Path, series: str | None = None) -> Volume:
@@ -34,14 +32,13 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
             or its geometry are unusable (see ``Volume``), or the DICOM series is not one even, upright stack.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f'There is no file or folder "{path}". Check the path.')
     if path.is_dir():
         voxels, ijk_to_ras, name = read_dicom_series(path, series)
         return Volume(voxels, ijk_to_ras, name)
+    check_file(path)
     if seg_nrrd_header(path):
         raise InputError(f'"{path}" is a segmentation. Give the CT volume here and the segmentation as seeds.')
-    return Volume(*_read_image(path), name=_stem(path))
+    return Volume(*read_image(path), name=_stem(path))
 
 
 def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
@@ -87,64 +84,8 @@ def _stem(path: Path) -> str:
     return path.name.removesuffix(".gz").rsplit(".", 1)[0]
 
 
-def _read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return voxels [k, j, i] and IJK to RAS (mm) of a scalar image file with three dimensions."""
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
-    try:
-        reader.ReadImageInformation()
-        size = reader.GetSize()
-        dimensions = len(size) - (len(size) == 4 and size[3] == 1)
-        if dimensions != 3 or reader.GetNumberOfComponents() != 1:
-            raise InputError(_not_scalar_volume(path, dimensions, reader.GetNumberOfComponents()))
-        image = reader.Execute()
-        _check_whole(path)
-    except RuntimeError as error:
-        raise InputError(_why_unreadable(path, str(error))) from error
-    if image.GetDimension() == 4:
-        image = image[:, :, :, 0]
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
-    matrix[:3, 3] = image.GetOrigin()
-    return sitk.GetArrayFromImage(image), _LPS_TO_RAS @ matrix
-
-
-def _check_whole(path: Path) -> None:
-    """Raise InputError where a .nii.gz is cut off or altered: ITK fills up the rest with zeros, without a word."""
-    with path.open("rb") as file:
-        if file.read(2) != b"\x1f\x8b":
-            return
-    try:
-        with gzip.open(path) as file:
-            while file.read(1 << 20):
-                pass
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f'"{path}" is damaged: it is cut off, or altered. Copy or export it again.') from error
-
-
-def _not_scalar_volume(path: Path, dimensions: int, components: int) -> str:
-    if components > 1:
-        return f'"{path}" is a colour or vector image ({components} values a voxel). Give a CT, with one.'
-    if dimensions < 3:
-        return f'"{path}" is a single slice, not a volume. Load the whole series and try again.'
-    return (
-        f'"{path}" has {dimensions} dimensions (several time points?). Save one of its volumes by itself and use that.'
-    )
-
-
-def _why_unreadable(path: Path, error: str) -> str:
-    if "determinant" in error or "orthonormal" in error:
-        return (
-            f'The geometry of "{path}" is singular or sheared: its axes are not at right angles. '
-            "Correct the direction in its header, or resample the image in 3D Slicer, and save it again."
-        )
-    return (
-        f'"{path}" cannot be read: it is no image of a known format (NRRD, NIfTI), or it is damaged. Export it again.'
-    )
-
-
 def _read_labels(path: Path) -> tuple[list[Segment], np.ndarray]:
-    voxels, ijk_to_ras = _read_image(path)
+    voxels, ijk_to_ras = read_image(path)
     found: set[float] = set()
     for part in voxels:  # slice by slice: the first slice of a CT already says that it is none
         found.update(np.unique(part).tolist())

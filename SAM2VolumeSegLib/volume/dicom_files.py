@@ -1,0 +1,199 @@
+"""DICOM files one by one: which of a folder's files are images, what they say, and whether their pixels are all there.
+
+pydicom reads the headers: it decodes text by its character set, and takes nothing for granted about a damaged file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.paths import check_name
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_TAGS = [
+    "SOPClassUID",
+    "ImageType",
+    "Modality",
+    "SeriesDescription",
+    "SeriesInstanceUID",
+    "ImagePositionPatient",
+    "ImageOrientationPatient",
+    "PixelSpacing",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+]
+_NO_PICTURES = {"RT Dose Storage", "Segmentation Storage", "Parametric Map Storage"}
+"""They have rows and columns, but are no pictures of the patient."""
+
+
+@dataclass(frozen=True)
+class DicomImage:
+    """What the header of one DICOM image says; positions in mm (LPS), empty arrays where it does not say.
+
+    orientation: direction of the rows, then of the columns. pixel_mm: distance of rows, then of columns.
+    size: columns, rows.
+    """
+
+    path: Path
+    kind: str
+    image_type: tuple[str, ...]
+    series: str
+    description: str
+    frames: int
+    size: tuple[int, int]
+    position: np.ndarray
+    orientation: np.ndarray
+    pixel_mm: np.ndarray
+
+
+@dataclass
+class Found:
+    """A folder's DICOM images, the kinds of what else is DICOM, and the files that may be slices and cannot be read."""
+
+    images: list[DicomImage] = field(default_factory=list)
+    others: set[str] = field(default_factory=set)
+    unreadable: list[Path] = field(default_factory=list)
+
+
+def find_dicom(folder: Path) -> Found:
+    """Look at every file in a folder and its subfolders, each once, wherever links lead.
+
+    Hidden files, pipes and devices are no slices. A file is counted as unreadable where it begins as DICOM, cannot be
+    opened, or has a name like those of the images beside it.
+
+    Raises:
+        InputError: the folder cannot be opened; a file has a name that is not valid text.
+    """
+    try:
+        os.scandir(folder).close()
+    except OSError as error:
+        raise InputError(f'The folder "{folder}" cannot be opened: {error.strerror}.') from error
+    found, unknown = Found(), []
+    for path in _files(folder, found.unreadable):
+        try:
+            with path.open("rb") as file:
+                start = file.read(132)
+        except OSError:
+            found.unreadable.append(path)
+            continue
+        is_dicom = start[128:] == b"DICM"
+        # Some old files begin with their first element, of group 0002 or 0008.
+        if not is_dicom and start[:2] not in (b"\x02\0", b"\x08\0"):
+            unknown.append(path)
+            continue
+        check_name(path)
+        image = _header(path)
+        if isinstance(image, DicomImage):
+            found.images.append(image)
+        elif image:
+            found.others.add(image)
+        else:
+            (found.unreadable if is_dicom else unknown).append(path)
+    names = {_pattern(image.path) for image in found.images}
+    endings = {image.path.suffix.lower() for image in found.images} & {".dcm", ".ima", ".dicom"}
+    found.unreadable += [p for p in unknown if _pattern(p) in names or p.suffix.lower() in endings]
+    for path in found.unreadable:
+        check_name(path)
+    return found
+
+
+def what_dicom_file_is(path: Path) -> str:
+    """Say in a sentence what a single DICOM file is, and what to give in its place."""
+    image = _header(path)
+    if isinstance(image, DicomImage):
+        return f'"{path}" is one file of a DICOM series ({image.kind}). Give the folder that holds the whole series.'
+    return (
+        f'"{path}" is a DICOM file without an image that is read here ({image or "damaged"}). A CT is the folder with '
+        "its DICOM series; for seeds, load the file in 3D Slicer and save what is painted as .seg.nrrd."
+    )
+
+
+def read_dataset(path: Path, **options) -> Dataset:
+    """Read a file with or without DICOM's preamble. pydicom raises any kind of exception for a damaged one."""
+    from pydicom import dcmread  # here: 3D Slicer has its own reader
+
+    return dcmread(path, force=True, **options)
+
+
+def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
+    """Regular files, and links to nothing; folders that cannot be opened are added to ``unreadable``."""
+    seen = {os.path.realpath(folder)}
+
+    def is_new(path: str) -> bool:
+        real = os.path.realpath(path)
+        return real not in seen and not seen.add(real)
+
+    def failed(error: OSError) -> None:
+        unreadable.append(Path(error.filename))
+
+    for place, folders, names in os.walk(folder, onerror=failed, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if is_new(os.path.join(place, name))]
+        for name in sorted(names):
+            path = Path(place, name)
+            is_candidate = path.is_file() or (path.is_symlink() and not path.exists())
+            if is_candidate and not name.startswith(".") and is_new(str(path)):
+                yield path
+
+
+def _pattern(path: Path) -> tuple[Path, str]:
+    """The folder and the name with its numbers left out: slices differ in nothing else."""
+    return path.parent, re.sub(r"\d+", "0", path.name)
+
+
+def _header(path: Path) -> DicomImage | str | None:
+    """Return the image, the kind of another DICOM object ("RT Structure Set"), or None for a damaged file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # values are converted, and warned of, when they are asked for
+            data = read_dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
+            kind = data.SOPClassUID.name
+            if _is_no_picture(data):
+                return kind.removesuffix(" Storage")
+            return DicomImage(
+                path,
+                kind.removesuffix(" Storage"),
+                tuple(data.get("ImageType") or ()),
+                str(data.SeriesInstanceUID),
+                _text(data.get("SeriesDescription")),
+                int(data.get("NumberOfFrames") or 1),
+                (int(data.Columns), int(data.Rows)),
+                _numbers(data, "ImagePositionPatient", 3),
+                _numbers(data, "ImageOrientationPatient", 6),
+                _numbers(data, "PixelSpacing", 2),
+            )
+    except Exception:  # pydicom raises whatever a damaged file makes it stumble over
+        return None
+
+
+def _is_no_picture(data: Dataset) -> bool:
+    """A plan, a report, a dose. The file says twice what it is: if not the same, it may be a damaged picture."""
+    kind = data.SOPClassUID
+    if data.file_meta.get("MediaStorageSOPClassUID", kind) != kind:
+        return False
+    return kind.name in _NO_PICTURES or not kind.name.endswith("Image Storage") and "Rows" not in data
+
+
+def _text(value) -> str:
+    """Valid Unicode whatever the header holds: the text goes into results."""
+    return str(value or "").encode("utf-8", "replace").decode("utf-8").strip(" \0")
+
+
+def _numbers(data: Dataset, tag: str, count: int) -> np.ndarray:
+    """Finite numbers, as many as there have to be; else an empty array."""
+    try:
+        numbers = np.array([float(part) for part in data.get(tag) or ()])
+    except (TypeError, ValueError):
+        return np.empty(0)
+    return numbers if len(numbers) == count and np.isfinite(numbers).all() else np.empty(0)

@@ -1,0 +1,85 @@
+"""The pixels of DICOM slices in HU, each checked to be all there before it is decoded."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import SimpleITK as sitk
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.dicom_files import DicomImage, read_dataset
+from SAM2VolumeSegLib.volume.itk import quiet_itk
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_RLE_LOSSLESS = "1.2.840.10008.1.2.5"
+_RLE_MOST_PER_BYTE = 64  # two bytes stand for 128 at most (DICOM PS3.5, annex G)
+
+
+def read_slices(images: Sequence[DicomImage]) -> np.ndarray:
+    """Read voxels [k, j, i] of slices of one size, rescaled slice by slice to HU.
+
+    They have the smallest of int16, int32, float32 and float64 that holds those of every slice.
+
+    Raises:
+        InputError: pixels are missing or cannot be decoded, or there are several values a pixel.
+    """
+    voxels = None
+    for k, image in enumerate(images):
+        plane = _read_plane(image)
+        if voxels is None:
+            voxels = np.empty((len(images), *plane.shape), plane.dtype)
+        # a later slice may need a wider type
+        voxels = voxels.astype(np.result_type(voxels, plane), copy=False)
+        voxels[k] = plane
+    return voxels
+
+
+def _read_plane(image: DicomImage) -> np.ndarray:
+    """Uncompressed pixels are counted and taken as they are. Compressed ones have to be complete up to their end mark,
+    and GDCM decodes them; they have no checksum."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom converts values, and warns, when they are asked for
+            data = read_dataset(image.path)
+            if int(data.get("SamplesPerPixel", 1)) != 1:
+                raise InputError(f'"{image.path}" has several values a pixel (colour?). Choose a CT series.')
+            pixels = data["PixelData"]
+            most = 1
+            if pixels.is_undefined_length:
+                most = _RLE_MOST_PER_BYTE if data.file_meta.TransferSyntaxUID == _RLE_LOSSLESS else math.inf
+            if not pixels.value or math.prod(image.size) * int(data.BitsAllocated) > 8 * len(pixels.value) * most:
+                raise ValueError("fewer pixels than declared")
+            plane = _decode_with_gdcm(image) if pixels.is_undefined_length else _rescale(data.pixel_array, data)
+            return plane.reshape(image.size[::-1])
+    except InputError:
+        raise
+    except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
+        raise InputError(
+            f'"{image.path}" is damaged or cut off: the {image.size[0]} x {image.size[1]} pixels that its header '
+            "declares cannot be read. Copy or export the series again."
+        ) from error
+
+
+def _rescale(plane: np.ndarray, data: Dataset) -> np.ndarray:
+    slope, intercept = (float(data.get(tag, usual)) for tag, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0)))
+    with np.errstate(all="ignore"):  # what is no number then is refused by Volume
+        values = plane.astype(np.float64) * slope + intercept
+    if slope.is_integer() and intercept.is_integer():
+        for kind in (np.int16, np.int32):
+            if values.min() >= np.iinfo(kind).min and values.max() <= np.iinfo(kind).max:
+                return values.astype(kind)
+    return values
+
+
+def _decode_with_gdcm(image: DicomImage) -> np.ndarray:
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(str(image.path))
+    with quiet_itk():
+        return sitk.GetArrayFromImage(reader.Execute())

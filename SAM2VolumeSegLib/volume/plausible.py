@@ -1,0 +1,72 @@
+"""What an image has to be to hold a CT or its labels: one scalar volume, with axes that planes can be cut along."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError, InputWarning
+
+MAX_SHEAR_DEGREES = 1.0
+"""Over 100 mm a plane that leans by 1 degree is 1.7 mm off, about a voxel. What is cut and shown on axial, coronal and
+sagittal planes as if they were at right angles is then still the anatomy; voxels keep their exact place in any case."""
+_ROUNDING = 1e-4
+"""Cosine between axes that are at right angles up to the rounding of a header."""
+_VOXEL_MM = (1e-4, 1e3)
+"""From micro-CT to a metre: beyond, a header is damaged."""
+
+
+def check_scalar_volume(path: Path, size: tuple[int, ...], components: int) -> None:
+    """Raise InputError unless an image of ``size`` [i, j, k, ...] has three dimensions and one value a voxel.
+
+    Further dimensions may have one entry each.
+    """
+    if components > 1:
+        raise InputError(f'"{path}" is a colour or vector image ({components} values a voxel). Give a CT, with one.')
+    if len(size) < 3:
+        raise InputError(f'"{path}" is a single slice, not a volume. Load the whole series and try again.')
+    if any(count != 1 for count in size[3:]):
+        raise InputError(
+            f'"{path}" has {len(size)} dimensions (several time points?). Save one of its volumes by itself and use '
+            "that."
+        )
+
+
+def check_axes(path: Path, ijk_to_ras: np.ndarray) -> None:
+    """Check the matrix (4x4, mm) of an image; warn (InputWarning) where its axes are a little off right angles.
+
+    Raises:
+        InputError: not finite numbers, a voxel has no plausible size, the axes are singular or too far off right
+            angles.
+    """
+    with np.errstate(all="ignore"):
+        spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
+        directions = ijk_to_ras[:3, :3] / spacing
+    if not np.isfinite(ijk_to_ras).all() or not ((spacing > _VOXEL_MM[0]) & (spacing < _VOXEL_MM[1])).all():
+        sizes = " x ".join(f"{size:.4g}" for size in spacing)
+        raise InputError(
+            f'The geometry of "{path}" is damaged: its voxels would measure {sizes} mm. Correct the spacing and origin '
+            "in its header, or export it again."
+        )
+    if abs(np.linalg.det(directions)) < 1e-3:
+        raise InputError(
+            f'The geometry of "{path}" is singular: axes point the same way. Correct the direction in its header, or '
+            "export it again."
+        )
+    cosine = np.abs(directions.T @ directions - np.eye(3)).max()
+    degrees = float(np.degrees(np.arcsin(min(1.0, cosine))))
+    if degrees > MAX_SHEAR_DEGREES:
+        raise InputError(
+            f'The geometry of "{path}" is sheared: its axes are {degrees:.1f} degrees off right angles, and '
+            f"{MAX_SHEAR_DEGREES:g} is the most that is read. Resample it in 3D Slicer (Resample Scalar Volume) and "
+            "use that."
+        )
+    if cosine > _ROUNDING:
+        warnings.warn(
+            f'The axes of "{path.name}" are {degrees:.2g} degrees off right angles. It is read as it is: every voxel '
+            "keeps its exact place.",
+            InputWarning,
+            stacklevel=2,
+        )

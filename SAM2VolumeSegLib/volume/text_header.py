@@ -1,0 +1,107 @@
+"""Where the voxels of NRRD and MetaImage files are: the fields of their text headers that say so.
+
+SimpleITK reads these headers, too, for size, type and geometry; but what it then makes of the voxels is not checked:
+it takes a compressed MetaImage or NRRD with an altered bit for another image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.paths import check_file
+
+_MAX_LINES, _MAX_BYTES = 10_000, 4 << 20  # ITK takes time that grows with the square: a second for so many
+_NRRD_PACKING = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Voxels in ``file`` from byte ``start`` on, or as its last bytes. ``packing``: see ``read_voxels``."""
+
+    file: Path
+    start: int
+    at_end: bool
+    packing: str
+    big_endian: bool
+
+
+def find_nrrd_voxels(path: Path) -> Stored:
+    """Read the header of a NRRD file. Raises InputError: see ``_stored``."""
+    fields, end = _fields(path, ":", lambda key, line: not line.strip())
+    encoding = fields.get("encoding", "")
+    detached = fields.get("datafile")
+    return _stored(
+        path,
+        name=detached,
+        end=end,
+        skip=fields.get("byteskip", "0") if fields.get("lineskip", "0") == "0" else "lines",
+        packing=_NRRD_PACKING.get(encoding.lower()),
+        big_endian=fields.get("endian", "").lower() == "big",
+    )
+
+
+def find_meta_voxels(path: Path) -> Stored:
+    """Read the header of a MetaImage file (.mha, .mhd). Raises InputError: see ``_stored``."""
+    fields, end = _fields(path, "=", lambda key, line: key == "elementdatafile")
+    if not {"ndims", "dimsize", "elementtype", "elementdatafile"} <= set(fields):
+        raise InputError(f'The header of "{path}" is damaged or cut off. Copy or export it again.')
+    name = fields["elementdatafile"]
+    packed = {True: "zlib", False: "raw"}[_is_true(fields.get("compresseddata"))]
+    order = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb"))
+    return _stored(
+        path,
+        name=None if name.lower() == "local" else name,
+        end=end,
+        skip=fields.get("headersize", "0"),
+        packing=packed if _is_true(fields.get("binarydata")) else None,
+        big_endian=_is_true(order),
+    )
+
+
+def _is_true(text: str | None) -> bool:
+    return (text or "")[:1] in ("T", "t", "1")
+
+
+def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | None, big_endian: bool) -> Stored:
+    """Put together what a header says; ``name``: of the file with the voxels, None when they follow the header.
+
+    Raises:
+        InputError: the voxels are spread over several files, stored as text or in a rare way, or their file is missing.
+    """
+    again = "Load it in 3D Slicer, save it as one .nrrd file and use that."
+    if packing is None:
+        raise InputError(
+            f'The header of "{path}" cannot be read: it is damaged, or the voxels are stored as text or in another '
+            f"rare way. {again}"
+        )
+    if not (skip.isascii() and skip.removeprefix("-").isdigit() and len(skip) < 16 and int(skip) >= -1):
+        raise InputError(f'The header of "{path}" skips a part of the data in a way that is not read here. {again}')
+    if int(skip) and packing != "raw":
+        raise InputError(f'The header of "{path}" skips a part of compressed data, which is not read here. {again}')
+    file = path
+    if name is not None:
+        if not name or "%" in name or name.upper().startswith("LIST"):
+            raise InputError(f'The voxels of "{path}" are spread over several files. {again}')
+        file, end = path.parent / name, 0
+        check_file(file)
+    return Stored(file, end + max(0, int(skip)), int(skip) < 0, packing, big_endian)
+
+
+def _fields(path: Path, separator: str, is_last: Callable[[str, bytes], bool]) -> tuple[dict[str, str], int]:
+    """Return the fields, their names in small letters without spaces, and where the header ends (bytes)."""
+    fields: dict[str, str] = {}
+    with path.open("rb") as file:
+        for _ in range(_MAX_LINES):
+            line = file.readline(_MAX_BYTES)
+            key, _, value = line.decode("utf-8", "replace").partition(separator)
+            key = key.replace(" ", "").strip().lower()
+            if not value.startswith("="):  # NRRD's "name:=value" is for people, and may be called like a field
+                fields.setdefault(key, value.strip())
+            if not line or is_last(key, line):
+                return fields, file.tell()
+            if file.tell() > _MAX_BYTES:
+                break
+    raise InputError(f'The header of "{path}" is damaged: it does not end. Copy or export it again.')
