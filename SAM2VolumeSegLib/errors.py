@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read."""
+"""The one error, and the one warning, that a user is meant to read."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,11 @@ class InputError(ValueError):
 
     The message is one or two plain sentences: it names the thing (a file, a segment, a setting) and says what to do.
     The command line prints it without a traceback; the Slicer module shows it in a box.
+    """
+
+
+class InputWarning(UserWarning):
+    """Something the user gave is used, but not all of it or not as it is: a segment left out, a colour replaced.
+
+    The message is one plain sentence, as that of `InputError`. Given with `warnings.warn(message, InputWarning)`.
     """
