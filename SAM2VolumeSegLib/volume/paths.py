@@ -1,0 +1,37 @@
+"""Which names and files are looked at at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from SAM2VolumeSegLib.errors import InputError
+
+
+def check_name(path: Path) -> None:
+    """Raise InputError for a name that is not valid Unicode: ITK ends the whole program when it is given one.
+
+    Python keeps the bytes of such names (from a disk or an archive of another language) as lone surrogates.
+    """
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = str(path).encode("utf-8", "replace").decode("utf-8")
+        raise InputError(f'The name "{shown}" has letters that are not valid text (UTF-8). Rename it.') from error
+
+
+def check_file(path: Path) -> None:
+    """Check that ``path`` is a file that can be opened, with a name that every library takes.
+
+    Raises:
+        InputError: no valid name (see ``check_name``), nothing there, a pipe or a device, or no permission.
+    """
+    check_name(path)
+    try:
+        if not path.exists():
+            raise InputError(f'There is no file "{path}". Check the path.')
+        if not path.is_file():
+            raise InputError(f'"{path}" is no file with an image, but a folder, a pipe or a device. Check the path.')
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(f'"{path}" cannot be read: {error.strerror}.') from error
