@@ -4,7 +4,7 @@ from SAM2VolumeSegLib.volume.crop import Box, SquareWindow
 from SAM2VolumeSegLib.volume.intensity import WINDOWS, Window, to_unit
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
 from SAM2VolumeSegLib.volume.read import read_seeds, read_volume
-from SAM2VolumeSegLib.volume.seg_nrrd import read_provenance
+from SAM2VolumeSegLib.volume.read_seg_nrrd import read_provenance
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 from SAM2VolumeSegLib.volume.write import check_output, check_segments, write_segmentation

@@ -13,7 +13,7 @@ import SimpleITK as sitk
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.dicom_series import read_dicom_series
 from SAM2VolumeSegLib.volume.placement import Placement
-from SAM2VolumeSegLib.volume.seg_nrrd import read_seg_nrrd, seg_nrrd_header
+from SAM2VolumeSegLib.volume.read_seg_nrrd import read_seg_nrrd, seg_nrrd_header
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
