@@ -9,13 +9,13 @@ and backslashes escaped as Teem does).
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -61,7 +61,7 @@ def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], prov
         compression_level=1,
         index_order="C",
     )
-    fields = {**_segmentation_fields(volume), PROVENANCE_KEY: json.dumps(provenance, ensure_ascii=False, default=str)}
+    fields = {**_segmentation_fields(volume), PROVENANCE_KEY: to_json(provenance)}
     ids = _unique_ids(segments)
     for number, (segment, segment_id, (layer, value)) in enumerate(zip(segments, ids, placed, strict=True)):
         field = f"Segment{number}_"
@@ -81,7 +81,7 @@ def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], prov
     end = bytes(contents[:4096]).index(b"\n\n") + 1
     with open(path, "wb") as file:
         file.write(contents[:end])
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "replace"))
         file.write(contents[end:])
 
 
