@@ -10,11 +10,9 @@ import re
 import signal
 import sys
 import threading
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from tempfile import NamedTemporaryFile
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.streams import lasting_streams
@@ -24,6 +22,10 @@ NOT_PRINTED = 1  # all was done, and standard output did not take what was print
 NO_READER = 128 + 13  # the same, because the next program in the pipe had enough: SIGPIPE, as shells have it
 CANCELLED = 128 + 2  # SIGINT; another signal has its own number
 FAULT = 70  # a fault of this program: EX_SOFTWARE of sysexits.h
+
+
+class _Signal(KeyboardInterrupt):
+    """A class of its own: where a plain KeyboardInterrupt has passed a module's import, Python ends as by SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +86,9 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 def _report(error: BaseException) -> str:
     """Keep what a report of the fault needs in a file of its own; returns what to do with it."""
+    import traceback
+    from tempfile import NamedTemporaryFile
+
     details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     try:
         with NamedTemporaryFile(
@@ -123,7 +128,7 @@ def _signals_as_interrupts() -> Iterator[list[int]]:
 
     def interrupt(number, _) -> None:
         came.append(number)
-        raise KeyboardInterrupt
+        raise _Signal
 
     if threading.current_thread() is threading.main_thread():  # Python allows no other
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
