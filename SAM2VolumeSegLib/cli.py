@@ -1,341 +1,142 @@
-"""The command line: segment, seeds, checkpoints, demo, study. Installed as `sam2-volume-seg`."""
+"""The command line: segment, seeds, checkpoints, demo, study. Installed as `sam2-volume-seg`.
+
+Nothing heavy is imported here, so that an interrupt ends the program in words from its first moment on.
+"""
 
 from __future__ import annotations
 
-import argparse
-import math
+import errno
+import re
+import signal
 import sys
-from collections.abc import Sequence
-from contextlib import closing
-from pathlib import Path
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.bench import command as bench
-from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
-from SAM2VolumeSegLib.progress import Shown, duration, follow
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
-from SAM2VolumeSegLib.segment import RECOMMENDED, Settings, check_seeds
-from SAM2VolumeSegLib.segment.settings import DIRECTIONS, FUSIONS
-from SAM2VolumeSegLib.study.command import add_study
-from SAM2VolumeSegLib.volume import (
-    WINDOWS,
-    Segment,
-    Volume,
-    check_output,
-    check_segments,
-    read_seeds,
-    read_volume,
-    write_segmentation,
-)
+from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.streams import lasting_streams
 
-INPUT_ERROR, CANCELLED = 2, 130  # exit codes: bad usage, and 128 + SIGINT as shells have it
+INPUT_ERROR = 2  # what the user can mend
+NOT_PRINTED = 1  # all was done, and standard output did not take what was printed
+NO_READER = 128 + 13  # the same, because the next program in the pipe had enough: SIGPIPE, as shells have it
+CANCELLED = 128 + 2  # SIGINT; another signal has its own number
+FAULT = 70  # a fault of this program: EX_SOFTWARE of sysexits.h
+
+
+class _Signal(KeyboardInterrupt):
+    """A class of its own: where a plain KeyboardInterrupt has passed a module's import, Python ends as by SIGINT."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. What the user can mend is one sentence on stderr, not a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        # A console that lacks a letter of a segment's name gets "?", not a traceback.
-        stream.reconfigure(errors="replace")
-    options = _parser().parse_args(arguments)
+    with lasting_streams() as streams, _warnings_as_notes(), _signals_as_interrupts() as signals:
+        try:
+            code = _run(sys.argv[1:] if arguments is None else arguments)
+        except BaseException as error:
+            code, sentence = _end(error, signals)
+            if sentence:
+                print(sentence, file=sys.stderr)
+        lost = streams.lost()
+    if code or lost is None:
+        return code
+    return NO_READER if lost.errno == errno.EPIPE else NOT_PRINTED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from SAM2VolumeSegLib.command.parser import parse  # half a second
+
+    options = parse(arguments)
+    return options.command(options) or 0
+
+
+def _end(error: BaseException, signals: Sequence[int]) -> tuple[int, str]:
+    """Return the exit code for what ended a command, and what is said."""
+    if isinstance(error, SystemExit):  # argparse has said what there is to say
+        return error.code or 0, ""
+    if signals or isinstance(error, KeyboardInterrupt):  # libraries make other errors of an interrupt
+        kept = str(error) if isinstance(error, KeyboardInterrupt) else ""
+        return 128 + signals[0] if signals else CANCELLED, f"\nCancelled. {kept}".rstrip(" ")
+    if isinstance(error, InputError):
+        return INPUT_ERROR, f"Error: {error}"
+    if isinstance(error, MemoryError) or _is_out_of_memory(error):
+        return INPUT_ERROR, (
+            "Error: There is not enough memory. Close other programs, choose fewer --segments or a smaller "
+            "--image-size, or cut the CT to the part that matters."
+        )
+    if isinstance(error, OSError):
+        what = error.strerror or str(error)
+        place = f'"{error.filename}" cannot be used: ' if error.filename else "The system says: "
+        return INPUT_ERROR, f"Error: {place}{what}. Check names, permissions and free space."
+    if isinstance(error, ModuleNotFoundError):
+        return INPUT_ERROR, f"Error: The Python package {error.name} is missing. Install this program again."
+    if isinstance(error, RuntimeError) and "home directory" in str(error):  # of pathlib
+        return INPUT_ERROR, "Error: A path begins with ~ and a user who has no home here. Write the path in full."
+    return FAULT, f"Error: Something unexpected went wrong ({type(error).__name__}). {_report(error)}"
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if "torch" in sys.modules:
+        from SAM2VolumeSegLib.model.devices import is_out_of_memory
+
+        if is_out_of_memory(error):
+            return True
+    return isinstance(error, RuntimeError) and bool(re.search("allocate memory|bad_alloc", str(error)))  # ITK's
+
+
+def _report(error: BaseException) -> str:
+    """Keep what a report of the fault needs in a file of its own; returns what to do with it."""
+    import traceback
+    from tempfile import NamedTemporaryFile
+
+    details = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     try:
-        return options.command(options) or 0
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        return INPUT_ERROR
-    except KeyboardInterrupt:
-        kept = " Nothing was written." if options.command is _segment else ""  # a download keeps what has arrived
-        print(f"\nCancelled.{kept}", file=sys.stderr)
-        return CANCELLED
+        with NamedTemporaryFile(
+            "w", prefix="sam2-volume-seg-", suffix=".txt", delete=False, encoding="utf-8", errors="replace"
+        ) as file:
+            file.write(details)
+    except OSError:
+        return f"Please report it:\n{details}"
+    return f"Please report it, with what is in {file.name}"
 
 
-# ------------------------------------------------------------------------------------------------------------ segment
+@contextmanager
+def _warnings_as_notes() -> Iterator[None]:
+    """Say what the user is to know, once and as a sentence; what libraries warn of is for programmers."""
+    said = set()
+
+    def show(message, category, *_) -> None:
+        if issubclass(category, InputWarning) and str(message) not in said:
+            said.add(str(message))
+            print(f"Note: {message}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", InputWarning)
+        warnings.showwarning = show
+        yield
 
 
-def _segment(options: argparse.Namespace) -> None:
-    check_output(options.output)
-    settings = _settings(options)
-    model = _model(options)
-    volume, segments = _read(options)
-    seeds = _seeds(options, volume, segments)
-    check_seeds(volume, seeds, settings)
-    check_segments(options.output, volume, segments)
+@contextmanager
+def _signals_as_interrupts() -> Iterator[list[int]]:
+    """Let SIGTERM (a cluster's time is over) and SIGHUP (the terminal is gone) end a command as Ctrl-C does.
 
-    # torch and sam2 take seconds to import: not before everything else is known to be right
-    from SAM2VolumeSegLib.model.tracker import SliceTracker
-    from SAM2VolumeSegLib.segment.segmenter import Segmenter
+    Gives the signals that came. One that the shell has switched off, as for background programs, stays off.
+    """
+    came: list[int] = []
+    before = {}
 
-    tracker = SliceTracker.load(model, options.device, options.image_size)
-    print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
-    result = follow(Segmenter(tracker).run(volume, seeds, settings), _shown, "slices")
-    answer = [segments[name].with_mask(found.found) for name, found in result.segments.items()]
-    write_segmentation(options.output, volume, answer, result.provenance)
-    voxel_ml = math.prod(volume.spacing) / 1000
-    for name, found in result.segments.items():
-        print(f"{name}: {found.found.inside.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
-    print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
+    def interrupt(number, _) -> None:
+        came.append(number)
+        raise _Signal
 
-
-def _shown(step) -> Shown:
-    doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
-    left = f"{step.slices_left} left"
-    if step.seconds_left is not None:
-        left += f", {duration(step.seconds_left)}"
-    return Shown(step.done, step.total, f"{step.segment}, {doing}", left)
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    if options.stock:
-        memory = STOCK
-    else:
-        radius = None if options.radius == "all" else _number(options.radius, "--radius")
-        memory = MemoryPolicy(radius, options.recent, options.embeddings, options.stride, options.gate)
-    return Settings(
-        window=_window(options.window),
-        clahe=options.clahe,
-        planes=tuple(options.axes.replace(" ", "").split(",")) if options.axes else None,
-        margin_mm=options.margin,
-        crop_each=options.crop_each,
-        memory=memory,
-        direction=options.direction,
-        fusion=options.fusion,
-        drop_islands=not options.keep_islands,
-        extend=options.extend,
-        passes=options.passes,
-    )
-
-
-def _window(text: str) -> str | tuple[float, float]:
-    """ "bone", "-100,1000" (lower and upper HU) or "c400w1000" (centre and width)."""
-    if text[:1] == "c" and "w" in text and text[1:2] in "-0123456789":
-        centre, width = (_number(part, "--window") for part in text[1:].split("w", 1))
-        return centre - width / 2, centre + width / 2
-    if "," in text:
-        lower, upper = (_number(part, "--window") for part in text.split(",", 1))
-        return lower, upper
-    return text
-
-
-def _number(text: str, option: str) -> float:
+    if threading.current_thread() is threading.main_thread():  # Python allows no other
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)  # Windows has no SIGHUP
+            if number and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                before[number] = signal.signal(number, interrupt)
     try:
-        return float(text)
-    except ValueError:
-        raise InputError(f"{option}: '{text}' is not a number. See sam2-volume-seg segment --help.") from None
-
-
-def _model(options: argparse.Namespace):
-    from SAM2VolumeSegLib.model import checkpoints
-
-    if options.checkpoint:
-        if not options.config:
-            raise InputError(
-                "A checkpoint of your own needs --config: the model whose architecture it has, such as tiny."
-            )
-        model = checkpoints.user_model(options.checkpoint, options.config, options.image_size)
-    else:
-        model = checkpoints.find(options.model)
-    checkpoints.path_of(model)
-    return model
-
-
-# -------------------------------------------------------------------------------------------------------------- seeds
-
-
-def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
-    volume = read_volume(options.ct, options.series)
-    segments = read_seeds(options.seeds, volume)
-    if options.segments:
-        unknown = [name for name in options.segments if name not in segments]
-        if unknown:
-            raise InputError(f'There is no segment "{unknown[0]}" in {options.seeds}. It has: {", ".join(segments)}.')
-        segments = {name: segments[name] for name in options.segments}
-    return volume, segments
-
-
-def _seeds(options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]) -> dict[str, list[SeedSlice]]:
-    seeds = {}
-    for name, segment in segments.items():
-        if segment.is_empty:
-            raise InputError(f'"{name}" is not painted on any slice: paint it, or choose others with --segments.')
-        seeds[name] = find_seeds(segment.mask, volume)
-    for change, texts in ((skip_seeds, options.skip), (add_absent, options.absent)):
-        for text in texts:
-            name, _, slice_ = text.rpartition("=")
-            if not name and len(seeds) > 1:
-                raise InputError(f'"{text}" could mean any of {", ".join(seeds)}: write "{next(iter(seeds))}={text}".')
-            name = name or next(iter(seeds))
-            if name not in seeds:
-                raise InputError(f'"{text}" names no segment. The segments are: {", ".join(seeds)}.')
-            seeds[name] = change(seeds[name], [parse_slice(slice_, volume)], volume)
-    return seeds
-
-
-def _show_seeds(options: argparse.Namespace) -> None:
-    volume, segments = _read(options)
-    for name, seeds in _seeds(options, volume, segments).items():
-        print(f"{name}: {len(seeds)} seeds")
-        for seed in seeds:
-            print(f"  {describe(seed, volume)}")
-
-
-# -------------------------------------------------------------------------------------------------------- checkpoints
-
-
-def _checkpoints(options: argparse.Namespace) -> None:
-    from SAM2VolumeSegLib.model import checkpoints
-
-    if options.action == "list":
-        _list_checkpoints(checkpoints)
-        return
-    if not options.name:
-        raise InputError(f"Which model? Known models: {', '.join(checkpoints.MODELS)}.")
-    model = checkpoints.find(options.name)
-    if options.action == "fetch":
-        _fetch(checkpoints, model)
-        print(f"The model '{model.name}' is ready: {checkpoints.path_of(model)}")
-    elif options.action == "verify":
-        print(f"{model.name}: {checkpoints.verify(model)}")
-    else:
-        freed = checkpoints.delete(model)
-        print(f"Deleted: {freed / 1e6:.0f} MB" if freed else f"The model '{model.name}' was not stored.")
-
-
-def _list_checkpoints(checkpoints) -> None:
-    stored, unfinished = checkpoints.stored(), checkpoints.unfinished()
-    for model in checkpoints.MODELS.values():
-        if not model.is_official:
-            state = f"bundled, {checkpoints.path_of(model).stat().st_size / 1e6:.0f} MB (demonstration only)"
-        elif model.name in stored:
-            state = f"stored, {model.size / 1e6:.0f} MB"
-        elif model.name in unfinished:
-            state = f"{unfinished[model.name] / 1e6:.0f} of {model.size / 1e6:.0f} MB fetched"
-        else:
-            state = f"not fetched, {model.size / 1e6:.0f} MB"
-        print(f"{model.name:6}  {state}, {model.licence}")
-    print(f"Stored in: {checkpoints.store_folder()}")
-
-
-def _fetch(checkpoints, model) -> None:
-    from tqdm import tqdm
-
-    with closing(checkpoints.fetch(model)) as download, tqdm(unit="B", unit_scale=True, desc=model.name) as bar:
-        for done, total in download:
-            bar.total = total
-            bar.update(done - bar.n)
-
-
-# --------------------------------------------------------------------------------------------------------------- demo
-
-
-def _demo(options: argparse.Namespace) -> None:
-    from SAM2VolumeSegLib.study.demo import run_demo
-
-    run_demo(options.out, options.data, options.device)
-
-
-# ------------------------------------------------------------------------------------------------------------- parser
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="sam2-volume-seg",
-        description="Carry masks painted on a few slices through a CT volume with SAM2. Not for clinical use.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    segment = commands.add_parser("segment", help="segment a CT from painted slices")
-    _add_inputs(segment)
-    segment.add_argument("-o", "--output", type=Path, required=True, help="result: .seg.nrrd, .nii.gz or .nii")
-    _add_model(segment)
-    _add_choices(segment)
-    segment.set_defaults(command=_segment)
-
-    seeds = commands.add_parser("seeds", help="show which painted slices are found in a mask")
-    _add_inputs(seeds)
-    seeds.set_defaults(command=_show_seeds)
-
-    checkpoints = commands.add_parser("checkpoints", help="list, fetch, verify or delete models")
-    checkpoints.add_argument("action", choices=("list", "fetch", "verify", "delete"), nargs="?", default="list")
-    checkpoints.add_argument("name", nargs="?", help="tiny, small, base+ or large")
-    checkpoints.set_defaults(command=_checkpoints)
-
-    demo = commands.add_parser("demo", help="segment vertebrae in a real CT with the bundled demo model, and measure")
-    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results (demo-output)")
-    demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
-    demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    demo.set_defaults(command=_demo)
-    bench.add_parser(commands)
-    add_study(commands)
-    return parser
-
-
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", type=Path, help="CT: NRRD, NIfTI, or a folder with one DICOM series")
-    parser.add_argument("seeds", type=Path, help="painted slices: .seg.nrrd, or a label image on the CT's grid")
-    parser.add_argument("--series", help="series UID, when the DICOM folder holds several")
-    parser.add_argument("--segments", nargs="+", metavar="NAME", help="only these segments (default: all)")
-    slices = {"action": "append", "default": [], "metavar": "[NAME=]PLANE:INDEX"}
-    parser.add_argument("--skip", **slices, help="switch a found seed off, as in axial:34")
-    parser.add_argument("--absent", **slices, help="say that a structure is not on a slice")
-
-
-def _add_model(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("model")
-    group.add_argument("--model", default="small", help="tiny, small, base+, large or demo (small)")
-    group.add_argument("--checkpoint", type=Path, help="a checkpoint file of your own, with --config")
-    group.add_argument("--config", help="its architecture: the name of a model, or a yaml file")
-    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
-    group.add_argument(
-        "--image-size",
-        type=int,
-        help="pixels the model sees, a multiple of 32 (official models: 1024 on a GPU, 512 on a CPU)",
-    )
-
-
-def _add_choices(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("choices (the defaults are recommended)")
-    group.add_argument(
-        "--window",
-        default=RECOMMENDED.window,
-        help=f"{', '.join(WINDOWS)}, min-max, or HU: --window=LOWER,UPPER or cCENTREwWIDTH as in c400w1000 (bone)",
-    )
-    group.add_argument("--clahe", action="store_true", help="equalise contrast after the window")
-    group.add_argument("--axes", help="axes that propagate, as in axial,coronal (every axis that has seeds)")
-    group.add_argument(
-        "--direction",
-        choices=DIRECTIONS,
-        default=RECOMMENDED.direction,
-        help="forward is to superior, anterior, right; forward-backward averages both (forward-backward)",
-    )
-    group.add_argument(
-        "--fusion",
-        choices=FUSIONS,
-        default=RECOMMENDED.fusion,
-        help="how directions and axes are averaged: the nearer a slice is to the seed it was reached from, the more it "
-        "counts; or all alike (nearness)",
-    )
-    group.add_argument(
-        "--keep-islands", action="store_true", help="keep parts of the result that connect to nothing painted"
-    )
-    group.add_argument(
-        "--margin", type=float, default=RECOMMENDED.margin_mm, help="mm around the seeds that the model sees (15)"
-    )
-    group.add_argument("--crop-each", action="store_true", help="a crop for each segment: sharper, slower")
-    group.add_argument(
-        "--extend", action="store_true", help="go on beyond the outermost seeds until the structure is gone"
-    )
-    group.add_argument("--passes", type=int, default=1, help="2: once more, with confident slices as extra prompts (1)")
-    memory = parser.add_argument_group("memory")
-    memory.add_argument("--stock", action="store_true", help="SAM2's own memory; the options below are then not used")
-    memory.add_argument("--radius", default="0.3", help="SPS: prompts within this share of the stack, or all (0.3)")
-    memory.add_argument("--recent", type=int, default=2, help="recent slices kept, 0 to 6 (2)")
-    memory.add_argument(
-        "--embeddings", choices=("is", "sam2"), default="is", help="temporal embeddings of recent slices (is)"
-    )
-    memory.add_argument(
-        "--stride", type=int, default=1, help="1, 2, 4: beyond the slice just passed, remember only every so many (1)"
-    )
-    memory.add_argument(
-        "--gate", type=int, default=0, help="1 to 6: the most confident slices in place of the recent ones (0: off)"
-    )
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.study.bones import in_order
 from SAM2VolumeSegLib.study.layouts import DataSet, LeftOut
+from SAM2VolumeSegLib.study.shape import fits, is_count, is_text, is_whole
 from SAM2VolumeSegLib.study.structure import Candidate, Structure
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
 from SAM2VolumeSegLib.volume.read import MAX_LABELS
@@ -325,7 +327,7 @@ def read_split(path: Path) -> Split:
         raise InputError(f'There is no split file "{path}". Draw one with: sam2-volume-seg study draw') from None
     except OSError as error:
         raise InputError(f'The split file "{path}" cannot be read ({error.strerror}).') from error
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     found = content.get("format", 0) if isinstance(content, dict) else None
     if isinstance(found, int) and found != FORMAT:
@@ -334,18 +336,37 @@ def read_split(path: Path) -> Split:
             f'"{path}" is a file of {age} format ({found}, and this version reads {FORMAT}). Use the version of '
             "SAM2VolumeSeg that wrote it, or another folder for the results."
         )
+    damaged = InputError(f'The split file "{path}" is damaged: it is not as it was written. Restore it.')
+    if not fits(content, _CONTENT) or not content["structures"]:
+        raise damaged
+    structures, left_out = content["structures"], content["left_out"]
+    if not all(fits(one, _STRUCTURE) for one in structures) or not all(fits(one, _LEFT_OUT) for one in left_out):
+        raise damaged
     try:
         return Split(
             content["data"],
             content["seed"],
             content["per_class"],
-            _all(Structure, content["structures"]),
-            _all(LeftOut, content["left_out"]),
+            tuple(Structure(**one) for one in structures),
+            tuple(LeftOut(**one) for one in left_out),
             content["absent"],
         )
-    except (TypeError, KeyError):
-        raise InputError(f'The split file "{path}" is damaged: it is not as it was written. Restore it.') from None
+    except TypeError:  # names that a structure does not have
+        raise damaged from None
 
 
-def _all(kind: type, values: Sequence[dict]) -> tuple:
-    return tuple(kind(**value) for value in values)
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+_CONTENT = {
+    "data": is_text,
+    "seed": is_whole,
+    "per_class": is_count,
+    "absent": is_count,
+    "structures": _is_list,
+    "left_out": _is_list,
+}
+_STRUCTURE = dict.fromkeys(("case", "name", "bone", "ct", "mask", "ct_sha256", "mask_sha256"), is_text)
+_STRUCTURE["label"] = (is_whole, None)
+_LEFT_OUT = dict.fromkeys(("case", "structure", "reason"), is_text)

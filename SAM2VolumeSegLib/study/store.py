@@ -10,11 +10,37 @@ from typing import Any
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.study.shape import fits, is_count, is_number, is_plain, is_share, is_text
 
 FORMAT = 1
 FILE = "results.jsonl"
 _BEGINNING = b'{"format": '
 Record = dict[str, Any]
+
+_HEAD = {"key": is_text, "case": is_text, "structure": is_text, "bone": is_text, "configuration": is_text}
+_MODEL = {"name": is_text, "image_size": is_count, "sha256": is_text, "device": is_text, "precision": is_text}
+_FAILED = _HEAD | {"error": is_text}
+_MEASURED = _HEAD | {
+    "choices": {...: is_plain},
+    "reference_ml": is_number,
+    "seeds": is_count,
+    "dice": is_share,
+    "iou": is_share,
+    "unprompted_dice": is_share,
+    "hausdorff_mm": (is_number, None),
+    "hausdorff95_mm": (is_number, None),
+    "volume_difference_ml": is_number,
+    "slices": is_count,
+    "encoded": is_count,
+    "track_ms": ([is_number] * 5, None),
+    "program": is_text,
+    "date": is_text,
+}
+_FINISHED = (
+    _MEASURED | {"model": _MODEL, "seconds": {"total": is_number, "encode": is_number, ...: is_number}},
+    _MEASURED | {"model": None, "seconds": {"total": is_number, ...: is_number}},
+)
+"""What a line holds, as `fits` reads it; see `task.run_task`."""
 
 
 def read_results(folder: Path) -> tuple[dict[str, Record], dict[str, Record]]:
@@ -129,7 +155,7 @@ def _parse(path: Path, content: bytes) -> tuple[list[Record], int]:
             raise _not_results(path)
         return [], 0
     header = _load(lines[0])
-    if header is None or not isinstance(header.get("format"), int):
+    if header is None or not fits(header, {"format": is_count}):
         raise _not_results(path)
     if header["format"] != FORMAT:
         age = "an older" if header["format"] < FORMAT else "a newer"
@@ -140,7 +166,7 @@ def _parse(path: Path, content: bytes) -> tuple[list[Record], int]:
     records = []
     for number, line in enumerate(lines[1:], 2):
         record = _load(line)
-        if record is None or "key" not in record:
+        if record is None or not fits(record, _FAILED if "error" in record else _FINISHED):
             raise InputError(f'Line {number} of "{path}" is damaged. Remove that line: its task is run again.')
         records.append(record)
     return records, sum(map(len, lines))
@@ -160,7 +186,7 @@ def _by_key(records: list[Record]) -> tuple[dict[str, Record], dict[str, Record]
 def _load(line: bytes) -> Record | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

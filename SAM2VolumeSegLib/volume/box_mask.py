@@ -32,6 +32,21 @@ class BoxMask:
         box = Box.of(mask)
         return cls(mask.shape, box, mask[box.slices].copy())
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the same voxels are True; the boxes may be larger than what is in them."""
+        if not isinstance(other, BoxMask):
+            return NotImplemented
+        mine, theirs = self.trimmed(), other.trimmed()
+        return (mine.shape, mine.box) == (theirs.shape, theirs.box) and np.array_equal(mine.inside, theirs.inside)
+
+    __hash__ = None  # two that are equal may have other boxes
+
+    def trimmed(self) -> BoxMask:
+        """Return the same with the smallest box."""
+        used = Box.of(self.inside)
+        lower = self.box.lower if used.shape[0] else (0, 0, 0)
+        return BoxMask(self.shape, used.moved(lower), self.inside[used.slices])
+
     def whole(self) -> np.ndarray:
         """Return the mask on the whole grid, a new array."""
         mask = np.zeros(self.shape, dtype=bool)

@@ -9,7 +9,6 @@ and backslashes escaped as Teem does).
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.volume.crop import Box
+from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -63,7 +63,7 @@ def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], prov
         compression_level=1,
         index_order="C",
     )
-    fields = {**_segmentation_fields(volume), PROVENANCE_KEY: json.dumps(provenance, ensure_ascii=False, default=str)}
+    fields = {**_segmentation_fields(volume), PROVENANCE_KEY: to_json(provenance)}
     # Each segment gets the extent of its layer, as Slicer writes it: before 5.8 it read no more of a layer than the
     # extent of its first segment.
     extents = [_extent(labels != 0) for labels in layers]
@@ -86,7 +86,7 @@ def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], prov
     end = bytes(contents[:4096]).index(b"\n\n") + 1
     with open(path, "wb") as file:
         file.write(contents[:end])
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "replace"))
         file.write(contents[end:])
 
 

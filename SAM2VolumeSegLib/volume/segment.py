@@ -44,5 +44,9 @@ class Segment:
         return not self.found.inside.any()
 
     def with_mask(self, mask: np.ndarray | BoxMask) -> Segment:
-        """Return a segment with the same name, color, id and tags, and another mask."""
+        """Return a segment with another mask, and all else the same."""
         return Segment(self.name, mask, self.color, self.id, self.tags)
+
+    def with_name(self, name: str) -> Segment:
+        """Return a segment with another name, and all else the same."""
+        return Segment(name, self.found, self.color, self.id, self.tags)

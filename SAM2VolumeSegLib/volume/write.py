@@ -3,38 +3,58 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.provenance import plain_text, to_json
+from SAM2VolumeSegLib.volume.read import read_volume
+from SAM2VolumeSegLib.volume.read_seg_nrrd import read_seg_nrrd
 from SAM2VolumeSegLib.volume.seg_nrrd import write_seg_nrrd
 from SAM2VolumeSegLib.volume.segment import Segment
+from SAM2VolumeSegLib.volume.target import beside, check_target, move_together, names_this_program
 from SAM2VolumeSegLib.volume.volume import Volume
 
 SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
+MAX_LABEL = 2**31 - 1
+"""The largest label that every reader of NIfTI takes: 32 bits with a sign."""
 
 
-def check_output(path: str | Path) -> None:
+def check_output(path: str | Path, *inputs: str | Path) -> None:
     """Check that a segmentation could be written to ``path``, before any time is spent on computing it.
 
+    Args:
+        path: the file; a result that is there already may be replaced.
+        inputs: files and DICOM folders of the run, which may not.
+
     Raises:
-        InputError: unknown ending; the folder does not exist or cannot be written to; ``path`` is a folder.
+        InputError: unknown ending; the folder does not exist or cannot be written to; ``path`` is a folder, is
+            write-protected, or is one of the inputs; the same for the ``.json`` beside a label map, or it is somebody
+            else's.
     """
-    path = Path(path)
-    _suffix(path)
-    if path.is_dir():
-        raise InputError(f'"{path}" is a folder. Give the name of a file in it.')
-    if not path.parent.is_dir():
-        raise InputError(f'There is no folder "{path.parent}". Create it first, or write somewhere else.')
-    with _beside(path):
-        pass
+    path, given = Path(path), [Path(one) for one in inputs]
+    suffix = _suffix(path)
+    check_target(path, given)
+    if path.exists() and not _is_result(path):
+        for folder in given:
+            if folder.is_dir() and any(parent.samefile(folder) for parent in path.absolute().parents):
+                raise InputError(f'"{path}" is a file of the CT\'s folder "{folder}". Give another name.')
+    if suffix == ".seg.nrrd":
+        return
+    note = sidecar(path)
+    check_target(note, [*given, *(_stem(one).with_suffix(".json") for one in given)])
+    twin = path.with_name(path.name.removesuffix(suffix) + {".nii": ".nii.gz", ".nii.gz": ".nii"}[suffix])
+    if note.exists() and (twin.exists() or not _is_note(note)):
+        whose = f'goes with "{twin.name}"' if twin.exists() else "was not written by this program"
+        raise InputError(
+            f'"{note}" {whose}, and the names of the segments would replace it. Give the result another name, or '
+            "write a .seg.nrrd, which needs no .json."
+        )
 
 
 def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segment] | Iterable[Segment]) -> None:
@@ -53,12 +73,13 @@ def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segm
     segments = list(segments.values() if isinstance(segments, Mapping) else segments)
     owner = np.zeros(volume.voxels.shape, dtype=np.uint16)  # 1 + number of the segment that has the voxel
     for number, segment in enumerate(segments, 1):
-        if (hidden := owner[segment.mask]).any():
+        at, inside = segment.found.box.slices, segment.found.inside
+        if (hidden := owner[at][inside]).any():
             other = segments[hidden[hidden > 0][0] - 1].name
             raise InputError(
                 f'"{segment.name}" and "{other}" overlap, which a label map cannot hold. Write a .seg.nrrd instead.'
             )
-        owner[segment.mask] = number
+        owner[at][inside] = number
 
 
 def write_segmentation(
@@ -85,23 +106,20 @@ def write_segmentation(
     if not segments:
         raise InputError("There are no segments to write. Choose at least one.")
     for segment in segments:
-        if segment.mask.shape != volume.voxels.shape or segment.mask.dtype != bool:
+        if segment.found.shape != volume.voxels.shape or segment.found.inside.dtype != bool:
             raise ValueError(f'The mask of "{segment.name}" is not boolean on the grid of "{volume.name}".')
     check_output(path)
     check_segments(path, volume, segments)
-    with _beside(path) as folder:
+    segments = [segment.with_name(plain_text(segment.name)) for segment in segments]
+    with beside(path) as folder:
+        files = [folder / path.name]
         if _suffix(path) == ".seg.nrrd":
-            write_seg_nrrd(folder / path.name, volume, segments, provenance)
+            _write_segments(files[0], volume, segments, provenance)
         else:
-            names = _write_label_map(folder / path.name, volume, segments)
-            note = {"labels": names, "provenance": provenance}
-            (folder / sidecar(path).name).write_text(
-                json.dumps(note, indent=2, ensure_ascii=False, default=str), encoding="utf-8"
-            )
-        for file in sorted(
-            folder.iterdir(), key=lambda file: file.name == path.name
-        ):  # the segmentation itself comes last
-            os.replace(file, path.parent / file.name)
+            note = _write_label_map(files[0], volume, segments) | {"provenance": provenance}
+            files.insert(0, folder / sidecar(path).name)
+            files[0].write_text(to_json(note, indent=2), encoding="utf-8")
+        move_together(files, path.parent)
 
 
 def sidecar(path: Path) -> Path:
@@ -116,41 +134,77 @@ def _suffix(path: Path) -> str:
     raise InputError(f'"{path.name}" is no name for a segmentation file: end it in {", ".join(SUFFIXES)}.')
 
 
-@contextmanager
-def _beside(path: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``path``, so on the same disk, that is gone afterwards whatever happens."""
+def _stem(path: Path) -> Path:
+    """The path of a file or folder without the endings of images."""
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return path.with_name(path.name.removesuffix(suffix))
+    return path.with_suffix("")
+
+
+def _is_result(path: Path) -> bool:
+    return names_this_program(path) if path.name.endswith(".seg.nrrd") else _is_note(sidecar(path))
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a ``.json`` is one that goes with a result."""
     try:
-        with TemporaryDirectory(prefix=".sam2volumeseg-", dir=path.parent) as folder:
-            yield Path(folder)
-    except OSError as error:
-        raise InputError(
-            f'"{path}" cannot be written: {error.strerror or error}. Choose another place or free some space.'
-        ) from error
+        return {"labels", "provenance"} <= json.loads(path.read_bytes()).keys()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return False
 
 
-def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dict[str, str]:
-    """Write the label image; return the segments' names by label."""
+def _write_segments(path: Path, volume: Volume, segments: list[Segment], provenance: dict) -> None:
+    """Write a ``.seg.nrrd`` and read it back."""
+    write_seg_nrrd(path, volume, segments, provenance)
+    try:
+        found, ijk_to_ras = read_seg_nrrd(path)
+    except InputError as error:
+        raise _not_whole() from error
+    same = len(found) == len(segments) and volume.same_grid(found[0].found.shape, ijk_to_ras)
+    if not same or not all(
+        one.found == segment.found and one.name == (segment.name or one.id)
+        for one, segment in zip(found, segments, strict=True)
+    ):
+        raise _not_whole()
+
+
+def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dict[str, dict[str, str]]:
+    """Write the label image and read it back; return the segments' names by label, as the ``.json`` has them."""
     values = _label_values(segments)
-    labels = np.zeros(volume.voxels.shape, dtype=np.uint8 if max(values) < 256 else np.uint16)
+    largest = max(values)
+    labels = np.zeros(
+        volume.voxels.shape, dtype=np.uint8 if largest < 2**8 else np.uint16 if largest < 2**16 else np.int32
+    )
     for value, segment in zip(values, segments, strict=True):
-        labels[segment.mask] = value
+        labels[segment.found.box.slices][segment.found.inside] = value
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(volume.spacing)
     image.SetDirection((np.diag([-1.0, -1.0, 1.0]) @ volume.ijk_to_ras[:3, :3] / volume.spacing).ravel())
     image.SetOrigin(volume.ijk_to_ras[:3, 3] * [-1, -1, 1])
     try:
         sitk.WriteImage(image, str(path), useCompression=True)
-    except RuntimeError as error:
-        raise OSError(0, "the NIfTI file could not be written") from error
-    return {str(value): segment.name for value, segment in zip(values, segments, strict=True)}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is odd for a CT
+            found = read_volume(path)
+    except (RuntimeError, InputError) as error:
+        raise _not_whole() from error
+    if not np.array_equal(found.voxels, labels) or not volume.same_grid(found.voxels.shape, found.ijk_to_ras):
+        raise _not_whole()
+    return {"labels": {str(value): segment.name for value, segment in zip(values, segments, strict=True)}}
+
+
+def _not_whole() -> OSError:
+    """What came back from the disk is not what was to be written. ITK writes half a file without a word."""
+    return OSError(0, "the disk did not take the whole file, or is full")
 
 
 def _label_values(segments: list[Segment]) -> list[int]:
     """Give each segment a label of its own: 22 for "label 22", as a label image names its segments when it is read."""
     values: list[int] = []
-    wanted = [int(m[1]) if (m := re.fullmatch(r"label ([1-9]\d{0,4})", s.name)) else 0 for s in segments]
-    wanted = [value if value < 2**16 and value not in wanted[:n] else 0 for n, value in enumerate(wanted)]
+    wanted = [int(m[1]) if (m := re.fullmatch(r"label ([1-9][0-9]{0,9})", s.name)) else 0 for s in segments]
+    wanted = [value if value <= MAX_LABEL and value not in wanted[:n] else 0 for n, value in enumerate(wanted)]
     for value in wanted:
-        free = next(n for n in range(1, 2**16) if n not in wanted and n not in values)
+        free = next(n for n in range(1, MAX_LABEL) if n not in wanted and n not in values)
         values.append(value or free)
     return values

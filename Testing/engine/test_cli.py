@@ -13,6 +13,8 @@ from cli_files import FAST, ROOT, paint, save_ct, save_labels
 from dicom_files import upright, write_series
 
 from SAM2VolumeSegLib import __version__, cli
+from SAM2VolumeSegLib.command import segment as segment_command
+from SAM2VolumeSegLib.command.parser import parse
 from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.seeds import simulate_seeds
 from SAM2VolumeSegLib.segment import RECOMMENDED
@@ -107,7 +109,7 @@ def test_a_dicom_folder(a_phantom, tmp_path):
 
 
 def settings_of(*arguments):
-    return cli._settings(cli._parser().parse_args(["segment", "ct", "seeds", "-o", "out.nii", *arguments]))
+    return segment_command.settings_of(parse(["segment", "ct", "seeds", "-o", "out.nii", *arguments]))
 
 
 @pytest.mark.parametrize(

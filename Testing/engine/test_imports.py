@@ -42,7 +42,7 @@ def test_no_desktop_in_the_engine():
     for path in FILES:
         top = {name.split(".")[0] for name in imported(path)}
         forbidden = {"qt", "ctk", "PythonQt"}
-        if path.parts[1] in (*ROOMS, "study", "training", "cli.py"):
+        if path.parts[1] in (*ROOMS, "command", "study", "training", "cli.py"):
             forbidden |= {"slicer", "vtk"}
         assert not top & forbidden, f"{path} imports {top & forbidden}"
 
@@ -77,7 +77,7 @@ def test_what_needs_no_network_is_imported_without_torch():
     run_without(
         ("torch", "sam2", "hydra", "omegaconf", "torchvision"),
         "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
-        "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.cli\n"
+        "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser\n"
         "from SAM2VolumeSegLib.segment import RECOMMENDED, Progress, Result, Settings, check_seeds\n"
         "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED",
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from SAM2VolumeSegLib.cli import _parser
+from SAM2VolumeSegLib.command.parser import parser
 from SAM2VolumeSegLib.seeds import paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.volume import Segment, write_segmentation
 
@@ -30,4 +30,4 @@ def test_the_shell_examples_are_understood():
     assert len(lines) >= 4
     for line in lines:
         if "--help" not in line:
-            _parser().parse_args(line.split())
+            parser().parse_args(line.split())

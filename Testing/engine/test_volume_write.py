@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nrrd
@@ -9,11 +11,13 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import vtk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Segment, Volume, check_output, read_provenance, read_seeds, write_segmentation
-from SAM2VolumeSegLib.volume import write as write_module
+from SAM2VolumeSegLib.volume import target as target_module
 
 SHAPE = (10, 12, 14)
 TAGS = "Segmentation.Status:completed|TerminologyEntry:List~SCT^123037004^Structure~SCT^181827002^Spine~^^~~^^~^^|"
@@ -192,8 +196,151 @@ def test_nothing_half_written_is_left(a_volume, tmp_path, monkeypatch, name, err
     def interrupted(*_):
         raise error
 
-    monkeypatch.setattr(write_module.os, "replace", interrupted)
+    monkeypatch.setattr(target_module.os, "replace", interrupted)
     expected = KeyboardInterrupt if error is KeyboardInterrupt else InputError
     with pytest.raises(expected, match=None if expected is KeyboardInterrupt else "No space left"):
         write_segmentation(tmp_path / name, a_volume, old[:1], {"run": 2})
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+# ------------------------------------------------------------------------------------------------ labels and names
+
+
+@pytest.mark.parametrize(
+    ("label", "kind"), [(255, np.uint8), (70_000, np.int32), (2**31 - 1, np.int32), (65_535, np.uint16)]
+)
+def test_large_labels_keep_their_value(a_volume, tmp_path, label, kind):
+    """Atlases number structures in the ten thousands: written as 1, a hip becomes a femur in the next program."""
+    segments = some_segments(overlap=False)[:2]
+    segments[0].name = f"label {label}"
+    write_segmentation(tmp_path / "result.nii.gz", a_volume, segments, {})
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "result.nii.gz")))
+    assert labels.dtype == kind
+    np.testing.assert_array_equal(labels == label, segments[0].mask)
+    np.testing.assert_array_equal(labels == 1, segments[1].mask)
+    assert list(read_seeds(tmp_path / "result.nii.gz", a_volume)) == ["label 1", f"label {label}"]
+
+
+def test_segments_share_no_label_whatever_they_are_called(a_volume, tmp_path):
+    names = ["label 022", "label 22", "label 22", "L-1", "L1", "../../x", "label 0", "label 2147483648", "label \u0662"]
+    flat = np.arange(a_volume.voxels.size).reshape(SHAPE)
+    segments = [Segment(name, flat == number) for number, name in enumerate(names)]
+    write_segmentation(tmp_path / "result.nii.gz", a_volume, segments, {})
+    note = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["labels"]
+    assert sorted(note.values()) == sorted(names) and note["22"] == "label 22"
+    labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "result.nii.gz")))
+    for value, name in note.items():
+        assert any(one.name == name and (one.mask == (labels == int(value))).all() for one in segments)
+    assert sorted(os.listdir(tmp_path)) == ["result.json", "result.nii.gz"]
+
+
+class Unspeakable:
+    def __str__(self):
+        raise RuntimeError("no text")
+
+
+CIRCLE = {"name": "circle"}
+CIRCLE["again"] = CIRCLE
+ODD = {
+    "series": "Sch\udce4del",
+    "surrogate \ud800": 1,
+    "nan": float("nan"),
+    ("a", 1): {None: np.float32(0.5), "set": {1}},
+    "path": Path("/x"),
+    "bytes": b"\xff",
+    "broken": Unspeakable(),
+    "circle": CIRCLE,
+    "huge": 10**5000,
+}
+
+
+@pytest.mark.parametrize("name", ["result.seg.nrrd", "result.nii.gz"])
+def test_provenance_never_costs_a_result(a_volume, tmp_path, name):
+    """A series description with an umlaut once threw an hour's run away."""
+    segments = [Segment("Sch\udce4del", some_segments(False)[0].mask, tags="k:\ud800|")]
+    volume = Volume(a_volume.voxels, a_volume.ijk_to_ras, "Sch\udce4del")
+    write_segmentation(tmp_path / name, volume, segments, ODD)
+    if name.endswith(".nrrd"):
+        kept = read_provenance(tmp_path / name)
+        assert list(read_seeds(tmp_path / name, volume)) == ["Sch?del"]
+    else:
+        note = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+        kept = note["provenance"]
+        assert note["labels"] == {"1": "Sch?del"}
+    assert kept["series"] == "Sch?del" and kept["nan"] == "nan" and kept["('a', 1)"]["None"] == "0.5"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(st.characters(exclude_categories=()), max_size=12), min_size=1, max_size=4))
+def test_any_name_comes_back(tmp_path_factory, names):
+    """Reading back what was written is part of writing: a name that cannot come back would cost the result."""
+    folder = tmp_path_factory.mktemp("names")
+    volume = Volume(np.zeros((4, 4, 4), np.int16), np.eye(4))
+    flat = np.arange(64).reshape(4, 4, 4)
+    segments = [Segment(name, flat == number) for number, name in enumerate(names)]
+    write_segmentation(folder / "r.seg.nrrd", volume, segments, {"names": names})
+    write_segmentation(folder / "r.nii", volume, segments, {"names": names})
+    for number, found in enumerate(read_seeds(folder / "r.seg.nrrd", volume).values()):
+        assert found.mask.ravel()[number] and found.mask.sum() == 1
+
+
+# --------------------------------------------------------------------------------------------------- whole or not
+
+SHORT = """
+import resource, sys
+import numpy as np
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume import Segment, Volume, write_segmentation
+volume = Volume(np.zeros((20, 50, 50), np.int16), np.eye(4))
+mask = np.random.default_rng(0).random(volume.voxels.shape) > 0.5
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+for name in sys.argv[1:]:
+    try:
+        write_segmentation(name, volume, [Segment("L3", mask)], {})
+    except InputError as error:
+        print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the size of files cannot be limited on Windows")
+def test_a_file_that_the_disk_does_not_take_whole_is_said_and_replaces_nothing(a_volume, tmp_path):
+    """ITK writes half a NIfTI and says that all is well; here files cannot grow beyond 4 kB."""
+    names = ["r.nii.gz", "s.nii", "t.seg.nrrd"]
+    for name in names:
+        write_segmentation(tmp_path / name, a_volume, some_segments(overlap=False), {"run": 1})
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    command = [sys.executable, "-c", SHORT, *(str(tmp_path / name) for name in names)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    for name, line in zip(names, told, strict=True):
+        assert name in line and "cannot be written" in line and "what was there is kept" in line
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_a_label_map_and_its_names_are_replaced_together(a_volume, tmp_path, monkeypatch, old):
+    """The folder lets the names through and not the image (it is somebody else's, the disk is full): neither is new."""
+    segments = some_segments(overlap=False)
+    if old:
+        write_segmentation(tmp_path / "r.nii.gz", a_volume, segments, {"run": 1})
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    move = os.replace
+
+    def only_names(source, place):
+        if str(place).endswith(".nii.gz"):
+            raise PermissionError(1, "Operation not permitted")
+        move(source, place)
+
+    monkeypatch.setattr(target_module.os, "replace", only_names)
+    with pytest.raises(InputError, match="not permitted"):
+        write_segmentation(tmp_path / "r.nii.gz", a_volume, segments[:1], {"run": 2})
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_what_a_killed_program_left_is_removed_when_it_is_old(a_volume, tmp_path):
+    for name, age in (("old", 2 * 86_400), ("new", 60)):
+        (tmp_path / f".sam2volumeseg-{name}").mkdir()
+        (tmp_path / f".sam2volumeseg-{name}" / "half.nii").write_bytes(b"half")
+        then = (tmp_path / f".sam2volumeseg-{name}").stat().st_mtime - age
+        os.utime(tmp_path / f".sam2volumeseg-{name}", (then, then))
+    write_segmentation(tmp_path / "r.seg.nrrd", a_volume, some_segments(False), {})
+    assert sorted(os.listdir(tmp_path)) == [".sam2volumeseg-new", "r.seg.nrrd"]

@@ -13,6 +13,7 @@ import pytest
 from study_runs import SIZE, table
 
 from SAM2VolumeSegLib import cli
+from SAM2VolumeSegLib.command.parser import parse
 from SAM2VolumeSegLib.study.experiments import EXPERIMENTS
 from SAM2VolumeSegLib.study.store import FILE, ResultsFile, read_results
 
@@ -89,7 +90,7 @@ def test_the_shell_examples_of_the_readme_are_understood():
     examples = re.findall(r"(?:^|`)sam2-volume-seg ([^\n`[#]+)(?:$|`|\s+#)", text, re.MULTILINE)
     assert len(examples) >= 7
     for example in examples:
-        cli._parser().parse_args(example.split())
+        parse(example.split())
 
 
 def test_what_fails_is_said_with_its_reason(a_phantom_folder, tmp_path, capsys, monkeypatch):

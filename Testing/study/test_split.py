@@ -387,6 +387,10 @@ def test_a_place_that_cannot_be_written(a_split, tmp_path):
         ({"data": "Test", "structures": []}, r"of an older format \(0, and this version reads 1\)"),
         ({"format": 2}, r"of a newer format \(2, and"),
         ({"format": 1, "data": "Test"}, "is damaged"),
+        (
+            {"format": 1, "data": "x", "seed": 0, "per_class": 1, "absent": 0, "left_out": [], "structures": []},
+            "damaged",
+        ),
         ([], "is damaged"),
         (None, "is damaged"),
     ],

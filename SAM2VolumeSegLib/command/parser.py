@@ -1,0 +1,58 @@
+"""Every command and its options."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.bench import command as bench
+from SAM2VolumeSegLib.command import checkpoints, segment
+from SAM2VolumeSegLib.study.command import add_study
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options; ``options.command(options)`` runs the command. Ends as argparse does: SystemExit."""
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK finds odd in a file is said in our words, or is none
+    return parser().parse_args(_with_limits(arguments))
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="sam2-volume-seg",
+        description="Carry masks painted on a few slices through a CT volume with SAM2. Not for clinical use.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    segment.add_parsers(commands)
+    checkpoints.add_parser(commands)
+    demo = commands.add_parser("demo", help="segment vertebrae in a real CT with the bundled demo model, and measure")
+    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results (demo-output)")
+    demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
+    demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    demo.set_defaults(command=_demo)
+    bench.add_parser(commands)
+    add_study(commands)
+    return parser
+
+
+def _with_limits(arguments: Sequence[str]) -> list[str]:
+    """argparse takes "-100,300" for an option; joined to its own, as in --window=-100,300, it does not."""
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] == "--window" and re.match(r"-[\d.]", argument):
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _demo(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.study.demo import run_demo
+
+    run_demo(options.out, options.data, options.device)

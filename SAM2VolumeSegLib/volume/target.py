@@ -1,0 +1,138 @@
+"""Where a result goes: nothing of somebody else's is replaced, and new files are there all together or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.paths import check_name
+
+_PREFIX = ".sam2volumeseg-"
+_LEFT_BEHIND_SECONDS = 24 * 60 * 60
+_HEAD_BYTES = 1 << 16
+
+
+def check_target(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Check that a file may be written at ``path``, before any time is spent on what is to be in it.
+
+    Args:
+        path: the file; it may exist.
+        inputs: files that are not to be replaced, under whatever name. They need not exist.
+
+    Raises:
+        InputError: no valid name, no such folder, no permission, write-protected; a folder; one of the inputs.
+    """
+    check_name(path)
+    with said_in_words(path):
+        if path.is_dir():
+            raise InputError(f'"{path}" is a folder. Give the name of a file in it.')
+        if not path.parent.is_dir():
+            raise InputError(f'There is no folder "{path.parent}". Create it first, or write somewhere else.')
+        if path.exists():
+            if not path.is_file():
+                raise InputError(f'"{path}" is a pipe or a device, not a file. Give another name.')
+            for given in inputs:
+                if _same(path, given):
+                    raise InputError(f'"{path}" is read here and would be replaced by the result. Give another name.')
+            if _is_protected(path):
+                raise InputError(f'"{path}" is there already and write-protected. Give another name, or remove it.')
+        with beside(path):
+            pass
+
+
+def names_this_program(path: Path) -> bool:
+    """Whether a file says in its first bytes that this program wrote it; False when there is none."""
+    try:
+        with path.open("rb") as file:
+            return b"SAM2VolumeSeg" in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+
+
+def check_own(path: Path) -> None:
+    """Check that a file of a fixed name may be written, or replaced because this program wrote it. Raises InputError"""
+    check_target(path)
+    if path.exists() and not names_this_program(path):
+        raise InputError(f'"{path}" is there already, and not from this program. Choose another folder or name.')
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``, so on the same disk, that is gone afterwards whatever happens.
+
+    Those of programs that were killed are removed when they are a day old. Raises InputError for what goes wrong.
+    """
+    with said_in_words(path):
+        for folder in path.parent.glob(f"{_PREFIX}*"):
+            with suppress(OSError):  # another program removes it too
+                if time.time() - folder.lstat().st_mtime > _LEFT_BEHIND_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+        with TemporaryDirectory(prefix=_PREFIX, dir=path.parent, ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+
+
+def move_together(files: list[Path], folder: Path) -> None:
+    """Move new files into ``folder``, on the same disk: all of them, or none and what was there stays.
+
+    The last one is the one that counts: from its move on, which is one step for the system, the others stay as well.
+    Raises OSError.
+    """
+    *others, last = files
+    for file in files:
+        with file.open("rb+") as opened:  # a disk that is full may say so only now
+            os.fsync(opened.fileno())
+    old = {file: file.with_name(f"{number}.old") for number, file in enumerate(others)}
+    for file, kept in old.items():
+        if (folder / file.name).exists():
+            shutil.copy2(folder / file.name, kept)
+    moved = []
+    try:
+        for file in others:
+            moved.append(file)
+            os.replace(file, folder / file.name)
+        os.replace(last, folder / last.name)
+    except BaseException:
+        for file in moved if last.exists() else ():
+            with suppress(OSError):
+                if old[file].exists():
+                    os.replace(old[file], folder / file.name)
+                else:
+                    (folder / file.name).unlink()
+        raise
+
+
+@contextmanager
+def said_in_words(path: Path) -> Iterator[None]:
+    """Turn what the system says against writing ``path`` into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f'"{path}" cannot be written: {error.strerror or error}. Choose another place or free some space; '
+            "what was there is kept."
+        ) from error
+
+
+def _same(path: Path, other: Path) -> bool:
+    """Whether two names are one file: links, other spellings, letter case where the disk does not mind it."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):  # the other is not there
+        return False
+
+
+def _is_protected(path: Path) -> bool:
+    """Whether a file is not to be replaced, as its mode says (also to root), or its folder's: the sticky bit."""
+    if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
+        return True
+    folder = path.parent.stat()
+    if not folder.st_mode & stat.S_ISVTX or not hasattr(os, "geteuid"):
+        return False
+    return os.geteuid() not in (0, folder.st_uid, path.lstat().st_uid)
