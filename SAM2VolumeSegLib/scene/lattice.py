@@ -1,7 +1,8 @@
-"""Masks from one voxel grid on another that is parallel to it. Plain numpy."""
+"""Masks from one voxel grid on another. Plain numpy."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -72,6 +73,35 @@ class Parallel:
         return np.ascontiguousarray(counts >= max(1.0, enough))
 
 
+def nearest(
+    source: np.ndarray, first: Sequence[int], matrix: np.ndarray, lower: Sequence[int], shape: tuple[int, int, int]
+) -> np.ndarray:
+    """Return the values of a source grid at voxels of a target grid: those of the nearest source voxel, 0 outside.
+
+    Args:
+        source: values [k, j, i].
+        first: index (i, j, k) of ``source[0, 0, 0]`` on the source grid.
+        matrix: 4x4 from target to source index, (i, j, k) both; any that is affine.
+        lower: index (i, j, k) of the target's first voxel.
+        shape: [k, j, i] of the target.
+    """
+    result = np.zeros(shape, dtype=source.dtype)
+    if not source.size:
+        return result
+    along = [matrix[:3, axis, None] * (lower[axis] + np.arange(shape[2 - axis])) for axis in range(3)]
+    start = matrix[:3, 3] - first
+    for k in range(shape[0]):
+        inside = np.ones(shape[1:], dtype=bool)
+        places = []
+        for axis in range(3):
+            row = along[0][axis] + (along[2][axis, k] + start[axis])
+            places.append(_nearest(row + along[1][axis][:, None]))
+            inside &= (places[axis] >= 0) & (places[axis] < source.shape[2 - axis])
+        result[k][inside] = source[tuple(place[inside] for place in reversed(places))]
+    return result
+
+
 def _nearest(positions: np.ndarray) -> np.ndarray:
     # Not np.rint: it rounds halves to even, so that of equally thick slices one would become thin and one thick.
-    return np.floor(positions + 0.5).astype(int)
+    # A little more than a half: where all voxels lie on an edge, rounding errors must not send each its own way.
+    return np.floor(positions + (0.5 + 1e-6)).astype(int)

@@ -11,9 +11,10 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene.editing import add, editing, labelmap_of
+from SAM2VolumeSegLib.scene.editing import add, editing, remove
+from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
-from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
+from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, place_of_segment
 
 PROVENANCE = "SAM2VolumeSeg.Provenance"
 """Node attribute with the JSON of how the result was made; it is saved with the scene."""
@@ -31,8 +32,10 @@ def write_result(
 ) -> slicer.vtkMRMLSegmentationNode:
     """Write masks (source segment ID -> bool [k, j, i]), all or nothing; return the node that holds them.
 
-    What the user painted stays, whatever the masking. There is one undo step when the caller saves the editor's state
-    once before the call (``editor.saveStateForUndo()``; only ``target="same"`` needs it).
+    What was painted in the segments of ``masks`` stays, whatever the masking, the overwrite mode and the grids. Both
+    targets get the same voxels, but for the grid (``before_writing`` says where it is another one). There is one undo
+    step when the caller saves the editor's state once before the call (``editor.saveStateForUndo()``; only
+    ``target="same"`` needs it).
 
     Args:
         masks: results on the CT's grid.
@@ -42,8 +45,8 @@ def write_result(
         target: "new" makes a segmentation node with the same names, colors, terminology and parent transform, and the
             CT's geometry. "same" adds to the painted segments through ``vtkSlicerSegmentEditorLogic``.
         editor_node: whose masking is respected: editable area and intensity range for both targets, the overwrite
-            mode for "same" ("Overwrite all" takes the overlap from other segments, as painting does). None: no
-            masking, and no other segment is touched.
+            mode for "same" ("Overwrite all" takes the overlap from other segments, as painting does, but not what was
+            painted in those of ``masks``). None: no masking, and no other segment is touched.
         intensity_range: (lower, upper) in HU; outside of it only painted voxels are written.
 
     Raises:
@@ -52,16 +55,48 @@ def write_result(
     if target not in ("new", "same"):
         raise ValueError(f"target is {target!r}; it must be 'new' or 'same'")
     masks = _checked(masks, source_segmentation_node, volume_node)
-    masking = editor_node if target == "new" else None  # "same" leaves the editor's masking to the editor's logic
-    masks = dict(_limited(masks, source_segmentation_node, volume_node, masking, intensity_range))
+    masks = dict(_limited(masks, source_segmentation_node, volume_node, editor_node, intensity_range))
     note = json.dumps(provenance, ensure_ascii=False, default=str)
     if target == "new":
         return _new_node(masks, source_segmentation_node, volume_node, note)
-    with editing(source_segmentation_node, volume_node, editor_node) as logic:
+    giving_way = overwritten(source_segmentation_node, editor_node)
+    with editing(source_segmentation_node, volume_node) as (logic, before):
         for segment_id, mask in masks.items():
-            add(logic, segment_id, labelmap_of(mask, volume_node, source_segmentation_node))
+            labelmap = labelmap_of(mask, volume_node, source_segmentation_node)
+            _add_over(logic, segment_id, labelmap, giving_way - {segment_id}, before, set(masks))
     source_segmentation_node.SetAttribute(PROVENANCE, note)
     return source_segmentation_node
+
+
+def overwritten(segmentation_node, editor_node) -> set[str]:
+    """Return the IDs of the segments that the editor's overwrite mode takes voxels from."""
+    if editor_node is None or editor_node.GetOverwriteMode() == editor_node.OverwriteNone:
+        return set()
+    if editor_node.GetOverwriteMode() == editor_node.OverwriteVisibleSegments:
+        return set(_visible(segmentation_node))
+    return set(segment_names(segmentation_node))
+
+
+def _add_over(logic, segment_id: str, labelmap, giving_way: set[str], before, painted: set[str]) -> None:
+    """Add a labelmap to a segment in place of others, but not of what was painted: ``before`` in ``painted``.
+
+    Not by the editor logic's own overwrite mode: it takes painted voxels as well, and resamples a segment that has
+    another grid to that of the labelmap.
+    """
+    segmentation = logic.GetSegmentationNode().GetSegmentation()
+    labelmap = on_grid_of(segmentation, segment_id, labelmap)
+    for other in giving_way:
+        if other in painted:
+            labelmap = cut(labelmap, ~holds(before, other, labelmap))
+    for other in giving_way:
+        taken = on_grid_of(segmentation, other, labelmap)
+        here = holds(segmentation, other, taken)
+        if other in painted:
+            here &= ~holds(before, other, taken)
+        taken = cut(taken, here)
+        if voxels_of(taken).any():
+            remove(logic, other, taken)
+    add(logic, segment_id, labelmap)
 
 
 def provenance_of(segmentation_node: slicer.vtkMRMLSegmentationNode) -> dict[str, Any] | None:
@@ -103,7 +138,7 @@ def _limited(masks, segmentation_node, volume_node, editor_node, intensity_range
     for lower, upper in ranges:
         inside &= (voxels >= lower) & (voxels <= upper)
     for segment_id, mask in masks.items():
-        painted = mask_from_segment(segmentation_node, segment_id, volume_node)
+        painted = place_of_segment(segmentation_node, segment_id, volume_node)
         allowed = inside if area is None else inside & area.for_segment(segment_id, painted)
         yield segment_id, mask & (allowed | painted)
 
@@ -127,13 +162,12 @@ class _EditableArea:
             return None
         ids = list(segment_names(segmentation_node))
         if mode in (node.EditAllowedInsideVisibleSegments, node.EditAllowedOutsideVisibleSegments):
-            display = segmentation_node.GetDisplayNode()
-            ids = [segment_id for segment_id in ids if display is None or display.GetSegmentVisibility(segment_id)]
+            ids = _visible(segmentation_node)
         elif mode == node.EditAllowedInsideSingleSegment:
-            ids = [editor_node.GetMaskSegmentID()]
+            ids = [segment_id for segment_id in ids if segment_id == editor_node.GetMaskSegmentID()]
         count = np.zeros(grid_of(volume_node)[0], dtype=np.uint16)
         for segment_id in ids:
-            count += mask_from_segment(segmentation_node, segment_id, volume_node)
+            count += place_of_segment(segmentation_node, segment_id, volume_node)
         return cls(ids, count, mode in (node.EditAllowedOutsideAllSegments, node.EditAllowedOutsideVisibleSegments))
 
     def for_segment(self, segment_id: str, painted: np.ndarray) -> np.ndarray:
@@ -141,6 +175,12 @@ class _EditableArea:
         if not self.outside:
             return self.count > 0
         return (self.count - painted if segment_id in self.ids else self.count) == 0
+
+
+def _visible(segmentation_node) -> list[str]:
+    """Return the IDs of the segments that are shown; without a display node all, as they will be with one."""
+    display = segmentation_node.GetDisplayNode()
+    return [each for each in segment_names(segmentation_node) if display is None or display.GetSegmentVisibility(each)]
 
 
 def _new_node(masks, source, volume_node, note: str) -> slicer.vtkMRMLSegmentationNode:

@@ -190,7 +190,7 @@ class Base:
 
 
 def segmentation_node(slicer, volume, masks):
-    from SAM2VolumeSegLib.scene.editing import labelmap_of
+    from SAM2VolumeSegLib.scene.labelmaps import labelmap_of
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Painted")
     node.CreateDefaultDisplayNodes()
