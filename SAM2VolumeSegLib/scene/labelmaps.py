@@ -75,6 +75,12 @@ def same_grid(segmentation: slicer.vtkSegmentation, segment_id: str, labelmap: s
     return grid is None or slicer.vtkOrientedImageDataResample.DoGeometriesMatch(labelmap, grid)
 
 
+def grid_matrix(segmentation: slicer.vtkSegmentation, segment_id: str) -> np.ndarray | None:
+    """Return the 4x4 matrix from (i, j, k) of a segment's grid to the coordinates of its node; None: no grid yet."""
+    grid = _grid(segmentation, segment_id)
+    return None if grid is None else _matrix(grid)
+
+
 def cut(labelmap: slicer.vtkOrientedImageData, kept: np.ndarray) -> slicer.vtkOrientedImageData:
     """Return a labelmap without the voxels that are not in ``kept``, a bool mask [k, j, i] of its voxels."""
     return _image((voxels_of(labelmap) != 0) & kept, _first(labelmap), _matrix(labelmap))

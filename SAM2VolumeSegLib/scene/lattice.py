@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import permutations, product
 
 import numpy as np
 
@@ -99,6 +99,20 @@ def nearest(
             inside &= (places[axis] >= 0) & (places[axis] < source.shape[2 - axis])
         result[k][inside] = source[tuple(place[inside] for place in reversed(places))]
     return result
+
+
+def carries(source_to_world: np.ndarray, source_shape: tuple[int, int, int], target_to_world: np.ndarray) -> bool:
+    """Return whether each source voxel is a block of target voxels: masks go there and back without a change.
+
+    Matrices from (i, j, k) to mm, shape [k, j, i]. A hundredth of a target voxel is allowed for rounded matrices.
+    """
+    matrix = np.linalg.solve(target_to_world, source_to_world)
+    steps = np.rint(matrix[:3, :3])
+    if not ((steps != 0).sum(axis=0) == 1).all() or not ((steps != 0).sum(axis=1) == 1).all():
+        return False
+    edges = np.array(list(product(*((-0.5, count - 0.5) for count in source_shape[::-1])))).T
+    found = matrix[:3, :3] @ edges + matrix[:3, 3, None] + 0.5
+    return bool(np.abs(found - np.rint(found[:, :1]) - steps @ (edges - edges[:, :1])).max() < 0.01)
 
 
 def _nearest(positions: np.ndarray) -> np.ndarray:
