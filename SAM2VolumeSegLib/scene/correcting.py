@@ -9,7 +9,7 @@ import slicer
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene.editing import add, editing, remove
-from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, same_grid
+from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, same_grid, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
 from SAM2VolumeSegLib.volume import Plane, PlaneView
@@ -92,14 +92,14 @@ def use_slice_as_seed(
     before = cut(place, holds(segmentation, seeds_segment_id, place))
     # Before anything is removed: a segment that becomes empty has lost its grid.
     copy = on_grid_of(segmentation, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
+    if not voxels_of(copy).any():
+        raise InputError(
+            f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
+            "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
+        )
     with editing(seeds_node, volume_node) as (logic, _before):
         remove(logic, seeds_segment_id, place)
         add(logic, seeds_segment_id, copy)
-        if not (mask_from_segment(seeds_node, seeds_segment_id, volume_node) & copied).any():
-            raise InputError(
-                f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
-                "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
-            )
     return SliceCopy(seeds_node, seeds_segment_id, volume_node, place, before)
 
 

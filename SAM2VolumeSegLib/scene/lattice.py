@@ -14,6 +14,9 @@ _MAX_DRIFT = 0.5
 _SAME_SIZE = 0.999
 """Steps between source voxels of at least so many target voxels: not smaller than those."""
 
+_TIE = 1e-6
+"""Voxels that decide a tie: where all voxels lie on an edge, rounding errors must not send each its own way."""
+
 
 @dataclass(frozen=True, eq=False)
 class Parallel:
@@ -78,6 +81,9 @@ def nearest(
 ) -> np.ndarray:
     """Return the values of a source grid at voxels of a target grid: those of the nearest source voxel, 0 outside.
 
+    Where a target voxel lies between two source voxels, it takes the one that ``Parallel.put`` gives it back to: a mask
+    that is written half a voxel off is read where it was.
+
     Args:
         source: values [k, j, i].
         first: index (i, j, k) of ``source[0, 0, 0]`` on the source grid.
@@ -88,14 +94,14 @@ def nearest(
     result = np.zeros(shape, dtype=source.dtype)
     if not source.size:
         return result
-    along = [matrix[:3, axis, None] * (lower[axis] + np.arange(shape[2 - axis])) for axis in range(3)]
+    along = [matrix[:3, axis, None] * (lower[axis] - _TIE + np.arange(shape[2 - axis])) for axis in range(3)]
     start = matrix[:3, 3] - first
     for k in range(shape[0]):
         inside = np.ones(shape[1:], dtype=bool)
         places = []
         for axis in range(3):
             row = along[0][axis] + (along[2][axis, k] + start[axis])
-            places.append(_nearest(row + along[1][axis][:, None]))
+            places.append(np.floor(row + along[1][axis][:, None] + 0.5).astype(int))
             inside &= (places[axis] >= 0) & (places[axis] < source.shape[2 - axis])
         result[k][inside] = source[tuple(place[inside] for place in reversed(places))]
     return result
@@ -117,5 +123,4 @@ def carries(source_to_world: np.ndarray, source_shape: tuple[int, int, int], tar
 
 def _nearest(positions: np.ndarray) -> np.ndarray:
     # Not np.rint: it rounds halves to even, so that of equally thick slices one would become thin and one thick.
-    # A little more than a half: where all voxels lie on an edge, rounding errors must not send each its own way.
-    return np.floor(positions + (0.5 + 1e-6)).astype(int)
+    return np.floor(positions + (0.5 + _TIE)).astype(int)

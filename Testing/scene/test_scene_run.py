@@ -5,36 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from segment_runs import SIZE
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene import SceneRun, provenance_of, write_result
-from SAM2VolumeSegLib.seeds import paint_seeds
-from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.volume import Plane
 
 SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")
-
-
-@pytest.fixture(scope="module")
-def segmenter():
-    """One for all tests, so that each slice is encoded once."""
-    from SAM2VolumeSegLib.model import checkpoints
-    from SAM2VolumeSegLib.model.tracker import SliceTracker
-
-    return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE))
-
-
-@pytest.fixture
-def painted(nodes, a_phantom):
-    """CT and segmentation with two painted segments that have the same name, and one that is empty."""
-    ct = nodes.ct(a_phantom.volume.voxels, a_phantom.volume.ijk_to_ras, name="phantom")
-    segmentation = nodes.segmentation(ct, names=("middle", "below", "empty"))
-    segmentation.GetSegmentation().GetSegment("id_middle").SetName("bone")
-    segmentation.GetSegmentation().GetSegment("id_below").SetName("bone")
-    for name, seeds in a_phantom.seeds(planes=SETTINGS.planes, names=("middle", "below")).items():
-        nodes.paint(segmentation, f"id_{name}", paint_seeds(seeds, a_phantom.volume), ct)
-    return ct, segmentation
 
 
 def steps_of(run):
