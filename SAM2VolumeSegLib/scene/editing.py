@@ -44,21 +44,21 @@ def editing(
         scene.RemoveNode(own)
 
 
-def add(
-    logic: slicer.vtkSlicerSegmentEditorLogic, segment_id: str, labelmap: slicer.vtkOrientedImageData
-) -> None:
-    """Add a labelmap to a segment. It has to be on the segment's grid (``on_grid_of``).
+def add(logic: slicer.vtkSlicerSegmentEditorLogic, segment_id: str, labelmap: slicer.vtkOrientedImageData) -> None:
+    """Add a labelmap to a segment; no other changes. It has to be on the segment's grid (``on_grid_of``).
 
     The editor logic would resample the segment, and all segments of its layer, to the grid of another labelmap.
     """
     _modify(logic, segment_id, labelmap, logic.ModificationModeAdd)
 
 
-def remove(
-    logic: slicer.vtkSlicerSegmentEditorLogic, segment_id: str, labelmap: slicer.vtkOrientedImageData
-) -> None:
+def remove(logic: slicer.vtkSlicerSegmentEditorLogic, segment_id: str, labelmap: slicer.vtkOrientedImageData) -> None:
     """Remove a labelmap from a segment, as ``add``."""
+    # As the effect Erase does. It takes nothing from others, but without it the segment would get a layer of its own.
+    node = logic.GetSegmentEditorNode()
+    node.SetOverwriteMode(node.OverwriteAllSegments)
     _modify(logic, segment_id, labelmap, logic.ModificationModeRemove)
+    node.SetOverwriteMode(node.OverwriteNone)
 
 
 def _modify(logic, segment_id: str, labelmap, mode: int) -> None:

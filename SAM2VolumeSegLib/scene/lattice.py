@@ -14,6 +14,9 @@ _MAX_DRIFT = 0.5
 _SAME_SIZE = 0.999
 """Steps between source voxels of at least so many target voxels: not smaller than those."""
 
+_SAME_PLACE = 1e-3
+"""How far, in voxels, two grids may be apart to count as the same one: what matrices lose by rounding is far less."""
+
 _TIE = 1e-6
 """Voxels that decide a tie: where all voxels lie on an edge, rounding errors must not send each its own way."""
 
@@ -93,6 +96,13 @@ def nearest(
     """
     result = np.zeros(shape, dtype=source.dtype)
     if not source.size:
+        return result
+    offset = np.rint(matrix[:3, 3]).astype(int)
+    ends = np.abs([lower, np.add(lower, shape[::-1])]).max(axis=0) + 1
+    if (np.abs(matrix[:3, :3] - np.eye(3)) @ ends + np.abs(matrix[:3, 3] - offset)).max() < _SAME_PLACE:
+        low = (np.array(lower) + offset - first)[::-1]  # the same voxels: a part of the source, and fast
+        ours = tuple(slice(max(-a, 0), max(min(m - a, n), 0)) for a, m, n in zip(low, source.shape, shape, strict=True))
+        result[ours] = source[tuple(slice(max(a, 0), max(a + n, 0)) for a, n in zip(low, shape, strict=True))]
         return result
     along = [matrix[:3, axis, None] * (lower[axis] - _TIE + np.arange(shape[2 - axis])) for axis in range(3)]
     start = matrix[:3, 3] - first

@@ -85,17 +85,17 @@ def _add_over(logic, segment_id: str, labelmap, giving_way: set[str], before, pa
     """
     segmentation = logic.GetSegmentationNode().GetSegmentation()
     labelmap = on_grid_of(segmentation, segment_id, labelmap)
-    for other in giving_way:
-        if other in painted:
-            labelmap = cut(labelmap, ~holds(before, other, labelmap))
+    theirs = np.zeros(voxels_of(labelmap).shape, dtype=bool)
+    for other in giving_way & painted:
+        theirs |= holds(before, other, labelmap)
+    labelmap = cut(labelmap, ~theirs)
     for other in giving_way:
         taken = on_grid_of(segmentation, other, labelmap)
-        here = holds(segmentation, other, taken)
-        if other in painted:
+        here = holds(segmentation, other, taken) & (voxels_of(taken) != 0)
+        if other in painted and here.any():
             here &= ~holds(before, other, taken)
-        taken = cut(taken, here)
-        if voxels_of(taken).any():
-            remove(logic, other, taken)
+        if here.any():
+            remove(logic, other, cut(taken, here))
     add(logic, segment_id, labelmap)
 
 

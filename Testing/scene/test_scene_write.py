@@ -203,6 +203,22 @@ def test_a_finished_neighbour_on_a_finer_grid_keeps_its_detail(nodes, shapes):
     assert np.count_nonzero(support.vtk_to_numpy(image.GetPointData().GetScalars())) == np.count_nonzero(kept)
 
 
+def test_segments_that_give_way_stay_in_one_layer(nodes, shapes):
+    """A layer for each segment makes the saved file 4D, which other programs read as a colour image."""
+    ct, source = nodes.case(names=("bone", "second", "far"))
+    k, _, i = np.indices(shapes.ball.shape)
+    masks = {"id_bone": shapes.ball, "id_second": shapes.overlapping}
+    nodes.paint(source, "id_bone", shapes.ball & (k == 5) & (i < 9), ct)
+    nodes.paint(source, "id_second", shapes.overlapping & (k == 5) & (i >= 9), ct)
+    nodes.paint(source, "id_far", shapes.apart, ct)
+    source.GetSegmentation().CollapseBinaryLabelmaps(False)
+    write_result(masks, source, ct, NOTE, target="same", editor_node=nodes.editor())
+    found = [nodes.mask(source, segment_id, ct) for segment_id in ("id_bone", "id_second", "id_far")]
+    assert max(sum(found, np.zeros(shapes.ball.shape, dtype=int)).ravel()) == 1
+    assert (shapes.ball & shapes.overlapping & (k != 5) & found[1]).any()
+    assert source.GetSegmentation().GetNumberOfLayers() == 1
+
+
 @pytest.mark.parametrize("off", [0.5, 1 / 3, -0.25])
 @pytest.mark.parametrize("fine", [1, 2])
 def test_touching_segments_have_no_gap_and_no_common_voxel_on_another_grid(nodes, shapes, fine, off):
