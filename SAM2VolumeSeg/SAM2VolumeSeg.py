@@ -329,6 +329,7 @@ class SAM2VolumeSegWidget(
         hidden = standard if self.parent.isEntered else self.editor
         if hidden is not None:
             hidden.removeViewObservations()
+        self.updateWriting()  # masking and overwrite mode are in that node
 
     def initializeParameterNode(self):
         """Bind the parameter node, and let it and the editor agree on the nodes to work on."""

@@ -84,7 +84,7 @@ def load_phantom_into_scene():
 def _segmentation_node(title: str, masks: dict[int, np.ndarray], names: dict[int, str], volume_node):
     import slicer
 
-    from SAM2VolumeSegLib.scene.editing import labelmap_of
+    from SAM2VolumeSegLib.scene.labelmaps import labelmap_of
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", title)
     node.CreateDefaultDisplayNodes()

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import suppress
 
 import qt
 import slicer
@@ -33,6 +34,7 @@ class RunSection:
     def updateEstimate(self):
         """How many slices, where, how long; and whether a run can start."""
         p = self._parameterNode
+        self.updateWriting()
         if self._run is not None or not p:
             self.ui.propagateButton.enabled = False
             self.ui.cancelButton.enabled = self._run is not None
@@ -58,6 +60,26 @@ class RunSection:
         self.ui.propagateButton.enabled = possible
         self.ui.cancelButton.enabled = self._measurement is not None
         self.offerMeasuring()
+
+    def updateWriting(self):
+        """Say before a run what the user may not expect of the result: where other segments give way, for one."""
+        p, sentences = self._parameterNode, []
+        if self._run is not None:
+            return
+        if p and self._volume is not None and p.segmentation is not None:
+            from SAM2VolumeSegLib.scene import before_writing
+
+            with suppress(InputError):  # said elsewhere in the panel
+                sentences = before_writing(
+                    p.segmentation,
+                    p.volume,
+                    self.wantedSegments(),
+                    list(self._seeds),
+                    target=p.target.value,
+                    editor_node=self.editor.mrmlSegmentEditorNode(),
+                )
+        self.ui.writingLabel.text = " ".join(sentences)
+        self.ui.writingLabel.setVisible(bool(sentences))
 
     def planFor(self, p):
         """The choices that decide about device and input size."""
@@ -128,6 +150,7 @@ class RunSection:
             self._ending = {
                 "target": p.target.value,
                 "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
+                "editor_node": self.logic.editorNode(),  # should it be removed, its masking still counts
             }
             self._show3D, self._ranWith, self._ranOn = p.show3D, p, p.segmentation
             self._started = time.monotonic()
@@ -160,7 +183,7 @@ class RunSection:
     def showProgress(self, progress):
         """Plane, slice, time left."""
         self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
-        where = position_text(self._run.volume, progress.plane, progress.index)
+        where = progress.plane and position_text(self._run.volume, progress.plane, progress.index)
         self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
 
     def finishRun(self):
@@ -171,7 +194,7 @@ class RunSection:
             if self.editor.segmentationNode() is not self._ranOn:  # its history would be that of another segmentation
                 self.showInEditor(self._ranOn, self._ranWith.volume)
             self.seenEditor().saveStateForUndo()
-        node = run.finish(editor_node=self.logic.editorNode(), **self._ending)
+        node = run.finish(**self._ending)
         self.logic.remember(seconds)
         if not same:
             self._ranWith.result = node  # also when the module was left meanwhile

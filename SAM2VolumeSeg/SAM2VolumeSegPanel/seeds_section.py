@@ -6,7 +6,8 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive.advice import advise
-from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
+from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows
+from SAM2VolumeSegLib.seeds.choose import marked_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
 
 
@@ -63,7 +64,7 @@ class SeedsSection:
     def usedSeeds(self, segmentID, marks):
         """The seeds of a segment that a run takes."""
         places = [store.get(segmentID, []) for store in (marks.absent, marks.skipped)]
-        return used_seeds(self._seeds.get(segmentID, []), self._volume, *places)
+        return marked_seeds(self._seeds.get(segmentID, []), *places, self._volume)
 
     def showSeeds(self):
         """Table, advice and buttons for the selected segment."""

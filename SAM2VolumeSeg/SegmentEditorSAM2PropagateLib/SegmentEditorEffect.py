@@ -9,6 +9,7 @@ import logging
 import os
 import time
 import traceback
+from contextlib import suppress
 
 import qt
 import slicer
@@ -65,6 +66,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.addBox("model", _("Model:"), ch.ModelChoice, _("The network that does the work."))
         self.addBox("scope", _("Segments:"), ch.Scope, _("Which structures are carried through the CT."))
         self.addBox("target", _("Result into:"), ch.Target, _("One undo takes back what went into painted segments."))
+        self.writingLabel = qt.QLabel()
+        self.writingLabel.setWordWrap(True)
+        self.writingLabel.setToolTip(_("What to know before the result is written."))
+        self.scriptedEffect.addOptionsWidget(self.writingLabel)
         self.propagateButton = self.addButton(
             _("Propagate"), _("Carries the painted slices through the CT."), self.onPropagate
         )
@@ -112,6 +117,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             wasBlocked = box.blockSignals(True)
             box.setCurrentIndex(box.findData(getattr(parameterNode, name).name))
             box.blockSignals(wasBlocked)
+        self.updateWriting(parameterNode)
 
     def updateMRMLFromGUI(self, _index=None):
         parameterNode = self.logic().getParameterNode()
@@ -119,6 +125,25 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             for name, box in self.boxes.items():
                 choices = type(getattr(parameterNode, name))  # a reload of the module has made new ones
                 setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
+        self.updateWriting(parameterNode)
+
+    def updateWriting(self, parameterNode):
+        """Say before a run what the user may not expect of the result: where other segments give way, for one."""
+        from SAM2VolumeSegLib.scene import before_writing, segment_names
+
+        editorNode, sentences = self.scriptedEffect.parameterSetNode(), []
+        volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
+        if volumeNode is not None and segmentationNode is not None:
+            segmentIDs = list(segment_names(segmentationNode))
+            selected = parameterNode.scope.value == ch.Scope.SELECTED.value
+            wanted = [ID for ID in segmentIDs if not selected or ID == editorNode.GetSelectedSegmentID()]
+            target = parameterNode.target.value
+            with suppress(InputError):  # Propagate says it
+                sentences = before_writing(
+                    segmentationNode, volumeNode, wanted, segmentIDs, target=target, editor_node=editorNode
+                )
+        self.writingLabel.setText(" ".join(sentences))
+        self.writingLabel.setVisible(bool(sentences))
 
     def onModule(self, checked=False):
         slicer.util.selectModule("SAM2VolumeSeg")
@@ -171,8 +196,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.run = run  # deactivating the effect cancels it
         while (progress := run.step()) is not None:
             dialog.value = round(100 * progress.done / max(progress.total, 1))
-            left = estimate.duration(progress.seconds_left)
-            dialog.labelText = _("{name}: {done} of {total} slices. About {left} left.").format(
+            left = estimate.left_sentence(progress)
+            dialog.labelText = _("{name}: {done} of {total} slices. {left}").format(
                 name=progress.segment, done=progress.done, total=progress.total, left=left
             )
             slicer.app.processEvents()

@@ -165,11 +165,21 @@ def device_text(device: str) -> str:
     return "the Apple graphics" if device.startswith("mps") else "the processor (slow for large models)"
 
 
-def progress_sentence(progress, position: str, name: str) -> str:
-    """What is said while a run goes on. progress: segment.Progress; position: of its slice; name: of its segment."""
-    left = duration(progress.seconds_left)
-    where = f"{progress.plane.value} slice at {position}"
-    return f"{name}: {where}, {progress.done} of {progress.total}. About {left} left."
+def progress_sentence(progress, position: str | None, name: str) -> str:
+    """What is said while a run goes on. progress: segment.Progress; position: of its slice, None without one; name: of
+    its segment."""
+    if progress.plane is None:
+        doing = "bringing the axes together"
+    else:
+        doing = f"{progress.plane.value} slice at {position}, {progress.done} of {progress.total}"
+    return f"{name}: {doing}. {left_sentence(progress)}"
+
+
+def left_sentence(progress) -> str:
+    """How long a run still takes. progress: segment.Progress."""
+    if progress.seconds_left is None:
+        return "How long it takes is not known yet."
+    return f"About {duration(progress.seconds_left)} left."
 
 
 def duration(seconds: float) -> str:

@@ -70,16 +70,6 @@ def area_text(seed: SeedSlice, volume: Volume) -> str:
     return f"{area:.{1 if area < 10 else 0}f} mm²"
 
 
-def used_seeds(
-    seeds: Sequence[SeedSlice], volume: Volume, absent: Iterable[SlicePlace], skipped: Iterable[SlicePlace]
-) -> list[SeedSlice]:
-    """The seeds a run takes: what is painted and switched on, and the slices marked absent."""
-    skipped = set(skipped)
-    kept = [seed for seed in seeds if (seed.plane, seed.index) not in skipped]
-    inside = [(plane, n) for plane, n in absent if 0 <= n < volume.view(plane).count and (plane, n) not in skipped]
-    return add_absent(kept, inside, volume) if inside else kept
-
-
 @dataclass
 class Marks:
     """Slices that the user switched off or marked absent, by segment ID; plain strings in a scene."""

@@ -4,6 +4,7 @@ The modules below import ``slicer`` and ``vtk``: import this package only inside
 Lengths are in mm, coordinates are RAS, arrays are ``[k, j, i]`` on the CT's own grid; segments are named by their ID.
 """
 
+from SAM2VolumeSegLib.scene.ahead import before_writing
 from SAM2VolumeSegLib.scene.correcting import SliceCopy, use_slice_as_seed
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
 from SAM2VolumeSegLib.scene.preview import ModelPreview, restore_views
@@ -16,6 +17,7 @@ __all__ = [
     "ModelPreview",
     "SceneRun",
     "SliceCopy",
+    "before_writing",
     "jump_to_slice",
     "mask_from_segment",
     "provenance_of",

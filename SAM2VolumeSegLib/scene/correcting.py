@@ -8,7 +8,8 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene.editing import add, editing, labelmap_of
+from SAM2VolumeSegLib.scene.editing import add, editing, remove
+from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, same_grid, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
 from SAM2VolumeSegLib.volume import Plane, PlaneView
@@ -20,13 +21,14 @@ class SliceCopy:
 
     The Segment Editor keeps the history of the segmentation that it shows, and forgets it when it shows another one.
     While a result is corrected that is the result's, so the copy into the painted slices has its own way back.
+
+    place, before: labelmaps on the segment's own grid, all voxels of the slice and those that were painted.
     """
 
     seeds_node: slicer.vtkMRMLSegmentationNode
     segment_id: str
     volume_node: slicer.vtkMRMLScalarVolumeNode
-    plane: Plane
-    index: int
+    place: slicer.vtkOrientedImageData
     before: slicer.vtkOrientedImageData
 
     @property
@@ -42,19 +44,19 @@ class SliceCopy:
         """Put back on that slice what was painted on it; all else, also what was painted since, stays.
 
         Raises:
-            InputError: CT, segmentation or segment are gone, or the CT's grid is another one.
+            InputError: CT, segmentation or segment are gone, or the segment was resampled or moved since.
         """
         if not self.is_possible:
             raise InputError("What the slice was copied into is gone, so there is nothing to take back.")
         check_labelmaps(self.seeds_node, self.volume_node)
-        place = labelmap_of(_whole_slice(self.volume_node, self.plane, self.index), self.volume_node, self.seeds_node)
-        with editing(self.seeds_node, self.volume_node, None) as logic:
-            place = add(logic, self.segment_id, place, remove=True)
-            if not self.before.IsEmpty():
-                painted = slicer.vtkOrientedImageData()
-                painted.DeepCopy(self.before)
-                slicer.vtkOrientedImageDataResample.ApplyImageMask(painted, place, 0)
-                add(logic, self.segment_id, painted)
+        if not same_grid(self.seeds_node.GetSegmentation(), self.segment_id, self.place):
+            raise InputError(
+                f'"{self.seeds_node.GetName()}" was moved or resampled since the slice was copied, so it cannot be '
+                "taken back. Erase the slice by hand."
+            )
+        with editing(self.seeds_node, self.volume_node) as (logic, _before):
+            remove(logic, self.segment_id, self.place)
+            add(logic, self.segment_id, self.before)
 
 
 def use_slice_as_seed(
@@ -85,17 +87,20 @@ def use_slice_as_seed(
             f'"{name}" is empty on {Plane(plane).value} slice {index}, so there is nothing to copy. '
             "Go to a slice that shows it, or mark the structure as absent here."
         )
-    before = slicer.vtkOrientedImageData()
-    seeds_node.GetBinaryLabelmapRepresentation(seeds_segment_id, before)
-    with editing(seeds_node, volume_node, None) as logic:
-        add(logic, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node), remove=True)
-        add(logic, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
-        if not (mask_from_segment(seeds_node, seeds_segment_id, volume_node) & copied).any():
-            raise InputError(
-                f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
-                "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
-            )
-    return SliceCopy(seeds_node, seeds_segment_id, volume_node, Plane(plane), index, before)
+    segmentation = seeds_node.GetSegmentation()
+    place = on_grid_of(segmentation, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node))
+    before = cut(place, holds(segmentation, seeds_segment_id, place))
+    # Before anything is removed: a segment that becomes empty has lost its grid.
+    copy = on_grid_of(segmentation, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
+    if not voxels_of(copy).any():
+        raise InputError(
+            f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
+            "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
+        )
+    with editing(seeds_node, volume_node) as (logic, _before):
+        remove(logic, seeds_segment_id, place)
+        add(logic, seeds_segment_id, copy)
+    return SliceCopy(seeds_node, seeds_segment_id, volume_node, place, before)
 
 
 def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, index: int) -> np.ndarray:

@@ -1,8 +1,10 @@
-"""Masks from one voxel grid on another that is parallel to it. Plain numpy."""
+"""Masks from one voxel grid on another. Plain numpy."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -13,6 +15,12 @@ _MAX_DRIFT = 0.5
 
 _SAME_SIZE = 0.999
 """Steps between source voxels of at least so many target voxels: not smaller than those."""
+
+_SAME_PLACE = 1e-3
+"""How far, in voxels, two grids may be apart to count as the same one: what matrices lose by rounding is far less."""
+
+_TIE = 1e-6
+"""Voxels that decide a tie: where all voxels lie on an edge, rounding errors must not send each its own way."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +80,58 @@ class Parallel:
         return np.ascontiguousarray(counts >= max(1.0, enough))
 
 
+def nearest(
+    source: np.ndarray, first: Sequence[int], matrix: np.ndarray, lower: Sequence[int], shape: tuple[int, int, int]
+) -> np.ndarray:
+    """Return the values of a source grid at voxels of a target grid: those of the nearest source voxel, 0 outside.
+
+    Where a target voxel lies between two source voxels, it takes the one that ``Parallel.put`` gives it back to: a mask
+    that is written half a voxel off is read where it was.
+
+    Args:
+        source: values [k, j, i].
+        first: index (i, j, k) of ``source[0, 0, 0]`` on the source grid.
+        matrix: 4x4 from target to source index, (i, j, k) both; any that is affine.
+        lower: index (i, j, k) of the target's first voxel.
+        shape: [k, j, i] of the target.
+    """
+    result = np.zeros(shape, dtype=source.dtype)
+    if not source.size:
+        return result
+    offset = np.rint(matrix[:3, 3]).astype(int)
+    ends = np.abs([lower, np.add(lower, shape[::-1])]).max(axis=0) + 1
+    if (np.abs(matrix[:3, :3] - np.eye(3)) @ ends + np.abs(matrix[:3, 3] - offset)).max() < _SAME_PLACE:
+        low = (np.array(lower) + offset - first)[::-1]  # the same voxels: a part of the source, and fast
+        ours = tuple(slice(max(-a, 0), max(min(m - a, n), 0)) for a, m, n in zip(low, source.shape, shape, strict=True))
+        result[ours] = source[tuple(slice(max(a, 0), max(a + n, 0)) for a, n in zip(low, shape, strict=True))]
+        return result
+    along = [matrix[:3, axis, None] * (lower[axis] - _TIE + np.arange(shape[2 - axis])) for axis in range(3)]
+    start = matrix[:3, 3] - first
+    for k in range(shape[0]):
+        inside = np.ones(shape[1:], dtype=bool)
+        places = []
+        for axis in range(3):
+            row = along[0][axis] + (along[2][axis, k] + start[axis])
+            places.append(np.floor(row + along[1][axis][:, None] + 0.5).astype(int))
+            inside &= (places[axis] >= 0) & (places[axis] < source.shape[2 - axis])
+        result[k][inside] = source[tuple(place[inside] for place in reversed(places))]
+    return result
+
+
+def carries(source_to_world: np.ndarray, source_shape: tuple[int, int, int], target_to_world: np.ndarray) -> bool:
+    """Return whether each source voxel is a block of target voxels: masks go there and back without a change.
+
+    Matrices from (i, j, k) to mm, shape [k, j, i]. A hundredth of a target voxel is allowed for rounded matrices.
+    """
+    matrix = np.linalg.solve(target_to_world, source_to_world)
+    steps = np.rint(matrix[:3, :3])
+    if not ((steps != 0).sum(axis=0) == 1).all() or not ((steps != 0).sum(axis=1) == 1).all():
+        return False
+    edges = np.array(list(product(*((-0.5, count - 0.5) for count in source_shape[::-1])))).T
+    found = matrix[:3, :3] @ edges + matrix[:3, 3, None] + 0.5
+    return bool(np.abs(found - np.rint(found[:, :1]) - steps @ (edges - edges[:, :1])).max() < 0.01)
+
+
 def _nearest(positions: np.ndarray) -> np.ndarray:
     # Not np.rint: it rounds halves to even, so that of equally thick slices one would become thin and one thick.
-    return np.floor(positions + 0.5).astype(int)
+    return np.floor(positions + (0.5 + _TIE)).astype(int)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import slicer
 import vtk
-import vtk.util.numpy_support
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene.lattice import Parallel
+from SAM2VolumeSegLib.scene.labelmaps import voxels_of
+from SAM2VolumeSegLib.scene.lattice import Parallel, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
 from SAM2VolumeSegLib.volume import Volume
@@ -71,28 +71,44 @@ def mask_from_segment(
     Raises:
         InputError: as ``seeds_from_segmentation``.
     """
-    shape, volume_to_world = grid_of(volume_node)
     check_labelmaps(segmentation_node, volume_node)
     checked_id(segmentation_node, segment_id)
-    image = slicer.vtkOrientedImageData()
-    segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image)
-    painted, image_to_world = _painted_part(image, node_to_world(segmentation_node))
+    painted, image_to_world = _painted_part(segmentation_node, segment_id)
+    shape, volume_to_world = grid_of(volume_node)
     if painted is None:
         return np.zeros(shape, dtype=bool)
-    name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
     parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
     if parallel is None:
         raise InputError(
             f'"{segmentation_node.GetName()}" was painted on a grid that is turned against "{volume_node.GetName()}". '
-            "Choose the CT that it was painted on, or paint it anew with this CT as source volume."
+            "Choose the CT that it was painted on. If that was moved by a transform since, put the segmentation under "
+            "the same transform (module Data or Transforms)."
         )
     mask = parallel.put(painted, shape)
     if not mask.any():
+        name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
         raise InputError(
             f'"{name}" is painted beside "{volume_node.GetName()}". Choose the CT that it was painted on, '
             "and check that both lie under the same transform."
         )
     return mask
+
+
+def place_of_segment(
+    segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str, volume_node: slicer.vtkMRMLScalarVolumeNode
+) -> np.ndarray:
+    """Return what ``mask_from_segment`` does, for a segment that may also lie beside the CT, or be turned against it.
+
+    No seeds can be found in such a mask, but it says where the segment is.
+    """
+    painted, image_to_world = _painted_part(segmentation_node, segment_id)
+    shape, volume_to_world = grid_of(volume_node)
+    if painted is None:
+        return np.zeros(shape, dtype=bool)
+    parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
+    if parallel is None:
+        return nearest(painted, (0, 0, 0), np.linalg.solve(image_to_world, volume_to_world), (0, 0, 0), shape)
+    return parallel.put(painted, shape)
 
 
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:
@@ -131,23 +147,18 @@ def check_labelmaps(
     segmentation_node.SetSourceRepresentationToBinaryLabelmap()
 
 
-def _painted_part(
-    image: slicer.vtkOrientedImageData, parent_to_world: np.ndarray
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the painted bounding box of a labelmap [k, j, i] (a copy; None when empty) and its matrix to the world."""
-    extent = image.GetExtent()
-    scalars = image.GetPointData().GetScalars()
-    if scalars is None or any(first > last for first, last in zip(extent[::2], extent[1::2], strict=True)):
-        return None, np.eye(4)
-    shape = [last - first + 1 for first, last in zip(extent[::2], extent[1::2], strict=True)][::-1]
-    painted = vtk.util.numpy_support.vtk_to_numpy(scalars).reshape(shape) != 0
+def _painted_part(segmentation_node, segment_id: str) -> tuple[np.ndarray | None, np.ndarray]:
+    """Return the painted bounding box of a segment [k, j, i] (a copy; None when empty) and its matrix to the world."""
+    image = slicer.vtkOrientedImageData()
+    segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image)
+    painted = voxels_of(image) != 0
     used = [np.flatnonzero(painted.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     if not len(used[0]):
         return None, np.eye(4)
     first = [int(indices[0]) for indices in used]
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
-    image_to_world = parent_to_world @ slicer.util.arrayFromVTKMatrix(matrix)
-    corner = [low + start for low, start in zip(extent[::2], first[::-1], strict=True)]
+    image_to_world = node_to_world(segmentation_node) @ slicer.util.arrayFromVTKMatrix(matrix)
+    corner = [low + start for low, start in zip(image.GetExtent()[::2], first[::-1], strict=True)]
     image_to_world[:3, 3] = (image_to_world @ [*corner, 1])[:3]
     return painted[tuple(slice(int(indices[0]), int(indices[-1]) + 1) for indices in used)].copy(), image_to_world

@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node
 from SAM2VolumeSegLib.scene.reading import find_all_seeds
 from SAM2VolumeSegLib.scene.writing import write_result
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, skip_seeds
+from SAM2VolumeSegLib.seeds import SeedSlice, marked_seeds
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 if TYPE_CHECKING:  # seeds are shown before torch is installed
@@ -62,8 +62,8 @@ class SceneRun:
             convert: see ``seeds_from_segmentation``.
 
         Raises:
-            InputError: nothing is painted, a named segment is empty, or what ``seeds_from_segmentation``,
-                ``skip_seeds`` and ``add_absent`` refuse.
+            InputError: nothing is painted, a named segment is empty, or what ``seeds_from_segmentation``
+                and ``marked_seeds`` refuse.
         """
         self.state = "running"
         self.result: Result | None = None
@@ -134,7 +134,7 @@ class SceneRun:
                 f'"{self._volume_node.GetName()}" was changed or moved during the propagation, so its result was not '
                 "written. Propagate again."
             )
-        masks = {segment: self.result.segments[name].mask for segment, name in self.names.items()}
+        masks = {segment: self.result.segments[name].found for segment, name in self.names.items()}
         node = write_result(
             masks,
             self._segmentation_node,
@@ -202,12 +202,11 @@ def _chosen(
             )
     chosen = {}
     for segment, own in seeds.items():
-        off = set(skipped.get(segment, ()))  # may hold slices that were erased since, and slices marked absent
-        found = off & {(seed.plane, seed.index) for seed in own}
-        if segment_ids is None and len(found) == len(own):
-            continue  # who switched off every slice of a segment does not want it, unless it was asked for
-        own = skip_seeds(own, found, volume) if found else own
-        chosen[segment] = add_absent(own, [place for place in absent.get(segment, ()) if place not in off], volume)
+        used = marked_seeds(own, absent.get(segment, ()), skipped.get(segment, ()), volume)
+        if any(not seed.absent for seed in used):
+            chosen[segment] = used
+        elif segment_ids is not None:  # without names: who switched off every slice of a segment does not want it
+            raise InputError(f'Every painted slice of "{names[segment]}" is switched off. Switch at least one on.')
     if not chosen:
         raise InputError("Every painted slice is switched off. Switch at least one on, and propagate again.")
     return chosen

@@ -1,6 +1,6 @@
 """What the user gave: painted slices found in a mask, and the paper's simulated ones. No torch here."""
 
-from SAM2VolumeSegLib.seeds.choose import add_absent, parse_slice, skip_seeds
+from SAM2VolumeSegLib.seeds.choose import add_absent, marked_seeds, parse_slice, skip_seeds
 from SAM2VolumeSegLib.seeds.find import find_seeds
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, describe, paint_seeds
 from SAM2VolumeSegLib.seeds.simulate import STRATEGIES, simulate_seeds
@@ -11,6 +11,7 @@ __all__ = [
     "add_absent",
     "describe",
     "find_seeds",
+    "marked_seeds",
     "paint_seeds",
     "parse_slice",
     "simulate_seeds",

@@ -71,3 +71,23 @@ def add_absent(seeds: Sequence[SeedSlice], slices: Iterable[tuple[Plane, int]], 
         added.append(SeedSlice(plane, index, np.zeros(picture.shape, dtype=bool)))
     taken = {(seed.plane, seed.index) for seed in seeds}
     return [*seeds, *(seed for seed in added if (seed.plane, seed.index) not in taken)]
+
+
+def marked_seeds(
+    seeds: Sequence[SeedSlice],
+    absent: Iterable[tuple[Plane, int]],
+    skipped: Iterable[tuple[Plane, int]],
+    volume: Volume,
+) -> list[SeedSlice]:
+    """Return the seeds of a segment that a run takes: those switched on, and an all-False one where marked absent.
+
+    Marks outlive what they were set on: one of a slice that was erased since, or that ``volume`` does not have (the CT
+    was replaced by a smaller one), counts for nothing, and a slice that is both skipped and absent is skipped.
+
+    Raises:
+        InputError: something is painted on a slice marked absent.
+    """
+    off = set(skipped)
+    kept = [seed for seed in seeds if (seed.plane, seed.index) not in off]
+    marked = [place for place in absent if place not in off and 0 <= place[1] < volume.view(place[0]).count]
+    return add_absent(kept, marked, volume) if marked else kept

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, paint_seeds, parse_slice, skip_seeds
+from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, marked_seeds, paint_seeds, parse_slice, skip_seeds
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 
@@ -95,3 +95,19 @@ def test_a_painted_slice_cannot_be_absent(a_volume, two_seeds, where):
     """Axial 4 is a seed; on axial 2 the coronal seed left a line: the structure cannot be absent on either."""
     with pytest.raises(InputError, match="declared absent"):
         add_absent(two_seeds, [where], a_volume)
+
+
+def test_marks_that_are_nowhere_do_not_stop_a_run(a_volume, two_seeds):
+    """A CT replaced by a smaller one, a slice erased after it was switched off: the marks stay in the scene."""
+    absent = [(Plane.AXIAL, 9), (Plane.AXIAL, 10), (Plane.CORONAL, -1), (Plane.SAGITTAL, 1)]
+    skipped = [(Plane.CORONAL, 6), (Plane.AXIAL, 99), (Plane.AXIAL, 2), (Plane.SAGITTAL, 1)]
+    used = marked_seeds(two_seeds, absent, skipped, a_volume)
+    assert [(s.plane, s.index, s.absent) for s in used] == [(Plane.AXIAL, 4, False), (Plane.AXIAL, 9, True)]
+    assert marked_seeds(two_seeds, [(Plane.AXIAL, 10)], [], a_volume) == two_seeds
+
+
+def test_a_slice_that_was_painted_after_it_was_marked_absent_is_said(a_volume, two_seeds):
+    """The run would have to believe one of the two."""
+    with pytest.raises(InputError, match="declared absent"):
+        marked_seeds(two_seeds, [(Plane.AXIAL, 4)], [], a_volume)
+    assert marked_seeds(two_seeds, [(Plane.AXIAL, 4)], [(Plane.AXIAL, 4), (Plane.CORONAL, 6)], a_volume) == []

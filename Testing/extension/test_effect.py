@@ -22,7 +22,7 @@ BAR = 0.6  # Dice on a tiny phantom, one axis: that a result came out, not how g
 
 
 class Widget:
-    """QComboBox and QPushButton, as far as the effect uses them: signals fire as in Qt, blocked ones do not."""
+    """QComboBox, QPushButton and QLabel, as far as the effect uses them: signals fire as in Qt, blocked ones do not."""
 
     SIGNALS = {"QComboBox": {"currentIndexChanged(int)"}, "QPushButton": {"clicked(bool)"}}
 
@@ -44,6 +44,15 @@ class Widget:
 
     def setToolTip(self, text):
         self.toolTip = text
+
+    def setText(self, text):
+        self.text = text
+
+    def setWordWrap(self, on):
+        assert self.kind == "QLabel"
+
+    def setVisible(self, visible):
+        self.visible = visible
 
     def addItem(self, text, data):
         self.items.append((text, data))
@@ -139,6 +148,7 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
         "qt": {
             "QComboBox": lambda: Widget("QComboBox"),
             "QPushButton": lambda text: Widget("QPushButton", text),
+            "QLabel": lambda: Widget("QLabel"),
             "QIcon": lambda path: Path(path).read_bytes(),
             "QTimer": stand_ins.Timer,
         },
@@ -190,7 +200,7 @@ class Base:
 
 
 def segmentation_node(slicer, volume, masks):
-    from SAM2VolumeSegLib.scene.editing import labelmap_of
+    from SAM2VolumeSegLib.scene.labelmaps import labelmap_of
 
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Painted")
     node.CreateDefaultDisplayNodes()
@@ -240,6 +250,20 @@ def test_a_choice_made_in_the_module_is_shown_when_the_effect_is_opened(an_edito
     an_editor.effect.activate()
 
     assert box(an_editor, "target").itemData(box(an_editor, "target").currentIndex) == "SAME"
+
+
+def test_a_neighbour_that_will_give_way_is_named_before_the_run(an_editor):
+    """Overwrite all is Slicer's default; a finished neighbour is not what the user wants to lose to a leak."""
+    an_editor.segmentation.GetSegmentation().AddEmptySegment("neighbour", "L4")
+    box(an_editor, "scope").choose("SELECTED")
+    assert an_editor.effect.writingLabel.text == "" and not an_editor.effect.writingLabel.visible
+    box(an_editor, "target").choose("SAME")
+    assert 'Where the result reaches "L4", it replaces' in an_editor.effect.writingLabel.text
+    assert an_editor.effect.writingLabel.visible
+    node = an_editor.scripted.node
+    node.SetOverwriteMode(node.OverwriteNone)
+    an_editor.effect.updateGUIFromMRML()  # as Slicer does when the node changes
+    assert an_editor.effect.writingLabel.text == ""
 
 
 def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_editor, a_phantom):

@@ -10,7 +10,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.interactive import choices as ch
 from SAM2VolumeSegLib.interactive import facts, readiness, setup
 from SAM2VolumeSegLib.interactive.advice import advise
-from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows, used_seeds
+from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment.settings import PAPER, RECOMMENDED, STOCK_SAM2
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -201,13 +201,6 @@ def test_a_painted_slice_cannot_be_marked_absent():
     volume, mask = a_ball()
     with pytest.raises(InputError, match="has paint of this segment"):
         Marks().mark_absent("b", (Plane.AXIAL, 20), [seed(volume, mask, Plane.AXIAL, 20)], volume)
-
-
-def test_switched_off_seeds_and_marks_beyond_the_ct_are_not_used():
-    volume, mask = a_ball()
-    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (15, 20)]
-    used = used_seeds(seeds, volume, [(Plane.AXIAL, 35), (Plane.AXIAL, 99)], [(Plane.AXIAL, 20)])
-    assert [(s.index, s.absent) for s in used] == [(15, False), (35, True)]
 
 
 # --------------------------------------------------------------------------------------------------------------- advice

@@ -187,6 +187,10 @@ def test_sentences_before_and_during_a_run():
     progress = SimpleNamespace(seconds_left=40.0, plane=Plane.AXIAL, done=3, total=9)
     text = estimate.progress_sentence(progress, "S 12.5 mm", "L3")
     assert text == "L3: axial slice at S 12.5 mm, 3 of 9. About 40 s left."
+    early = SimpleNamespace(seconds_left=None, plane=Plane.AXIAL, done=1, total=9)
+    assert "not known yet" in estimate.progress_sentence(early, "S 12.5 mm", "L3")
+    late = SimpleNamespace(seconds_left=2.0, plane=None, done=9, total=9)
+    assert estimate.progress_sentence(late, None, "L3") == "L3: bringing the axes together. About 2 s left."
 
 
 # ----------------------------------------------------------------------------------------------------------------- crop

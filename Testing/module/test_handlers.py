@@ -930,6 +930,53 @@ def test_a_second_press_while_the_model_loads_starts_one_run(a_panel, a_desktop,
     a_panel.ui.cancelButton.click()
 
 
+def test_what_the_result_will_replace_is_said_before_the_run(a_panel, a_painted_scene, a_desktop, stand_in):
+    """Overwrite all is Slicer's default; a finished neighbour is not what the user wants to lose to a leak."""
+    slicer, painted = a_desktop.slicer, a_painted_scene.painted
+    painted.GetSegmentation().AddEmptySegment("neighbour", "L4")
+    neighbour = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    neighbour[2:4, 2:4, 2:4] = 1
+    slicer.util.updateSegmentBinaryLabelmapFromArray(neighbour, painted, "neighbour", a_painted_scene.volume)
+    p, label, editor = a_panel._parameterNode, a_panel.ui.writingLabel, a_panel.logic.editorNode()
+    p.scope = ch.Scope.SELECTED
+    a_panel.editor.setCurrentSegmentID("bone")
+    stand_in.process_events(3)
+    assert label.text == "" and not label.visible
+    p.target = ch.Target.SAME
+    stand_in.process_events(3)
+    assert 'Where the result reaches "L4", it replaces what is there' in label.text and label.visible
+    editor.SetOverwriteMode(editor.OverwriteNone)
+    assert label.text == "" and not label.visible
+    editor.SetOverwriteMode(editor.OverwriteVisibleSegments)
+    p.scope = ch.Scope.ALL
+    stand_in.process_events(3)
+    assert label.text == ""
+
+
+def test_masking_counts_also_when_the_editor_was_closed_during_the_run(
+    a_panel, a_painted_scene, a_desktop, stand_in
+):
+    """A new editor node would overwrite all segments, as Slicer's default is."""
+    slicer, painted = a_desktop.slicer, a_painted_scene.painted
+    painted.GetSegmentation().AddEmptySegment("neighbour", "L4")
+    neighbour = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    neighbour[5] = a_painted_scene.bone[5]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(neighbour, painted, "neighbour", a_painted_scene.volume)
+    p, editor = a_panel._parameterNode, a_panel.logic.editorNode()
+    p.scope, p.target = ch.Scope.SELECTED, ch.Target.SAME
+    editor.SetOverwriteMode(editor.OverwriteNone)
+    a_panel.editor.setCurrentSegmentID("bone")
+    stand_in.process_events(3)
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events()
+    slicer.mrmlScene.RemoveNode(editor)
+    run_to_end(a_panel, stand_in)
+    assert a_desktop.errors == []
+    array = slicer.util.arrayFromSegmentBinaryLabelmap
+    assert mask_of(slicer, a_painted_scene, painted)[5].any()
+    assert np.array_equal(array(painted, "neighbour", a_painted_scene.volume), neighbour)
+
+
 def test_undo_works_also_when_the_result_was_in_the_editor(a_panel, a_painted_scene, a_desktop, stand_in):
     """The editor keeps the history of what it shows: a state saved there would not bring the painted slices back."""
     slicer = a_desktop.slicer

@@ -5,6 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from SAM2VolumeSegLib.seeds import paint_seeds
+from SAM2VolumeSegLib.volume import Plane
+
 SHAPE = (11, 13, 17)  # k, j, i: no two axes can be mistaken for each other
 
 
@@ -45,7 +48,7 @@ SEGMENTATION_MOVE = np.array([[1.0, 0, 0, -4], [0, 1, 0, 9], [0, 0, 1, 2.75], [0
 class Nodes:
     """Makes nodes, and reads and writes segments without the code under test."""
 
-    segmentation_move = SEGMENTATION_MOVE
+    geometries, ct_move, segmentation_move, shape = GEOMETRIES, CT_MOVE, SEGMENTATION_MOVE, SHAPE
 
     def __init__(self, slicer):
         self.slicer = slicer
@@ -195,6 +198,30 @@ def cross(shapes):
         here = (slice(None),) * axis + (index,)
         painted[here] |= shapes.ball[here]
     return painted
+
+
+@pytest.fixture(scope="session")
+def segmenter():
+    """One for all tests, so that each slice is encoded once."""
+    from segment_runs import SIZE
+
+    from SAM2VolumeSegLib.model import checkpoints
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+    from SAM2VolumeSegLib.segment import Segmenter
+
+    return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE))
+
+
+@pytest.fixture
+def painted(nodes, a_phantom):
+    """CT and segmentation with two painted segments that have the same name, and one that is empty."""
+    ct = nodes.ct(a_phantom.volume.voxels, a_phantom.volume.ijk_to_ras, name="phantom")
+    segmentation = nodes.segmentation(ct, names=("middle", "below", "empty"))
+    segmentation.GetSegmentation().GetSegment("id_middle").SetName("bone")
+    segmentation.GetSegmentation().GetSegment("id_below").SetName("bone")
+    for name, seeds in a_phantom.seeds(planes=(Plane.AXIAL, Plane.SAGITTAL), names=("middle", "below")).items():
+        nodes.paint(segmentation, f"id_{name}", paint_seeds(seeds, a_phantom.volume), ct)
+    return ct, segmentation
 
 
 def pytest_generate_tests(metafunc):

@@ -5,36 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from segment_runs import SIZE
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene import SceneRun, provenance_of, write_result
-from SAM2VolumeSegLib.seeds import paint_seeds
-from SAM2VolumeSegLib.segment import Segmenter, Settings
+from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.volume import Plane
 
 SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")
-
-
-@pytest.fixture(scope="module")
-def segmenter():
-    """One for all tests, so that each slice is encoded once."""
-    from SAM2VolumeSegLib.model import checkpoints
-    from SAM2VolumeSegLib.model.tracker import SliceTracker
-
-    return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE))
-
-
-@pytest.fixture
-def painted(nodes, a_phantom):
-    """CT and segmentation with two painted segments that have the same name, and one that is empty."""
-    ct = nodes.ct(a_phantom.volume.voxels, a_phantom.volume.ijk_to_ras, name="phantom")
-    segmentation = nodes.segmentation(ct, names=("middle", "below", "empty"))
-    segmentation.GetSegmentation().GetSegment("id_middle").SetName("bone")
-    segmentation.GetSegmentation().GetSegment("id_below").SetName("bone")
-    for name, seeds in a_phantom.seeds(planes=SETTINGS.planes, names=("middle", "below")).items():
-        nodes.paint(segmentation, f"id_{name}", paint_seeds(seeds, a_phantom.volume), ct)
-    return ct, segmentation
 
 
 def steps_of(run):
@@ -116,6 +93,23 @@ def test_a_segment_that_is_switched_off_on_every_slice_is_left_out(painted, segm
     assert list(run.seeds) == ["id_below"]
     with pytest.raises(InputError, match="Every painted slice is switched off"):
         SceneRun(segmenter, segmentation, ct, SETTINGS, skipped=off)
+    with pytest.raises(InputError, match='Every painted slice of "bone" is switched off'):
+        SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"], skipped=off)
+
+
+def test_marks_of_a_ct_that_was_replaced_in_place_by_a_smaller_one_are_left_out(nodes, painted, segmenter):
+    """Cropped in place, the node stays the same, and so do the marks on slices that it no longer has."""
+    ct, segmentation = painted
+    voxels = nodes.slicer.util.arrayFromVolume(ct)
+    beyond = {Plane.AXIAL: voxels.shape[0] - 1, Plane.SAGITTAL: voxels.shape[2] - 1}
+    marks = {"id_below": [*beyond.items()]}
+    first = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], absent=marks)
+    assert {(seed.plane, seed.index) for seed in first.seeds["id_below"] if seed.absent} == set(marks["id_below"])
+    nodes.slicer.util.updateVolumeFromArray(ct, voxels[:-3, :, :-3].copy())
+    for options in ({"absent": marks}, {"skipped": marks}):
+        again = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], **options)
+        assert not any(seed.absent for seed in again.seeds["id_below"])
+        again.cancel()
 
 
 def test_an_empty_segment_is_said_before_anything_is_computed(nodes, painted, segmenter):

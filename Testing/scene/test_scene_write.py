@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene import mask_from_segment, provenance_of, use_slice_as_seed, write_result
+from SAM2VolumeSegLib.scene import before_writing, mask_from_segment, provenance_of, use_slice_as_seed, write_result
 from SAM2VolumeSegLib.volume import Plane
 
 NOTE = {"program": "SAM2VolumeSeg", "segments": {'Wirbel "L3" äöü;:|&<>%': {"seeds": ["axial:5"]}}}
@@ -162,6 +162,93 @@ def test_neighbours_in_the_same_layer_keep_every_voxel_outside_the_result(nodes,
         np.testing.assert_array_equal(nodes.mask(source, segment_id, ct), mask)
 
 
+@pytest.mark.parametrize("mode", ["OverwriteAllSegments", "OverwriteVisibleSegments"])
+def test_a_later_segment_takes_nothing_that_was_painted_in_an_earlier_one(nodes, shapes, mode):
+    """Two painted slices that overlap: the second result took hundreds of painted voxels of the first segment."""
+    ct, source = nodes.case(names=("bone", "second"))
+    k = np.indices(shapes.ball.shape)[0]
+    painted = {"id_bone": shapes.ball & (k == 5), "id_second": shapes.overlapping & (k == 5)}
+    assert (painted["id_bone"] & painted["id_second"]).any()
+    for segment_id, mask in painted.items():
+        nodes.paint(source, segment_id, mask, ct)
+    editor = nodes.editor(OverwriteMode=getattr(nodes.slicer.vtkMRMLSegmentEditorNode, mode))
+    masks = {"id_bone": shapes.ball, "id_second": shapes.overlapping}
+    write_result(masks, source, ct, NOTE, target="same", editor_node=editor)
+    found = {segment_id: nodes.mask(source, segment_id, ct) for segment_id in masks}
+    for segment_id, mask in painted.items():
+        assert not (mask & ~found[segment_id]).any()
+    both = found["id_bone"] & found["id_second"]
+    np.testing.assert_array_equal(both, painted["id_bone"] & painted["id_second"])
+
+
+def test_a_finished_neighbour_on_a_finer_grid_keeps_its_detail(nodes, shapes):
+    """The editor's own overwriting resamples a neighbour to the result's voxels: its fine surface would be gone."""
+    ct, source = nodes.case(names=("bone", "neighbour"))
+    grid = nodes.matrix(ct) @ np.diag([1 / 3, 1 / 3, 1 / 3, 1])
+    grid[:3, 3] = (grid @ [-1, -1, -1, 1])[:3]
+    fine = np.kron(shapes.overlapping, np.ones((3, 3, 3))) > 0
+    fine &= np.random.default_rng(0).random(fine.shape) < 0.5
+    seed = shapes.ball & (np.indices(shapes.ball.shape)[0] == 5)
+    for segment_id, mask, matrix in (("id_bone", seed, nodes.matrix(ct)), ("id_neighbour", fine, grid)):
+        source.GetSegmentation().RemoveSegment(segment_id)  # an empty one would share the other's labelmap and grid
+        image = nodes.image(mask, matrix)
+        source.AddSegmentFromBinaryLabelmapRepresentation(image, segment_id, (1, 0, 0), segment_id)
+    write_result({"id_bone": shapes.ball}, source, ct, NOTE, target="same", editor_node=nodes.editor())
+    image = nodes.slicer.vtkOrientedImageData()
+    source.GetBinaryLabelmapRepresentation("id_neighbour", image)
+    np.testing.assert_allclose(image.GetSpacing(), np.array([1.0, 1.5, 2.5]) / 3)
+    import vtk.util.numpy_support as support
+
+    kept = fine & ~(np.kron(shapes.ball, np.ones((3, 3, 3))) > 0)
+    assert np.count_nonzero(support.vtk_to_numpy(image.GetPointData().GetScalars())) == np.count_nonzero(kept)
+
+
+def test_segments_that_give_way_stay_in_one_layer(nodes, shapes):
+    """A layer for each segment makes the saved file 4D, which other programs read as a colour image."""
+    ct, source = nodes.case(names=("bone", "second", "far"))
+    k, _, i = np.indices(shapes.ball.shape)
+    masks = {"id_bone": shapes.ball, "id_second": shapes.overlapping}
+    nodes.paint(source, "id_bone", shapes.ball & (k == 5) & (i < 9), ct)
+    nodes.paint(source, "id_second", shapes.overlapping & (k == 5) & (i >= 9), ct)
+    nodes.paint(source, "id_far", shapes.apart, ct)
+    source.GetSegmentation().CollapseBinaryLabelmaps(False)
+    write_result(masks, source, ct, NOTE, target="same", editor_node=nodes.editor())
+    found = [nodes.mask(source, segment_id, ct) for segment_id in ("id_bone", "id_second", "id_far")]
+    assert max(sum(found, np.zeros(shapes.ball.shape, dtype=int)).ravel()) == 1
+    assert (shapes.ball & shapes.overlapping & (k != 5) & found[1]).any()
+    assert source.GetSegmentation().GetNumberOfLayers() == 1
+
+
+@pytest.mark.parametrize("off", [0.5, 1 / 3, -0.25])
+@pytest.mark.parametrize("fine", [1, 2])
+def test_touching_segments_have_no_gap_and_no_common_voxel_on_another_grid(nodes, shapes, fine, off):
+    """Two vertebrae that touch, on a grid whose voxels lie between those of the CT: each voxel goes to one of them."""
+    ct, source = nodes.case("oblique", names=("bone", "second"))
+    grid = nodes.matrix(ct) @ np.diag([1 / fine, 1 / fine, 1 / fine, 1])
+    grid[:3, 3] = (grid @ [off, off, off, 1])[:3]
+    start = np.zeros([fine * n for n in shapes.ball.shape], dtype=bool)
+    start[5 * fine, 6 * fine, 7 * fine] = True
+    for segment_id in ("id_bone", "id_second"):
+        nodes.paint_image(source, segment_id, nodes.image(start, grid))
+    left = np.indices(shapes.ball.shape)[2] < 7
+    masks = {"id_bone": shapes.ball & left, "id_second": shapes.ball & ~left}
+    write_result(masks, source, ct, NOTE, target="same")
+    import vtk.util.numpy_support as support
+
+    found = []
+    for segment_id in masks:
+        image = nodes.slicer.vtkOrientedImageData()
+        source.GetBinaryLabelmapRepresentation(segment_id, image)
+        array = support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+        found.append({tuple(place) for place in np.argwhere(array) + image.GetExtent()[::2][::-1]})
+    assert found[0] & found[1] == {(5 * fine, 6 * fine, 7 * fine)}  # painted in both
+    for axis in range(3):  # no hole along any row: the ball is convex
+        rows = {}
+        for place in found[0] | found[1]:
+            rows.setdefault(place[:axis] + place[axis + 1 :], []).append(place[axis])
+        assert all(max(row) - min(row) + 1 == len(set(row)) for row in rows.values())
+
+
 # ------------------------------------------------------------------------------------------------- masking
 
 
@@ -211,6 +298,65 @@ def test_the_intensity_range_bounds_the_result_but_not_the_paint(nodes, shapes, 
         options = {"intensity_range": (200, 1500)}
     node = write_result({"id_bone": shapes.ball}, source, ct, NOTE, target=target, **options)
     np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), (shapes.ball & bone) | seed)
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+@pytest.mark.parametrize("chosen", [None, "", "id_gone"])
+def test_an_editable_area_without_its_segment_does_not_cost_the_run(nodes, shapes, target, chosen):
+    """ "Inside segment ..." with none chosen, or one that was deleted since: the run ended in a traceback."""
+    ct, source = nodes.case()
+    seed = shapes.ball & (np.indices(shapes.ball.shape)[0] == 5)
+    nodes.paint(source, "id_bone", seed, ct)
+    mode = nodes.slicer.vtkMRMLSegmentationNode.EditAllowedInsideSingleSegment
+    editor = nodes.editor(MaskMode=mode, MaskSegmentID=chosen)
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE, target=target, editor_node=editor)
+    np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), seed)
+    (sentence,) = before_writing(source, ct, ["id_bone"], ["id_bone"], target=target, editor_node=editor)
+    assert "none is chosen" in sentence
+
+
+@pytest.mark.parametrize("target", ["new", "same"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_segment_beside_the_ct_or_turned_to_it_does_not_cost_the_run(nodes, shapes, target, turned):
+    """It only bounds the editable area; the finished result was refused for it."""
+    ct, source = nodes.case(names=("bone", "other"))
+    seed = shapes.ball & (np.indices(shapes.ball.shape)[0] == 5)
+    nodes.paint(source, "id_bone", seed, ct)
+    matrix = nodes.matrix(ct)
+    if turned:
+        matrix = matrix @ np.array([[0.9, -0.436, 0, 2.5], [0.436, 0.9, 0, -1], [0, 0, 1, 0], [0, 0, 0, 1]])
+    else:
+        matrix[:3, 3] += 500
+    nodes.paint_image(source, "id_other", nodes.image(shapes.overlapping, matrix))
+    area = ~nodes.mask(source, "id_other", ct)
+    assert area.all() != turned
+    mode = nodes.slicer.vtkMRMLSegmentationNode.EditAllowedOutsideAllSegments
+    editor = nodes.editor(MaskMode=mode, OverwriteMode=nodes.slicer.vtkMRMLSegmentEditorNode.OverwriteNone)
+    node = write_result({"id_bone": shapes.ball}, source, ct, NOTE, target=target, editor_node=editor)
+    np.testing.assert_array_equal(nodes.mask(node, "id_bone", ct), shapes.ball & (area | seed))
+
+
+def test_what_the_result_will_replace_or_round_is_said_before_the_run(nodes, shapes):
+    """Nothing where nothing is to be feared."""
+    ct, source = nodes.case(names=("bone", "L4", "L5"))
+    editor, run, painted = nodes.editor(), ["id_bone"], ["id_bone", "id_L4"]
+
+    def said(target="same", run=run):
+        return before_writing(source, ct, run, painted, target=target, editor_node=editor)
+
+    assert said("new") == [] and said(run=painted) == []
+    (sentence,) = said()
+    assert sentence.startswith('Where the result reaches "L4", it replaces')
+    editor.SetOverwriteMode(editor.OverwriteVisibleSegments)
+    source.GetDisplayNode().SetSegmentVisibility("id_L4", False)
+    assert said() == []
+    exact, rounded = [(1 / 3, -1 / 3), (1, 3)], [(2, 0.5), (1, 0.5), (0.7, 0)]
+    for size, shift in exact + rounded:
+        grid = nodes.matrix(ct) @ np.diag([size, size, size, 1])
+        grid[:3, 3] = (nodes.matrix(ct) @ [shift, shift, shift, 1])[:3]
+        nodes.paint_image(source, "id_bone", nodes.image(np.ones((4, 4, 4), dtype=bool), grid))
+        assert ["rounded" in sentence for sentence in said()] == [True] * ((size, shift) in rounded)
+        assert said("new") == []
 
 
 def test_the_users_editor_keeps_its_selection(nodes, shapes):
@@ -452,6 +598,34 @@ def test_taking_back_is_one_step_of_the_editors_history_too(nodes, shapes, cross
     np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), copied)
 
 
+def test_a_slice_is_taken_back_where_it_was_copied_also_when_the_ct_was_moved_since(nodes, shapes, cross):
+    """Take back went by the CT: it erased another slice, and left the copied one."""
+    ct, seeds = nodes.case()
+    nodes.paint(seeds, "id_bone", cross, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
+    up_two_slices = np.eye(4)
+    up_two_slices[2, 3] = 5.0
+    ct.SetAndObserveTransformNodeID(nodes.transform(up_two_slices).GetID())
+    copy.undo()
+    ct.SetAndObserveTransformNodeID(None)
+    np.testing.assert_array_equal(nodes.mask(seeds, "id_bone", ct), cross)
+
+
+def test_a_segmentation_that_was_moved_since_is_not_mended_in_the_wrong_place(nodes, shapes, cross):
+    """A hardened transform moves the voxels, and the copied slice with them."""
+    ct, seeds = nodes.case()
+    nodes.paint(seeds, "id_bone", cross, ct)
+    result = write_result({"id_bone": shapes.ball}, seeds, ct, NOTE)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
+    seeds.SetAndObserveTransformNodeID(nodes.transform(nodes.segmentation_move).GetID())
+    assert seeds.HardenTransform()
+    state = nodes.segment_state(seeds)
+    with pytest.raises(InputError, match="moved or resampled"):
+        copy.undo()
+    assert nodes.segment_state(seeds) == state
+
+
 @pytest.mark.parametrize("gone", ["CT", "segmentation", "segment", "scene"])
 def test_there_is_nothing_to_take_back_when_it_is_gone(nodes, shapes, gone):
     ct, seeds = nodes.case()
@@ -489,7 +663,11 @@ def test_a_copy_into_larger_or_smaller_voxels_is_taken_back_exactly(nodes, shape
         return {tuple(place) for place in np.argwhere(array) + [k0, j0, i0]}, image.GetSpacing()
 
     before = voxels()
-    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 5)
+    copy = use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 4)
     assert voxels() != before
     copy.undo()
     assert voxels() == before
+    if size == 2.0:  # slices 4 and 5 share a layer of voxels, which has room for one
+        with pytest.raises(InputError, match="thicker slices"):
+            use_slice_as_seed(result, "id_bone", seeds, "id_bone", ct, Plane.AXIAL, 5)
+        assert voxels() == before
