@@ -22,7 +22,8 @@ STRIDES = (1, 2, 4)
 class Memories:
     """The answer of a policy for one slice.
 
-    spatial: (slice, row of the temporal embedding), prompted slices first; pointers: (slice, slices ago).
+    spatial: (slice, row of the temporal embedding), prompted slices first, then the oldest to the newest: in SAM2's
+    order, because a sum of floats depends on it; pointers: (slice, slices ago).
     """
 
     spatial: tuple[tuple[int, int], ...]
@@ -111,7 +112,7 @@ class MemoryPolicy:
 
     def _recent(self, now, step, available):
         chosen = []
-        for age in range(1, self.recent + 1):
+        for age in range(self.recent, 0, -1):
             if age == 1:
                 slice_ = now - step
             else:
@@ -125,7 +126,7 @@ class MemoryPolicy:
     def _confident(self, now, tracked):
         best = sorted(tracked, key=lambda slice_: (-tracked[slice_], abs(now - slice_)))[: self.gate]
         by_age = sorted(best, key=lambda slice_: abs(now - slice_))
-        return [(slice_, self._row(rank)) for rank, slice_ in enumerate(by_age)]
+        return [(slice_, self._row(rank)) for rank, slice_ in enumerate(by_age)][::-1]
 
     def _row(self, rank):
         return (0, MAX_RECENT - 1)[rank] if self.embeddings == "is" else rank

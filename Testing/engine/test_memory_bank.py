@@ -1,6 +1,8 @@
 """The memory bank against sam2's own video predictor, and deliberate faults that have to show in the logits.
 
-Dice hides wrong temporal embeddings and pointers on a small model, so everything here compares logits.
+Dice hides wrong temporal embeddings and pointers on a small model, so everything here compares logits. sam2 and we add
+the same numbers in the same order, so on every machine tried they agree to the last bit; the bound is wider (see
+rounding.py), because no library promises that.
 """
 
 import re
@@ -9,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from rounding import ROUNDING, largest_difference
 from sam2_reference import a_moving_disc, our_logits, predictor_logits, twin
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.policy import STOCK, Memories, MemoryPolicy
 
-FAULT = 1e-3  # smallest mean difference that counts as a fault
-SAME = 1e-5
+pytestmark = pytest.mark.numeric
 
 
 @pytest.fixture(scope="module")
@@ -24,29 +26,22 @@ def demo_weights():
     return checkpoints.load_weights(checkpoints.find("demo"))
 
 
+def louder(weights):
+    """The demo model with object pointers ten times as large: as trained, they say so little that faults would hide."""
+    last = max(name for name in weights if re.fullmatch(r"obj_ptr_proj\.layers\.\d\.weight", name))
+    pointers = (last, last.replace("weight", "bias"), "no_obj_ptr")
+    return weights | {name: 10 * weights[name] for name in pointers}
+
+
 @pytest.fixture(scope="module")
 def loud_weights(demo_weights):
-    """The demo model with object pointers ten times as large: as trained, they say so little that faults would hide."""
-    last = max(name for name in demo_weights if re.fullmatch(r"obj_ptr_proj\.layers\.\d\.weight", name))
-    pointers = (last, last.replace("weight", "bias"), "no_obj_ptr")
-    return demo_weights | {name: 10 * demo_weights[name] for name in pointers}
+    return louder(demo_weights)
 
 
 @pytest.fixture(scope="module")
 def frames():
     pictures, masks = a_moving_disc(192)
     return pictures, {1: masks[1], 10: masks[10]}
-
-
-def largest_difference(ours, theirs):
-    """Over the frames that sam2 tracked: from its first prompt onwards."""
-    both = ours.keys() & theirs.keys()
-    assert len(both) >= 7
-    return max(np.abs(ours[frame] - theirs[frame]).max() for frame in both)
-
-
-def mean_difference(one, other):
-    return float(np.mean([np.abs(np.clip(one[t], -20, 20) - np.clip(other[t], -20, 20)).mean() for t in one]))
 
 
 @pytest.mark.parametrize("weights", ["demo_weights", "loud_weights"])
@@ -56,12 +51,16 @@ def test_stock_policy_gives_the_logits_of_sam2_on_the_demo_model(request, weight
     ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), request.getfixturevalue(weights), 192)
     expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
     found = our_logits(ours, pictures, prompted, STOCK, step)
-    assert largest_difference(found, expected) < 1e-3
+    assert largest_difference(found, expected) < ROUNDING
 
 
 @pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
 def test_stock_policy_gives_the_logits_of_sam2_on_the_tiny_architecture(tmp_path, step):
-    """The predictor comes from sam2's own builder, with random weights of which the object score is made positive."""
+    """The predictor comes from sam2's own builder, with random weights of which the object score is made positive.
+
+    Random weights move little: logits span 0.45. Rounding changes them by 6e-7 at most (default against avx512), the
+    faults below, but one, by 7e-5 (temporal embeddings swapped) to 3e-2.
+    """
     from sam2.build_sam import build_sam2_video_predictor
 
     torch.manual_seed(5)
@@ -77,7 +76,7 @@ def test_stock_policy_gives_the_logits_of_sam2_on_the_tiny_architecture(tmp_path
     expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
     found = our_logits(ours, pictures, prompted, STOCK, step)
     assert np.ptp(found[5]) > 0.01, "the object counts as absent: nothing is compared"
-    assert largest_difference(found, expected) < 1e-3
+    assert largest_difference(found, expected) < 7e-6
 
 
 def stock_with(rows, stride=1):
@@ -91,27 +90,28 @@ def stock_with(rows, stride=1):
     return change
 
 
-@pytest.mark.parametrize(
-    ("policy", "change"),
-    [
-        (MemoryPolicy(radius=None), stock_with((0, 5, 6))),
-        (MemoryPolicy(radius=None, recent=1), stock_with((0, 6))),
-        (MemoryPolicy(None, 2, "sam2"), stock_with((0, 1, 6))),
-        (MemoryPolicy(None, 4, "sam2"), stock_with((0, 1, 2, 3, 6))),
-        (MemoryPolicy(None, 6, "sam2", stride=2), stock_with(range(7), stride=2)),
-        (MemoryPolicy(None, 6, "sam2", stride=4), stock_with(range(7), stride=4)),
-    ],
-    ids=["IS", "IS one slice", "capacity 2", "capacity 4", "stride 2", "stride 4"],
-)
+POLICIES = {
+    "stock": (STOCK, lambda predictor: None),
+    "IS": (MemoryPolicy(radius=None), stock_with((0, 5, 6))),
+    "IS one slice": (MemoryPolicy(radius=None, recent=1), stock_with((0, 6))),
+    "capacity 2": (MemoryPolicy(None, 2, "sam2"), stock_with((0, 1, 6))),
+    "capacity 4": (MemoryPolicy(None, 4, "sam2"), stock_with((0, 1, 2, 3, 6))),
+    "stride 2": (MemoryPolicy(None, 6, "sam2", stride=2), stock_with(range(7), stride=2)),
+    "stride 4": (MemoryPolicy(None, 6, "sam2", stride=4), stock_with(range(7), stride=4)),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
 def test_each_policy_gives_the_logits_of_sam2_brought_to_the_same_memory(
-    demo_weights, frames, tmp_path, policy, change, step
+    loud_weights, frames, tmp_path, name, step
 ):
     pictures, prompted = frames
-    ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), demo_weights, 192)
+    policy, change = POLICIES[name]
+    ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), loud_weights, 192)
     change(theirs)
     expected = predictor_logits(theirs, pictures, prompted, tmp_path, step)
-    assert largest_difference(our_logits(ours, pictures, prompted, policy, step), expected) < 1e-3
+    assert largest_difference(our_logits(ours, pictures, prompted, policy, step), expected) < ROUNDING
 
 
 def test_sps_gives_the_logits_of_sam2_that_never_saw_the_far_prompt(demo_weights, tmp_path):
@@ -121,8 +121,8 @@ def test_sps_gives_the_logits_of_sam2_that_never_saw_the_far_prompt(demo_weights
     expected = predictor_logits(theirs, pictures, {7: masks[7]}, tmp_path, 1)
     near = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, MemoryPolicy(0.3, 6, "sam2"))
     every = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, STOCK)
-    assert np.abs(near[8] - expected[8]).max() < 1e-3
-    assert np.abs(every[8] - expected[8]).mean() > FAULT
+    assert largest_difference(near[8], expected[8]) < ROUNDING
+    assert largest_difference(every[8], expected[8]) > 10 * ROUNDING
 
 
 @dataclass(frozen=True)
@@ -184,16 +184,16 @@ def recommended_logits(loud_weights, frames):
 def test_a_fault_in_the_memory_bank_shows_in_the_logits(recommended_logits, frames, fault):
     network, right = recommended_logits
     wrong = our_logits(network, *frames, Broken(radius=1.0, fault=fault))
-    assert mean_difference(right, wrong) > FAULT
+    assert largest_difference(right, wrong) > 5 * ROUNDING
 
 
-def test_logits_do_not_depend_on_repetition_or_threads(demo_weights, frames):
-    network = network_with(demo_weights)
+def test_logits_do_not_depend_on_repetition_or_threads(loud_weights, frames):
+    network = network_with(loud_weights)
     right = our_logits(network, *frames, MemoryPolicy(radius=1.0))
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            assert mean_difference(right, our_logits(network, *frames, MemoryPolicy(radius=1.0))) < SAME
+            assert largest_difference(right, our_logits(network, *frames, MemoryPolicy(radius=1.0))) < ROUNDING
     finally:
         torch.set_num_threads(threads)

@@ -36,18 +36,18 @@ def test_of_two_prompts_out_of_reach_and_equally_far_the_passed_one_stays(step, 
 
 
 def test_is_gives_the_two_most_recent_slices_the_first_and_the_last_embedding():
-    assert spatial(MemoryPolicy(radius=0.01), prompted=(0,))[1:] == [(19, 0), (18, 5)]
+    assert spatial(MemoryPolicy(radius=0.01), prompted=(0,))[1:] == [(18, 5), (19, 0)]
 
 
 def test_is_going_backward_looks_at_the_slices_above():
     tracked = dict.fromkeys(range(21, 40), 0.5)
-    assert spatial(MemoryPolicy(), step=-1, prompted=(40,), tracked=tracked)[1:] == [(21, 0), (22, 5)]
+    assert spatial(MemoryPolicy(), step=-1, prompted=(40,), tracked=tracked)[1:] == [(22, 5), (21, 0)]
 
 
 @pytest.mark.parametrize("capacity", range(7))
 def test_capacity_keeps_the_embeddings_of_sam2(capacity):
     policy = MemoryPolicy(None, capacity, "sam2")
-    assert spatial(policy, prompted=(0,))[1:] == [(20 - age, age - 1) for age in range(1, capacity + 1)]
+    assert spatial(policy, prompted=(0,))[1:] == [(20 - age, age - 1) for age in range(capacity, 0, -1)]
 
 
 def test_a_slot_stays_empty_when_its_slice_was_not_tracked():
@@ -56,7 +56,7 @@ def test_a_slot_stays_empty_when_its_slice_was_not_tracked():
 
 @pytest.mark.parametrize(
     ("stride", "expected"),
-    [(2, [20, 18, 16, 14, 12, 10]), (4, [20, 16, 12, 8, 4])],
+    [(2, [10, 12, 14, 16, 18, 20]), (4, [4, 8, 12, 16, 20])],
 )
 def test_stride_counts_from_a_fixed_grid(stride, expected):
     tracked = dict.fromkeys(range(1, 21), 0.5)
@@ -67,7 +67,7 @@ def test_stride_counts_from_a_fixed_grid(stride, expected):
 def test_gate_keeps_the_most_confident_of_all_tracked_slices():
     tracked = {1: 0.9, 2: 0.2, 3: 0.8, 4: 0.1, 5: 0.95}
     chosen = spatial(MemoryPolicy(None, 6, "sam2", gate=3), now=6, prompted=(0,), tracked=tracked)[1:]
-    assert chosen == [(5, 0), (3, 1), (1, 2)]
+    assert chosen == [(1, 2), (3, 1), (5, 0)]
 
 
 def test_pointers_come_from_passed_prompts_in_reach_and_up_to_15_slices():
