@@ -8,10 +8,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hypothesis import HealthCheck, settings
 
 from SAM2VolumeSegLib.volume import Volume, read_volume
 
 SHARED_DATA = "SAM2VOLUMESEG_DATA"
+
+# A machine that is busy with something else must not fail: hypothesis stops the time of an example, and of drawing it.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(items):
+    """Whatever uses a tracker is numeric; files that load a model in another way say so themselves."""
+    for item in items:
+        if {"a_tracker", "a_fast_tracker"} & set(item.fixturenames):
+            item.add_marker(pytest.mark.numeric)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,7 @@ def environment_of(capability):
 
 
 def measure(way, folder):
-    """Write [what, frames, S, S] for every policy and direction: sam2's logits, ours, and (once) those of the faults."""
+    """Write [what, frames, S, S] for each policy and direction: sam2's logits, ours, and (once) those of the faults."""
     _, threads, library = way.split()
     torch.set_num_threads(int(threads))
     torch.backends.mkldnn.set_flags(library == "onednn")
@@ -73,7 +73,8 @@ def main():
                 ours = max(largest_difference(one[0], one[1]) for one in logits)
                 machines = max(largest_difference(theirs, one[0]) for one in logits)
                 fault, which = min(zip([largest_difference(right, one) for one in wrong], FAULTS, strict=True))
-                print(f"{name:14}{'+' if step > 0 else '-'} {ours:9.1e}{machines:10.1e}{fault:9.1e}  {which}", flush=True)
+                sign = "+" if step > 0 else "-"
+                print(f"{name:14}{sign} {ours:9.1e}{machines:10.1e}{fault:9.1e}  {which}")
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.study.metrics import dice
 from SAM2VolumeSegLib.volume import Box, Plane
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def networks():

@@ -186,7 +186,7 @@ def test_ctrl_c_leaves_no_partial_file(sample_ct_folder, tmp_path, name):
             seen += byte
         assert b" left" in seen, seen
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=60)
+        _, rest = process.communicate(timeout=600)
     assert process.returncode == 130
     assert b"Cancelled. Nothing was written." in rest and b"Traceback" not in rest
     assert [file.name for file in tmp_path.iterdir()] == [name]

@@ -15,6 +15,8 @@ from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.segment import RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.volume import Box, Plane
 
+pytestmark = pytest.mark.numeric
+
 EDITS = ("shrink", "add", "remove", "absent", "restore")
 WHOLE = Box((0, 0, 0), (28, 28, 28))
 CASES = {

@@ -14,6 +14,8 @@ from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.study.metrics import dice, iou
 from SAM2VolumeSegLib.volume import Volume, read_provenance, read_seeds, read_volume
 
+pytestmark = pytest.mark.numeric
+
 
 def test_the_bundled_case_is_there(a_ct, a_ct_labels):
     """`make demo` on a fresh clone: L2, L3 and L4 of the CT that a package on PyPI brings."""

@@ -8,6 +8,8 @@ from SAM2VolumeSegLib.study.demo import bundled_case
 from SAM2VolumeSegLib.training import table
 from SAM2VolumeSegLib.training.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.numeric
+
 DEMO = checkpoints.find("demo")
 THREE_AXES = "first-middle-last, three axes"
 

@@ -17,6 +17,8 @@ from SAM2VolumeSegLib.segment.propagate import LOGIT_LIMIT, Guess, average
 from SAM2VolumeSegLib.study.metrics import dice
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
+pytestmark = pytest.mark.numeric
+
 
 @pytest.fixture(scope="module")
 def every_axis(a_phantom):

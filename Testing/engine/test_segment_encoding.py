@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rounding import ROUNDING
 from segment_runs import AXIAL, result_of
 
 from SAM2VolumeSegLib.segment import Segmenter, Settings
@@ -91,7 +92,7 @@ def test_a_crop_for_each_segment_is_encoded_for_each(a_fast_tracker, a_phantom):
 
 @pytest.mark.parametrize("budget", [0, 100_000], ids=["one slice", "three slices"])
 def test_a_tiny_budget_gives_the_same_result(a_fast_tracker, a_phantom, budget):
-    """On a small machine the run is slower, not different."""
+    """On a small machine the run is slower, not different: other batches, and so other rounding, at most."""
     seeds = a_phantom.seeds(planes=AXIAL)
     plenty = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     encoded = a_fast_tracker.encoded
@@ -100,7 +101,7 @@ def test_a_tiny_budget_gives_the_same_result(a_fast_tracker, a_phantom, budget):
     scarce = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
     assert a_fast_tracker.encoded > 2 * encoded, "nothing was evicted: nothing is tested"
     assert a_fast_tracker.cache.bytes <= max(budget, 32768)
-    np.testing.assert_allclose(scarce.logits, plenty.logits, atol=1e-4)
+    np.testing.assert_allclose(scarce.logits, plenty.logits, atol=ROUNDING)
 
 
 def test_what_memory_has_no_room_for_is_read_from_the_disk(a_fast_tracker, a_phantom):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rounding import ROUNDING
 from segment_runs import AXIAL, SIZE, finish, result_of
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
@@ -46,7 +47,7 @@ def test_together_as_alone(a_fast_tracker, a_phantom, batches, settings):
     for name in NAMES:
         a_fast_tracker.forget()
         alone = result_of(a_fast_tracker, a_phantom.volume, {name: seeds[name]}, settings).segments[name]
-        np.testing.assert_allclose(together[name].logits, alone.logits, atol=0.02)
+        np.testing.assert_allclose(together[name].logits, alone.logits, atol=ROUNDING)
         assert np.abs(together[name].logits - alone.logits).mean() < 1e-4
         assert together[name].confidence.keys() == alone.confidence.keys()
 
@@ -60,7 +61,10 @@ def test_both_directions_of_a_segment_keep_step(a_fast_tracker, a_phantom, batch
 
 
 def test_a_batch_predicts_what_single_queries_predict(a_tracker):
-    """One step, so nothing adds up: different slices, memories, distances and lengths of the stack in one batch."""
+    """One step, so nothing adds up: different slices, memories, distances and lengths of the stack in one batch.
+
+    Rounding: 1e-5 in a logit; a value in bfloat16 goes to its neighbour, 0.8 % away, at most two in a row.
+    """
     rows = np.mgrid[:SIZE, :SIZE][0]
 
     class Pictures:
@@ -119,4 +123,4 @@ def test_what_waits_to_be_fused_is_bounded(a_fast_tracker, a_phantom, batches, m
     portions = result_of(a_fast_tracker, a_phantom.volume, seeds, WHOLE).segments
     assert max(batches) <= 2, "only the two directions of one segment"
     for name in NAMES:
-        np.testing.assert_allclose(portions[name].logits, plenty[name].logits, atol=0.02)
+        np.testing.assert_allclose(portions[name].logits, plenty[name].logits, atol=ROUNDING)

@@ -18,6 +18,8 @@ from SAM2VolumeSegLib.training.train import CONFIG, Training, new_model, save_ch
 from SAM2VolumeSegLib.training.volumes import KINDS, assemble, make_volume
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
+pytestmark = pytest.mark.numeric
+
 PATTERN, SIZE = Pattern(before=1, after=1, learned=3), 64
 
 

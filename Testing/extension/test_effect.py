@@ -18,6 +18,8 @@ sys.path.insert(0, str(ROOT / "Testing" / "module"))
 
 import stand_ins  # noqa: E402
 
+pytestmark = pytest.mark.numeric
+
 BAR = 0.6  # Dice on a tiny phantom, one axis: that a result came out, not how good the demo model is
 
 

@@ -24,7 +24,7 @@ def interpreters() -> dict[str, str]:
     ask = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
     for name in filter(None, names):
         try:
-            asked = subprocess.run([name, "-c", ask], check=True, capture_output=True, text=True, timeout=60)
+            asked = subprocess.run([name, "-c", ask], check=True, capture_output=True, text=True, timeout=600)
         except (OSError, subprocess.SubprocessError):
             continue
         version = asked.stdout.strip()
@@ -39,7 +39,7 @@ INTERPRETERS = interpreters()
 def import_in(interpreter: str, folder: Path, *names: str) -> dict:
     # -I: no PYTHONPATH, no current folder, no user packages. -W error: a deprecated escape is an error in Python 3.12.
     command = [interpreter, "-I", "-B", "-W", "error::SyntaxWarning", str(SCRIPT), str(folder), *names]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

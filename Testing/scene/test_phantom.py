@@ -26,6 +26,8 @@ from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.metrics import dice
 from SAM2VolumeSegLib.volume import Plane
 
+pytestmark = pytest.mark.numeric
+
 ENOUGH = 0.9
 """Dice of each bone: 0.941 and 0.976 were measured. Interpolated without a model the seeds have 0.788 and 0.813."""
 

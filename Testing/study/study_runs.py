@@ -71,7 +71,7 @@ def _address(file: Path) -> str | None:
         return None
 
 
-def _wait_for(look, process, seconds: float = 60):
+def _wait_for(look, process, seconds: float = 600):
     end = time.monotonic() + seconds
     while not (found := look()):
         assert process.poll() is None and time.monotonic() < end, "a process of the cluster did not start"

@@ -40,8 +40,8 @@ def start(*arguments, **options) -> subprocess.Popen:
 
 
 def wait_for_results(folder: Path, count: int, process: subprocess.Popen) -> None:
-    """Until so many results are in the file."""
-    end = time.monotonic() + 60
+    """Until so many results are in the file; the time is there to end a test that hangs, however busy the machine."""
+    end = time.monotonic() + 600
     while not (folder / FILE).exists() or (folder / FILE).read_bytes().count(b"\n") < 1 + count:
         assert process.poll() is None and time.monotonic() < end, process.communicate()
         time.sleep(0.01)
@@ -146,11 +146,11 @@ def test_the_program_is_killed_and_goes_on(a_phantom_folder, tmp_path, workers):
     common = ("run", "stride", "--data", a_phantom_folder, *FAST, "--cases", 3, "--quiet")
     arguments = (*common, "--results", tmp_path / "killed", "--workers", workers)
     process = start(*arguments)
-    wait_for_results(tmp_path / "killed", 3, process)
+    wait_for_results(tmp_path / "killed", 1, process)
     process.kill()
     process.communicate()  # ends when the last process that holds its output has ended
     before = read_results(tmp_path / "killed")[0]
-    assert 3 <= len(before) < 9
+    assert 1 <= len(before) < 9
     assert study(*arguments) == 0
     assert study(*common, "--results", tmp_path / "whole") == 0
     killed, whole = (read_results(tmp_path / name)[0] for name in ("killed", "whole"))
@@ -167,7 +167,7 @@ def test_ctrl_c(a_phantom_folder, tmp_path, workers):
     process = start("run", "threshold", *arguments, env=os.environ | {"OMP_NUM_THREADS": "1"})
     wait_for_results(tmp_path, 1, process)
     os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     assert process.returncode == cli.CANCELLED and err.splitlines() == ["", "Cancelled."]
     done, total = map(int, re.search(r"(\d+) of (\d+) tasks are done, 0 failed, \d+ are left", out).groups())
     assert 0 < done < total and len(read_results(tmp_path)[0]) == done

@@ -55,7 +55,9 @@ def test_a_worker_killed_in_the_middle_changes_nothing(a_phantom_folder, tmp_pat
                 assert (begin.done, begin.left, begin.workers) == (0, len(study.tasks), 2)
                 next(step for step in run if step.done)
                 process_of = site._client.run(os.getpid)
+                end = time.monotonic() + 600  # not for ever, if the other worker was so fast that nothing is left
                 while victim.pid not in [process_of[worker] for worker in site._client.call_stack()]:
+                    assert time.monotonic() < end, "the worker had nothing to do"
                     time.sleep(0.01)  # until it computes
                 victim.kill()
                 steps = list(run)

@@ -1,10 +1,14 @@
 """Times per component: complete, plausible, and without any effect on the result."""
 
+from itertools import count
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from segment_runs import AXIAL, result_of
 
 from SAM2VolumeSegLib.segment import STOCK_SAM2
+from SAM2VolumeSegLib.study import timing
 from SAM2VolumeSegLib.study.timing import ATTENTION, DECODER, ENCODE, MEMORY, ComponentTimes
 
 
@@ -30,15 +34,19 @@ def test_hooks_are_gone_after_a_run_that_failed(a_fast_tracker):
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in a_fast_tracker.network.modules())
 
 
-def test_every_tracked_slice_is_timed_and_no_prompted_one(a_fast_tracker, a_phantom, seeds):
+def test_every_tracked_slice_is_timed_and_no_prompted_one(a_fast_tracker, a_phantom, seeds, monkeypatch):
+    """By a clock that goes on by a second when it is looked at, since a real one goes on while the machine does something else."""
+    ticks = count()
+    monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     with ComponentTimes(a_fast_tracker) as times:
         confidence = result_of(a_fast_tracker, a_phantom.volume, seeds, STOCK_SAM2).segments["middle"].confidence
     (slices,) = confidence.values()
     assert len(times.track_ms) == len(slices) - 3
-    assert all(seconds > 0 for seconds in times.seconds.values())
-    # A tracked slice is its memory attention, mask decoder and memory encoder, and little between them.
-    parts = sum(times.seconds[name] for name in (ATTENTION, DECODER, MEMORY))
-    assert times.seconds[ATTENTION] < sum(times.track_ms) / 1000 < 1.5 * parts
+    batches = times.seconds[ATTENTION]
+    # Prompt encoder and mask decoder are one part, and prompts are decoded and remembered, too.
+    assert batches > 0 and times.seconds[DECODER] == 2 * times.seconds[MEMORY] == 2 * (batches + 3)
+    # Eight looks at the clock from the start of a slice's memory attention to the end of its memory encoder.
+    assert sum(times.track_ms) == pytest.approx(7000 * batches)
 
 
 def test_what_was_encoded_before_takes_no_time(a_fast_tracker, a_phantom, seeds):
