@@ -107,9 +107,11 @@ def _ijk_to_ras(path: Path, header: Nifti1Header) -> np.ndarray:
     if header["sform_code"] > 0:
         matrix = sform
         if qform is not None and not _same_place(sform, qform, size):
-            _warn(
-                f'"{path.name}" holds two geometries that differ (sform and qform). The sform is used, as in 3D Slicer.'
-            )
+            _warn(f'"{path.name}" holds two geometries that differ (sform and qform). The sform is used.')
+        with np.errstate(all="ignore"):
+            stretch = np.linalg.norm(sform[:3, :3], axis=0) / header["pixdim"][1:4] - 1
+        if (np.abs(stretch) * size[:3] > GRID_TOLERANCE_VOXELS).any():
+            _warn(f'"{path.name}" says two things about the size of its voxels (sform and pixdim). The sform is used.')
     elif qform is not None:
         matrix = qform
     else:

@@ -6,6 +6,7 @@ it takes a compressed MetaImage or NRRD with an altered bit for another image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,32 +32,36 @@ class Stored:
 def find_nrrd_voxels(path: Path) -> Stored:
     """Read the header of a NRRD file. Raises InputError: see ``_stored``."""
     fields, end = _fields(path, ":", lambda key, line: not line.strip())
-    encoding = fields.get("encoding", "")
-    detached = fields.get("datafile")
+    fields = {key.replace(" ", "").lower(): value for key, value in fields.items()}
+    lengths = [float(number) for number in re.findall(r"[-+.\d]+[eE]\+?\d+", fields.get("spacedirections", ""))]
+    if any(abs(length) > 1e6 for length in lengths):  # ITK takes 1 mm where it cannot square a number
+        raise InputError(
+            f'The geometry of "{path}" is damaged: no voxel is that large. Correct it, or export it again.'
+        )
     return _stored(
         path,
-        name=detached,
+        name=fields.get("datafile"),
         end=end,
         skip=fields.get("byteskip", "0") if fields.get("lineskip", "0") == "0" else "lines",
-        packing=_NRRD_PACKING.get(encoding.lower()),
+        packing=_NRRD_PACKING.get(fields.get("encoding", "").lower()),
         big_endian=fields.get("endian", "").lower() == "big",
     )
 
 
 def find_meta_voxels(path: Path) -> Stored:
     """Read the header of a MetaImage file (.mha, .mhd). Raises InputError: see ``_stored``."""
-    fields, end = _fields(path, "=", lambda key, line: key == "elementdatafile")
-    if not {"ndims", "dimsize", "elementtype", "elementdatafile"} <= set(fields):
+    fields, end = _fields(path, "=", lambda key, line: key == "ElementDataFile")
+    if not {"NDims", "DimSize", "ElementType", "ElementDataFile"} <= set(fields):  # ITK would print complaints
         raise InputError(f'The header of "{path}" is damaged or cut off. Copy or export it again.')
-    name = fields["elementdatafile"]
-    packed = {True: "zlib", False: "raw"}[_is_true(fields.get("compresseddata"))]
-    order = fields.get("binarydatabyteordermsb", fields.get("elementbyteordermsb"))
+    name = fields["ElementDataFile"]
+    order = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB"))
+    packed = "zlib" if _is_true(fields.get("CompressedData")) else "raw"
     return _stored(
         path,
         name=None if name.lower() == "local" else name,
         end=end,
-        skip=fields.get("headersize", "0"),
-        packing=packed if _is_true(fields.get("binarydata")) else None,
+        skip=fields.get("HeaderSize", "0"),
+        packing=packed if _is_true(fields.get("BinaryData")) else None,
         big_endian=_is_true(order),
     )
 
@@ -91,13 +96,13 @@ def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | No
 
 
 def _fields(path: Path, separator: str, is_last: Callable[[str, bytes], bool]) -> tuple[dict[str, str], int]:
-    """Return the fields, their names in small letters without spaces, and where the header ends (bytes)."""
+    """Return the fields, the first of each name, and where the header ends (bytes)."""
     fields: dict[str, str] = {}
     with path.open("rb") as file:
         for _ in range(_MAX_LINES):
             line = file.readline(_MAX_BYTES)
             key, _, value = line.decode("utf-8", "replace").partition(separator)
-            key = key.replace(" ", "").strip().lower()
+            key = key.strip()
             if not value.startswith("="):  # NRRD's "name:=value" is for people, and may be called like a field
                 fields.setdefault(key, value.strip())
             if not line or is_last(key, line):
