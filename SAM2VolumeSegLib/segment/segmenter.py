@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Generator, Iterator, Sequence
 from datetime import datetime, timezone
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from SAM2VolumeSegLib import __version__
@@ -127,8 +127,16 @@ class Segmenter:
                 for name, own in seeds.items()
             },
             "versions": {"python": platform.python_version()}
-            | {package: version(package) for package in ("torch", "sam2", "numpy")},
+            | {package: _version(package) for package in ("torch", "sam2", "numpy")},
         }
+
+
+def _version(package: str) -> str:
+    """Of an installed package. One that was copied without its metadata is no reason to lose a result."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _portions(segments: Sequence[list[AxisJob]]) -> list[list[AxisJob]]:

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import replace
 from datetime import datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
@@ -109,6 +109,17 @@ def test_provenance_says_how_the_result_was_made(a_fast_tracker, a_phantom):
     assert kept["versions"]["torch"] == version("torch") and kept["versions"]["sam2"] == version("sam2")
     assert kept["program"].startswith("SAM2VolumeSeg ") and kept["seconds"] > 0
     assert datetime.fromisoformat(kept["date"]).tzinfo is not None
+
+
+def test_a_package_without_metadata_does_not_cost_the_result(a_fast_tracker, a_phantom, monkeypatch):
+    """Wheels unpacked by hand, as on a computer without internet, have none: the finished run was lost."""
+
+    def missing(package):
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("SAM2VolumeSegLib.segment.segmenter.version", missing)
+    result = result_of(a_fast_tracker, a_phantom.volume, a_phantom.seeds("first-last", AXIAL))
+    assert result.provenance["versions"]["torch"] == "unknown" and result.segments["middle"].mask.any()
 
 
 def test_confidence_is_given_for_every_slice(a_fast_tracker, a_phantom):
