@@ -142,8 +142,9 @@ def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
         folders[:] = [name for name in sorted(folders) if is_new(os.path.join(place, name))]
         for name in sorted(names):
             path = Path(place, name)
-            is_candidate = path.is_file() or (path.is_symlink() and not path.exists())
-            if is_candidate and not name.startswith(".") and is_new(str(path)):
+            if name.startswith("."):
+                continue
+            if path.is_symlink() and not path.exists() or path.is_file() and is_new(str(path)):
                 yield path
 
 

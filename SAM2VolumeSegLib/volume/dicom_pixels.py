@@ -41,8 +41,10 @@ def read_slices(images: Sequence[DicomImage]) -> np.ndarray:
 
 
 def _read_plane(image: DicomImage) -> np.ndarray:
-    """Uncompressed pixels are counted and taken as they are. Compressed ones have to be complete up to their end mark,
-    and GDCM decodes them; they have no checksum."""
+    """Uncompressed pixels are counted. Compressed ones have to be complete up to their end mark; they have no checksum.
+
+    pydicom decodes what needs no codec, GDCM the rest (it takes gigabytes for a damaged length).
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom converts values, and warns, when they are asked for
@@ -50,12 +52,13 @@ def _read_plane(image: DicomImage) -> np.ndarray:
             if int(data.get("SamplesPerPixel", 1)) != 1:
                 raise InputError(f'"{image.path}" has several values a pixel (colour?). Choose a CT series.')
             pixels = data["PixelData"]
-            most = 1
-            if pixels.is_undefined_length:
-                most = _RLE_MOST_PER_BYTE if data.file_meta.TransferSyntaxUID == _RLE_LOSSLESS else math.inf
+            is_packed = pixels.is_undefined_length
+            is_rle = is_packed and data.file_meta.TransferSyntaxUID == _RLE_LOSSLESS
+            most = _RLE_MOST_PER_BYTE if is_rle else math.inf if is_packed else 1
             if not pixels.value or math.prod(image.size) * int(data.BitsAllocated) > 8 * len(pixels.value) * most:
                 raise ValueError("fewer pixels than declared")
-            plane = _decode_with_gdcm(image) if pixels.is_undefined_length else _rescale(data.pixel_array, data)
+            with_gdcm = is_packed and not is_rle
+            plane = _decode_with_gdcm(image) if with_gdcm else _rescale(data.pixel_array, data)
             return plane.reshape(image.size[::-1])
     except InputError:
         raise

@@ -167,7 +167,7 @@ def test_rarer_nrrd_files_are_what_simpleitk_reads(tmp_path, how):
     np.testing.assert_array_equal(read_volume(path).voxels, voxels)
 
 
-# ------------------------------------------------------------------------------------------------- fewer bytes than declared
+# ---------------------------------------------------------------------------------------- fewer bytes than declared
 
 
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
@@ -265,7 +265,7 @@ def test_something_hidden_behind_the_voxels_is_refused_before_it_is_unpacked(tmp
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
-# ------------------------------------------------------------------------------------------------------------ odd headers
+# ---------------------------------------------------------------------------------------- odd headers
 
 
 @pytest.mark.parametrize(
@@ -313,15 +313,15 @@ def test_an_absurd_nifti_header_is_one_sentence(tmp_path, harm, capfd):
 def test_a_damaged_metaimage_header_is_one_sentence(tmp_path, capfd):
     path, _ = write_format(tmp_path, "raw.mha")
     data = path.read_bytes()
-    for old, new in ((b"NDims", b"NDimt"), (b"ElementType", b"ElementTypf"), (b"DimSize", b"dimSize"), (b"LOCAL", b"/dev/zero"),
-                     (b"BinaryData = True", b"BinaryData = Fals")):  # fmt: skip
+    harms = {b"NDims": b"NDimt", b"ElementType": b"Element", b"DimSize": b"dimSize", b"LOCAL": b"/dev/zero"}
+    for old, new in (*harms.items(), (b"BinaryData = True", b"BinaryData = Fals")):
         path.write_bytes(data.replace(old, new, 1))
         with pytest.raises(InputError):
             read_volume(path)
     assert capfd.readouterr().err == ""
 
 
-# -------------------------------------------------------------------------------------------------- values that are no number
+# ---------------------------------------------------------------------------------------- values that are no number
 
 
 @pytest.mark.parametrize("name", ["x.nii", "x.nii.gz"])
@@ -345,7 +345,7 @@ def test_a_scaling_that_gives_no_numbers_is_refused(tmp_path, slope):
         read_volume(path)
 
 
-# --------------------------------------------------------------------------------------------------------------- geometry
+# ---------------------------------------------------------------------------------------- geometry
 
 
 @pytest.mark.parametrize("name", ["x.nii.gz", "x.nrrd"])
@@ -401,7 +401,7 @@ def test_a_nifti_without_a_place_lies_as_in_slicer_and_that_is_said(tmp_path):
     np.testing.assert_allclose(volume.ijk_to_ras, by_itk(path)[1], atol=1e-6)
 
 
-# ------------------------------------------------------------------------------------------------------- names and kinds
+# ---------------------------------------------------------------------------------------- names and kinds
 
 
 def test_what_is_no_file_or_has_no_valid_name_is_refused(tmp_path):
