@@ -85,11 +85,12 @@ def quantized():
     ],
     ids=["sparse", "meta", "quantized", "complex", "two bytes that claim two terabytes"],
 )
+@pytest.mark.filterwarnings("ignore::UserWarning")  # quantized tensors are deprecated, but files have them
 def test_a_tensor_that_is_no_plain_array_is_named(tmp_path, make):
     """They pass a comparison of shapes, and fail inside of PyTorch."""
     file = tmp_path / "odd.pt"
     torch.save({"first": torch.ones(2), "odd": make()}, file)
-    with pytest.raises(InputError, match=r"odd\.pt cannot be used: its tensor 'odd' is no plain array|cannot be read"):
+    with pytest.raises(InputError, match=r"odd\.pt cannot be used: its tensor 'odd' is no plain array"):
         read_weights(file)
 
 
@@ -127,3 +128,10 @@ def test_memory_that_runs_out_while_reading_is_said(tmp_path, monkeypatch, error
     monkeypatch.setattr(torch, "load", load)
     with pytest.raises(InputError, match=r"large\.pt needs more memory than there is"):
         read_weights(file)
+
+
+def test_large_weights_are_no_infinity(tmp_path):
+    """In half precision their sum is one."""
+    file = tmp_path / "large.pt"
+    torch.save({"a": torch.full((4,), 60000.0, dtype=torch.float16)}, file)
+    assert read_weights(file)["a"].tolist() == [60000.0] * 4
