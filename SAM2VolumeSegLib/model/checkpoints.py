@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.answer import megabytes
 from SAM2VolumeSegLib.model.config import image_size
-from SAM2VolumeSegLib.model.download import download, megabytes, part_of, sha256_of
+from SAM2VolumeSegLib.model.download import download, only_writer, part_of, sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -217,22 +218,24 @@ def fetch(model: Model, url: str | None = None) -> Iterator[tuple[int, int]]:
 def delete(model: Model) -> int:
     """Remove an official model and any unfinished download of it from the store; returns the bytes freed.
 
-    Raises InputError for a model that was not fetched, or a file that cannot be removed.
+    Raises InputError for a model that was not fetched or is being fetched, or a file that cannot be removed.
     """
     if not model.is_official:
         raise InputError(f"The model '{model.name}' was not fetched, so it is not deleted here.")
-    freed = 0
-    for path in (path_in_store(model), part_of(path_in_store(model))):
-        size = _size_of(path)
-        if size is not None:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise InputError(
-                    f"{path} could not be deleted ({error.strerror}). Close what uses it, or check who owns it."
-                ) from error
-            freed += size
-    return freed
+    target = path_in_store(model)
+    there = {path: size for path in (target, part_of(target)) if (size := _size_of(path)) is not None}
+    if not there:
+        return 0
+    try:
+        with only_writer(target):
+            for path in there:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The model '{model.name}' could not be deleted in {target.parent} ({error.strerror}). Close what uses it, "
+            "or check who owns it."
+        ) from error
+    return sum(there.values())
 
 
 def verify(model: Model) -> str:
