@@ -6,6 +6,10 @@ from pathlib import Path
 
 import torch
 
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model import devices
+from SAM2VolumeSegLib.model.config import no_network, read_config
+
 # What sam2.build_sam.build_sam2_video_predictor adds to every configuration; hole filling is left out because it
 # needs sam2's compiled CUDA extension, which is never built here.
 PREDICTOR_OVERRIDES = {
@@ -22,19 +26,29 @@ def build_network(config: Path | str, image_size: int | None = None, target: str
     config: path of the yaml. image_size: pixels, a multiple of 32; None keeps the yaml's. target: dotted class name,
     by default this project's VolumeSAM2 (a test builds sam2's own SAM2VideoPredictor from the same yaml).
 
-    `OmegaConf.load` + `instantiate` instead of Hydra's `compose`: another extension in the same Slicer may have
-    initialised Hydra for itself.
+    Raises InputError: the yaml describes no such network, or asks for more (see `read_config`).
+
+    `OmegaConf` + `instantiate` instead of Hydra's `compose`: another extension in the same Slicer may have initialised
+    Hydra for itself.
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
     from . import sam2_volume
 
-    loaded = OmegaConf.load(config)
-    for key, value in PREDICTOR_OVERRIDES.items():
-        OmegaConf.update(loaded, key, value, force_add=True)
-    loaded.model._target_ = target or f"{sam2_volume.__name__}.VolumeSAM2"
+    model = read_config(config)
+    model["_target_"] = target or f"{sam2_volume.__name__}.VolumeSAM2"
     if image_size is not None:
-        loaded.model.image_size = image_size
-    OmegaConf.resolve(loaded)
-    return instantiate(loaded.model, _recursive_=True).eval()
+        model["image_size"] = image_size
+    try:
+        described = OmegaConf.create({"model": model})
+        for key, value in PREDICTOR_OVERRIDES.items():
+            OmegaConf.update(described, key, value, force_add=True)
+        return instantiate(described.model).eval()
+    except Exception as error:  # whatever sam2's classes raise for what they cannot be
+        if devices.is_out_of_memory(error.__cause__ or error):  # Hydra wraps it
+            raise InputError(
+                f"The network that the configuration {config} describes needs more memory than there is. Choose a "
+                "smaller model, or close other programs."
+            ) from error
+        raise no_network(config, type(error.__cause__ or error).__name__) from error

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.download import download, megabytes, part_of, sha256_of
+from SAM2VolumeSegLib.model.answer import megabytes
+from SAM2VolumeSegLib.model.config import image_size
+from SAM2VolumeSegLib.model.download import download, only_writer, part_of, sha256_of
 
 if TYPE_CHECKING:
     import torch
@@ -137,16 +139,7 @@ def config_file(model: Model) -> Path:
 
 def config_image_size(model: Model) -> int:
     """Side of the square input in pixels that the model's yaml states (its key model.image_size). Raises InputError."""
-    from omegaconf import OmegaConf
-
-    path = config_file(model)
-    try:
-        size = OmegaConf.select(OmegaConf.load(path), "model.image_size")
-    except Exception as error:  # the yaml parser has a family of exceptions of its own
-        raise InputError(f"The configuration {path} is not a readable yaml file ({type(error).__name__}).") from error
-    if not isinstance(size, int):
-        raise InputError(f"The configuration {path} states no model.image_size: it is not a configuration of SAM2.")
-    return size
+    return image_size(config_file(model))
 
 
 def store_folder() -> Path:
@@ -225,22 +218,24 @@ def fetch(model: Model, url: str | None = None) -> Iterator[tuple[int, int]]:
 def delete(model: Model) -> int:
     """Remove an official model and any unfinished download of it from the store; returns the bytes freed.
 
-    Raises InputError for a model that was not fetched, or a file that cannot be removed.
+    Raises InputError for a model that was not fetched or is being fetched, or a file that cannot be removed.
     """
     if not model.is_official:
         raise InputError(f"The model '{model.name}' was not fetched, so it is not deleted here.")
-    freed = 0
-    for path in (path_in_store(model), part_of(path_in_store(model))):
-        size = _size_of(path)
-        if size is not None:
-            try:
-                path.unlink()
-            except OSError as error:
-                raise InputError(
-                    f"{path} could not be deleted ({error.strerror}). Close what uses it, or check who owns it."
-                ) from error
-            freed += size
-    return freed
+    target = path_in_store(model)
+    there = {path: size for path in (target, part_of(target)) if (size := _size_of(path)) is not None}
+    if not there:
+        return 0
+    try:
+        with only_writer(target):
+            for path in there:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The model '{model.name}' could not be deleted in {target.parent} ({error.strerror}). Close what uses it, "
+            "or check who owns it."
+        ) from error
+    return sum(there.values())
 
 
 def verify(model: Model) -> str:
@@ -256,59 +251,11 @@ def verify(model: Model) -> str:
 
 
 def load_weights(model: Model) -> dict[str, torch.Tensor]:
-    """Verify the model's checkpoint, then read it with `read_weights`. Raises InputError."""
+    """Verify the model's checkpoint, then read it: name -> tensor, as `weights.read_weights`. Raises InputError."""
+    from SAM2VolumeSegLib.model.weights import read_weights  # imports torch
+
     verify(model)
     return read_weights(path_of(model))
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint file: parameter name -> tensor on the CPU; half precision becomes float32.
-
-    The file is a state dict, or a dict with one under "model", written by `torch.save`; or a .safetensors file where
-    that package is installed. Read with weights_only=True: a checkpoint never runs code. Raises InputError when it is
-    missing, is damaged, or holds something other than weights.
-    """
-    if not path.is_file():
-        raise InputError(f"There is no checkpoint file {path}.")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    weights = content.get("model", content) if isinstance(content, dict) else content
-    return _as_float32(weights, path)
-
-
-def _read_torch(path: Path) -> object:
-    import torch
-
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    except Exception as error:  # a damaged file raises nearly anything, from UnicodeDecodeError to RuntimeError
-        raise InputError(
-            f"The checkpoint {path} cannot be read: it is damaged, or it holds more than weights. Get a fresh copy."
-        ) from error
-
-
-def _read_safetensors(path: Path) -> object:
-    if importlib.util.find_spec("safetensors") is None:
-        raise InputError(f"To read {path.name}, install its package (pip install safetensors), or give a .pt file.")
-    from safetensors.torch import load_file
-
-    try:
-        return load_file(path)
-    except MemoryError:
-        raise
-    except Exception as error:  # SafetensorError is no part of the package's documented names
-        raise InputError(f"The checkpoint {path} cannot be read: it is damaged. Get a fresh copy of it.") from error
-
-
-def _as_float32(weights: object, path: Path) -> dict[str, torch.Tensor]:
-    import torch
-
-    if not isinstance(weights, dict) or not weights or not all(isinstance(w, torch.Tensor) for w in weights.values()):
-        raise InputError(
-            f"The file {path} holds no weights of SAM2: expected is a state dict, or a dict with one under 'model'."
-        )
-    return {name: weight.float() if weight.is_floating_point() else weight for name, weight in weights.items()}
 
 
 def _not_official(model: Model, path: Path) -> CheckpointError:

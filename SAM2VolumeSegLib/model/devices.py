@@ -12,6 +12,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.checkpoints import Model, config_image_size
 
 IMAGE_SIZE_STEP = 32  # px: Hiera halves the picture five times
+LARGEST_IMAGE_SIZE = 4096  # px: encoding one slice takes 16 GiB there, see ENCODER_BYTES_PER_PIXEL
 CPU_IMAGE_SIZE = 512  # px: a quarter of the pixels, and of the time, of the official models' 1024
 # Encoding took 0.5 to 0.9 KiB per pixel of the input (tiny and large at 256 and 512 px, float32, measured on a CPU).
 ENCODER_BYTES_PER_PIXEL = 1024
@@ -113,13 +114,17 @@ def choose_image_size(model: Model, device: torch.device, image_size: int | None
     """Side of the network's square input, in pixels.
 
     In this order: `image_size`; the model's own `image_size`; 512 for an official model on a CPU; what the model's yaml
-    states (1024 for the official ones). Raises InputError unless it is a positive multiple of 32.
+    states (1024 for the official ones). Raises InputError unless it is a multiple of 32 between 32 and 4096.
     """
     size = image_size if image_size is not None else model.image_size
     if size is None:
         size = CPU_IMAGE_SIZE if model.is_official and device.type == "cpu" else config_image_size(model)
-    if isinstance(size, bool) or not isinstance(size, int) or size <= 0 or size % IMAGE_SIZE_STEP:
-        raise InputError(f"The image size {size} cannot be used: it must be a multiple of 32 pixels, for example 512.")
+    whole = isinstance(size, int) and not isinstance(size, bool)
+    if not whole or size % IMAGE_SIZE_STEP or not 0 < size <= LARGEST_IMAGE_SIZE:
+        raise InputError(
+            f"The image size {size} cannot be used: it must be a multiple of 32 pixels, for example 512, and at most "
+            f"{LARGEST_IMAGE_SIZE}."
+        )
     return size
 
 

@@ -7,48 +7,71 @@ import hashlib
 import http.client
 import os
 import shutil
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.answer import ask, megabytes, told_apart
 
 CHUNK = 1 << 20  # bytes between two progress reports: a second of a slow line, 900 steps of the largest model
-TIMEOUT = 30  # seconds without a byte
-NOT_SATISFIABLE = 416
-PARTIAL = 206
+PATIENCE = 1.0  # seconds between two of them where fewer bytes come: so often a program can cancel
+SLOW_SECONDS = 60.0  # of waiting for bytes ...
+SLOWEST = 1000  # ... that have to bring this many per second: a model of 156 MB takes 43 hours then
 
 _digests: dict[tuple[str, int, int], str] = {}
 
 
 def download(url: str, target: Path, size: int, sha256: str) -> Iterator[tuple[int, int]]:
-    """Fetch `url` to `target`; a generator that yields (bytes there, bytes in all) after every mebibyte.
+    """Fetch `url` to `target`; a generator that yields (bytes there, bytes in all) after every mebibyte and second.
 
     Bytes arrive in `<target>.part`. Closing the generator, or a line that breaks, keeps them, and the next call asks
-    only for the rest (HTTP Range, RFC 9110 section 14). A server that ignores the range, or refuses it, is read from
-    the start. `target` appears by one rename after `size` (bytes) and `sha256` (hex) were found right; else the part
-    is removed.
+    only for the rest. A server that cannot continue is read from the start where it offers a file of the right size;
+    any other answer leaves the part as it is. `target` appears by one rename after `size` (bytes) and `sha256` (hex)
+    were found right; else the part is removed. One program at a time does this, held by a lock beside the part.
 
-    Raises InputError: no or another answer, broken line, wrong bytes, no space, a folder that cannot be written.
+    Raises InputError: another program is at it, no or another answer, a broken or far too slow line, wrong bytes, no
+    space, a folder that cannot be written.
     """
     part = part_of(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if _bytes_in(part) > size:
-            part.unlink()
-        if _bytes_in(part) < size:
-            _check_space(part, size)
-            yield from _receive(url, target, size)
-        if _digest(part) != sha256:
-            part.unlink()
-            raise InputError(
-                f"What arrived from {url} is not the expected file (its SHA-256 differs) and was thrown away. "
-                "Fetch it again; if that does not help, the address serves another file."
-            )
-        os.replace(part, target)
+        with only_writer(target):
+            if os.path.lexists(part) and (part.is_symlink() or not part.is_file() or part.stat().st_size > size):
+                part.unlink()  # never through a link, to a file of somebody else
+            if _bytes_in(part) < size:
+                _check_space(part, size)
+                yield from _receive(url, target, size)
+            if _digest(part) != sha256:
+                part.unlink()
+                raise InputError(
+                    f"What arrived from {url} is not the expected file (its SHA-256 differs) and was thrown away. "
+                    "Fetch it again; if that does not help, the address serves another file."
+                )
+            os.replace(part, target)
     except OSError as error:
         raise InputError(_disk_message(error, part)) from error
+
+
+@contextmanager
+def only_writer(target: Path) -> Iterator[None]:
+    """While it is open no other program fetches or deletes `target`. Raises InputError where one does; OSError."""
+    try:
+        from filelock import FileLock, Timeout  # torch needs it as well, so Slicer has it after Set up
+    except ImportError:
+        raise InputError("Models are fetched with the package filelock. Install it: pip install filelock") from None
+    lock = FileLock(f"{target}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"Another program is fetching this model to {target.parent}. Wait until it is done, or end it there."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def part_of(target: Path) -> Path:
@@ -63,11 +86,6 @@ def sha256_of(path: Path) -> str:
     if key not in _digests:
         _digests[key] = _digest(path)
     return _digests[key]
-
-
-def megabytes(count: int) -> str:
-    """A number of bytes for people: "184 MB" (a megabyte is 1,000,000 bytes, as the models' tables have it)."""
-    return f"{count / 1e6:.0f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
 def _digest(path: Path) -> str:
@@ -94,80 +112,45 @@ def _check_space(part: Path, size: int) -> None:
 def _receive(url: str, target: Path, size: int) -> Iterator[tuple[int, int]]:
     """Append what is missing to the part; InputError unless it then holds exactly `size` bytes."""
     part = part_of(target)
-    response, done = _open(url, target, size)
-    with response, part.open("ab" if done else "wb") as file:
+    response, done = ask(url, _bytes_in(part), size, f"Or copy the file from another computer to {target}.")
+    with response, open(part, "ab" if done else "wb", opener=_open_no_link) as file:
         yield done, size
-        while chunk := _read(response, done, size, url):
-            file.write(chunk)
-            file.flush()
-            done += len(chunk)
-            yield done, size
+        told, told_at = done, time.monotonic()
+        waited, at_first = 0.0, done
+        while done < size:
+            asked = time.monotonic()
+            piece = _read(response, min(told + CHUNK, size) - done, done, url, size)
+            if not piece:
+                raise _broken_off(url, done, size)
+            file.write(piece)
+            done += len(piece)
+            waited += time.monotonic() - asked
+            if waited > SLOW_SECONDS:
+                if done - at_first < SLOWEST * waited:
+                    raise _broken_off(url, done, size, "is too slow")
+                waited, at_first = 0.0, done
+            if done == size or done - told == CHUNK or time.monotonic() - told_at > PATIENCE:
+                file.flush()
+                yield done, size
+                told, told_at = done, time.monotonic()
         os.fsync(file.fileno())
-    if done < size:
-        raise _broken_off(url, done, size)
 
 
-def _open(url: str, target: Path, size: int) -> tuple[http.client.HTTPResponse, int]:
-    """The answer to read, and the number of bytes of the part that it continues from (0: from the start)."""
-    if not url.startswith(("http://", "https://")):
-        raise InputError(f"The address {url} cannot be fetched: it must begin with http:// or https://.")
-    part, otherwise = part_of(target), f"Or copy the file from another computer to {target}."
-    done = _bytes_in(part)
-    headers = {"User-Agent": "sam2-volume-seg", "Accept-Encoding": "identity"}
-    if done:
-        headers["Range"] = f"bytes={done}-"
+def _open_no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def _read(response: http.client.HTTPResponse, count: int, done: int, url: str, size: int) -> bytes:
     try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        if error.code == NOT_SATISFIABLE and done:
-            part.unlink()
-            return _open(url, target, size)
-        raise InputError(
-            f"The server answered {error.code} ({error.reason}) for {url}: has the file moved, or does a proxy "
-            "refuse it? " + otherwise
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise InputError(
-            f"No answer from {url} ({reason}): is this computer connected to the network? " + otherwise
-        ) from error
-
-    start, total = _offered(response)
-    if total is not None and total != size:
-        response.close()
-        raise InputError(
-            f"The address {url} serves another file: {megabytes(total)} instead of {megabytes(size)}. "
-            "A network that asks to sign in first answers like this, too."
-        )
-    if start not in (0, done):
-        response.close()
-        part.unlink()
-        return _open(url, target, size)
-    return response, start
-
-
-def _offered(response: http.client.HTTPResponse) -> tuple[int, int | None]:
-    """First byte and size of the whole file, as the answer's headers state them (None: not stated)."""
-    if response.status == PARTIAL:
-        # Content-Range: bytes 1000-1999/2000
-        span, _, total = response.headers.get("Content-Range", "").removeprefix("bytes ").partition("/")
-        first = span.partition("-")[0]
-        return (int(first) if first.isdigit() else -1), (int(total) if total.isdigit() else None)
-    length = response.headers.get("Content-Length", "")
-    return 0, (int(length) if length.isdigit() else None)
-
-
-def _read(response: http.client.HTTPResponse, done: int, size: int, url: str) -> bytes:
-    try:
-        return response.read(min(CHUNK, size - done))
+        return response.read1(count)
     except (OSError, http.client.HTTPException) as error:
         raise _broken_off(url, done, size) from error
 
 
-def _broken_off(url: str, done: int, size: int) -> InputError:
+def _broken_off(url: str, done: int, size: int, what: str = "broke off") -> InputError:
+    arrived, wanted = told_apart(done, size)
     return InputError(
-        f"The connection to {url} broke off after {megabytes(done)} of {megabytes(size)}. "
+        f"The connection to {url} {what} after {arrived} of {wanted}. "
         "What has arrived is kept: fetch again to continue."
     )
 

@@ -9,8 +9,6 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints, devices
@@ -74,13 +72,7 @@ class SliceTracker:
         """
         plan = devices.plan(model, device, image_size)
         weights = checkpoints.load_weights(model)
-        try:
-            network = build_network(checkpoints.config_file(model), plan.image_size)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise InputError(
-                f"The configuration {model.config} describes no SAM2 network. Take the name of a known model, or a "
-                "yaml made for sam2 1.1.0."
-            ) from error
+        network = build_network(checkpoints.config_file(model), plan.image_size)
         if network.num_maskmem != PROMPT_ROW + 1:
             raise InputError(
                 f"The configuration {model.config} has num_maskmem {network.num_maskmem}; only {PROMPT_ROW + 1} can be "
@@ -189,7 +181,7 @@ class SliceTracker:
         return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
 
     def _keep(self, identity, prediction, position):
-        """One prediction of a batch, compact, and known from now on."""
+        """One prediction of a batch, compact, and known from now on. Raises InputError where it is no number."""
         memory = prediction.memory
         tensors = (prediction.logits, prediction.iou, prediction.object_score, memory.features, memory.pointer)
         # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
@@ -198,6 +190,12 @@ class SliceTracker:
             tensor[position : position + 1].clone().to(dtype or tensor.dtype)
             for tensor, dtype in zip(tensors, dtypes, strict=True)
         ]
+        if not one[0].sum().isfinite():  # a NaN or an infinity anywhere in the logits makes the sum one
+            raise InputError(
+                f"The model {self.name} answered with something that is no number (on {self.plan.device}, "
+                f"{str(self.plan.dtype).removeprefix('torch.')}). Choose another intensity window or another model, or "
+                "run on the CPU."
+            )
         self.predictions.put(identity, one)
         return SlicePrediction(*one[:3], SliceMemory(*one[3:], identity))
 

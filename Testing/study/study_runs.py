@@ -42,10 +42,10 @@ def a_process(*command, **environment):
 
 
 @contextmanager
-def a_scheduler(folder: Path, **environment):
+def a_scheduler(folder: Path, *options, **environment):
     """A Dask scheduler on loopback; gives its address, and the process."""
     file = folder / "scheduler.json"
-    command = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file)
+    command = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", file, *options)
     with a_process("-m", "dask", "scheduler", *command, **environment) as process:
         yield _wait_for(lambda: _address(file), process), process
 

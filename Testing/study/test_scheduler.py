@@ -11,7 +11,7 @@ from dask.system import CPU_COUNT
 from study_runs import a_scheduler, a_study, a_worker, table
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.study import workers
+from SAM2VolumeSegLib.study import cluster, workers
 from SAM2VolumeSegLib.study.store import FILE, read_results
 from SAM2VolumeSegLib.study.workers import open_site
 
@@ -28,6 +28,15 @@ DIES_OF_ONE_STRUCTURE = (
     "def load(structure, data, load=task.load_unchanged):\n"
     "    return os._exit(1) if str(structure) == {name!r} else load(structure, data)\n"
     "task.load_unchanged = load\n"
+)
+DIES_ONCE = (
+    "import os\nfrom pathlib import Path\nfrom SAM2VolumeSegLib.study import task\n"
+    "def run_task(*arguments, run_task=task.run_task, calls=[]):\n"
+    "    calls.append(1)\n"
+    "    if len(calls) == 3 and not Path({trace!r}).exists():\n"
+    "        Path({trace!r}).touch(), os._exit(1)\n"
+    "    return run_task(*arguments)\n"
+    "task.run_task = run_task\n"
 )
 
 
@@ -82,12 +91,29 @@ def test_a_structure_that_kills_its_workers_fails_alone(a_phantom_folder, tmp_pa
     assert all("died" in one["error"] and one["structure"] == poison.name for one in failed.values())
 
 
+def test_a_worker_that_dies_within_a_structure_counts_nothing_twice(a_phantom_folder, tmp_path):
+    """What it had sent stays, and the structure, done again by its successor, brings only what had not come."""
+    study = a_study(a_phantom_folder, "stride", "prompts", cases=1)
+    trace = tmp_path / "died"
+    with a_scheduler(tmp_path, **QUIET) as (address, _):
+        with a_worker(address, "--preload", DIES_ONCE.format(trace=str(trace)), **QUIET):  # its nanny starts another
+            with open_site(a_phantom_folder, "cpu", scheduler=address) as site:
+                steps = list(study.run(site, tmp_path))
+    assert trace.exists() and 2 < len(study.tasks) == len(read_results(tmp_path)[0])
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert (steps[-1].done, steps[-1].left) == (len(study.tasks), 0)
+    assert len((tmp_path / FILE).read_bytes().splitlines()) == 1 + len(study.tasks)
+
+
 def test_the_scheduler_is_killed(a_cluster, a_phantom_folder, tmp_path, monkeypatch):
-    """One sentence; what arrived before is kept, and another way of running does the rest."""
-    monkeypatch.setattr(workers, "HEARTBEAT_SECONDS", 0.5)
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 2)  # so long it tries to connect again
+    """One sentence; what arrived before is kept, within a structure as well, and another way of running does the rest.
+
+    Records came structure by structure: of 14 runs that were interrupted, 14 kept nothing.
+    """
+    monkeypatch.setattr(cluster, "HEARTBEAT_SECONDS", 0.5)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2)  # so long it tries to connect again
     address, process = a_cluster
-    study = a_study(a_phantom_folder, "stride", cases=4)
+    study = a_study(a_phantom_folder, "stride", "prompts", cases=1)
     with open_site(a_phantom_folder, "cpu", scheduler=address) as site:
         with closing(study.run(site, tmp_path)) as run:
             next(step for step in run if step.done)
@@ -169,7 +195,7 @@ def test_models_run_where_the_gpus_are(a_cluster, a_phantom_folder, tmp_path):
 
 
 def test_nobody_answers(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{unused.getsockname()[1]}"

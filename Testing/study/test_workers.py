@@ -6,8 +6,9 @@ import pytest
 import torch
 from study_runs import SIZE, a_study
 
+from SAM2VolumeSegLib import study
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.study import workers
+from SAM2VolumeSegLib.study import worker_side, workers
 from SAM2VolumeSegLib.study.configuration import Configuration
 from SAM2VolumeSegLib.study.workers import Batch, open_site
 
@@ -47,7 +48,7 @@ def test_neighbours_share_the_memory():
 def test_gpus_are_dealt_out(monkeypatch, device, gpus, chosen):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
-    assert [workers._one_of_the_gpus(device, number) for number in range(5)] == chosen
+    assert [worker_side.one_of_the_gpus(device, number) for number in range(5)] == chosen
 
 
 def test_a_model_that_is_not_here(a_phantom_folder, tmp_path, monkeypatch):
@@ -71,8 +72,11 @@ def test_no_workers_are_none(tmp_path):
         pass
 
 
-def test_without_dask(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
+@pytest.mark.parametrize("missing", ["distributed", "cryptography"])
+def test_without_dask(tmp_path, monkeypatch, missing):
+    monkeypatch.delattr(study, "cluster", raising=False)
+    monkeypatch.delitem(sys.modules, "SAM2VolumeSegLib.study.cluster", raising=False)
+    monkeypatch.setitem(sys.modules, missing, None)
     with pytest.raises(InputError, match=r"pip install 'sam2-volume-seg\[study\]'"), open_site(tmp_path, workers=2):
         pass
     with open_site(tmp_path) as site:  # one process needs no Dask
