@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -99,6 +99,18 @@ class SliceTracker:
             found = self._spare_memory(lambda: self._encode(pictures, index, upcoming))
         return [feature.to(self.plan.device) for feature in found]
 
+    def check_finite(self, logits: Iterable[np.ndarray]) -> None:
+        """Raise InputError where one of the model's answers holds a NaN or an infinity.
+
+        Of answers that were read from the device, not of each prediction: a GPU would be waited for on every slice.
+        """
+        if not all(np.isfinite(answer.sum()) for answer in logits):  # one of them anywhere makes the sum one
+            raise InputError(
+                f"The model {self.name} answered with something that is no number (on {self.plan.device}, "
+                f"{str(self.plan.dtype).removeprefix('torch.')}). Choose another intensity window or another model, or "
+                "run on the CPU."
+            )
+
     def restart_paces(self) -> None:
         """Time anew how long it takes to encode a slice, to remember a mask that was given, and to predict a slice."""
         self.encode_pace, self.prompt_pace, self.predict_pace = Pace(), Pace(), Pace()
@@ -181,7 +193,7 @@ class SliceTracker:
         return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
 
     def _keep(self, identity, prediction, position):
-        """One prediction of a batch, compact, and known from now on. Raises InputError where it is no number."""
+        """One prediction of a batch, compact, and known from now on."""
         memory = prediction.memory
         tensors = (prediction.logits, prediction.iou, prediction.object_score, memory.features, memory.pointer)
         # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
@@ -190,12 +202,6 @@ class SliceTracker:
             tensor[position : position + 1].clone().to(dtype or tensor.dtype)
             for tensor, dtype in zip(tensors, dtypes, strict=True)
         ]
-        if not one[0].sum().isfinite():  # a NaN or an infinity anywhere in the logits makes the sum one
-            raise InputError(
-                f"The model {self.name} answered with something that is no number (on {self.plan.device}, "
-                f"{str(self.plan.dtype).removeprefix('torch.')}). Choose another intensity window or another model, or "
-                "run on the CPU."
-            )
         self.predictions.put(identity, one)
         return SlicePrediction(*one[:3], SliceMemory(*one[3:], identity))
 

@@ -60,11 +60,12 @@ class AxisJob:
         return self._walks
 
     def end_pass(self) -> None:
-        """Take the guesses of the walks, which have arrived."""
-        found = [
-            {time: replace(guess, weights=(self.weight(time, walk.step),)) for time, guess in walk.guesses.items()}
-            for walk in self._walks
-        ]
+        """Take the guesses of the walks, which have arrived. Raises InputError where one is no number."""
+        found = []
+        for walk in self._walks:
+            guesses = walk.guesses
+            self.tracker.check_finite(guess.logits for guess in guesses.values())
+            found.append({t: replace(guess, weights=(self.weight(t, walk.step),)) for t, guess in guesses.items()})
         # A slice that became a prompt has no new guess; the one that made it a prompt stands.
         self.guesses = average(found) | {time: self.guesses[time] for time in self._extra}
         self._walks = []
