@@ -48,19 +48,18 @@ def claim_of(
     seeds: all of the segment's, also those on axes that do not propagate. keep_votes: keep those of every axis, and
     all that is in reach of the model; else only the box in which some axis votes for the segment.
     """
-    painted_at = painted_box(seeds, volume)
-    reach = reach_of(jobs)
-    box = reach if keep_votes else reach.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
-    box = Box.around_boxes([painted_at, box])
-    total, weight = np.zeros(box.shape, dtype=np.float32), np.zeros(box.shape, dtype=np.float32)
+    painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
+    if not keep_votes:
+        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
+    total, weight = np.zeros(seen.shape, dtype=np.float32), np.zeros(seen.shape, dtype=np.float32)
     planes, confidence = {}, {}
     for job in jobs:
         view = job.pictures.view
-        part = view.bounds(box.lower, box.upper)
-        votes = np.full(box.shape, np.nan, dtype=np.float32) if keep_votes else None
+        part = view.bounds(seen.lower, seen.upper)
+        votes = np.full(seen.shape, np.nan, dtype=np.float32) if keep_votes else None
         for index, (top, bottom, left, right), vote, counts in _votes(job, part):
-            offset = index - box.lower[view.axis]
-            if 0 <= offset < box.shape[view.axis]:
+            offset = index - seen.lower[view.axis]
+            if 0 <= offset < seen.shape[view.axis]:
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
                     view.slice(votes, offset)[at] = vote
@@ -72,7 +71,13 @@ def claim_of(
         confidence[view.plane] = dict(sorted((found | seeded).items()))
         if votes is not None:
             planes[view.plane] = votes
-    logits = np.divide(total, weight, out=np.full(box.shape, -LOGIT_LIMIT, dtype=np.float32), where=weight > 0)
+    np.divide(total, weight, out=total, where=weight > 0)
+    total[weight == 0] = -LOGIT_LIMIT
+    # A region of interest may leave out a part of what is painted.
+    box = Box.around_boxes([painted_at, seen])
+    logits = _grown(total, seen, box, -LOGIT_LIMIT)
+    planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
+    weight = _grown(weight, seen, box, 0)
     painted, mask = np.zeros(box.shape, dtype=bool), logits > 0
     for seed in seeds:
         view = volume.view(seed.plane)
@@ -84,6 +89,15 @@ def claim_of(
             view.slice(mask, offset)[...] = given
     claim = Claim(box, logits, weight, painted, mask | painted, confidence, planes)
     return claim if keep_votes else claim.trimmed()
+
+
+def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
+    """Values of a box in one that holds it."""
+    if box == larger:
+        return values
+    grown = np.full(larger.shape, outside, dtype=values.dtype)
+    grown[larger.index_of(box)] = values
+    return grown
 
 
 def _votes(

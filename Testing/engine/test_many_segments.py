@@ -14,6 +14,7 @@ from SAM2VolumeSegLib.seeds import SeedSlice, add_absent
 from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.segment.claims import Claim
 from SAM2VolumeSegLib.segment.fuse import fuse
+from SAM2VolumeSegLib.segment.pictures import painted_box
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Segment, SquareWindow, Volume
 
 NAMES = ("above", "middle", "below")
@@ -42,6 +43,16 @@ def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
 def test_masks_are_those_of_whole_arrays(a_fast_tracker, a_phantom, strategy, chosen):
     """A box too small by a voxel would cut the bone, and nobody would see why."""
     assert_as_with_whole_arrays(a_fast_tracker, a_phantom.volume, a_phantom.seeds(strategy, names=NAMES), chosen)
+
+
+def test_masks_in_a_region_that_cuts_the_paint_are_those_of_whole_arrays(a_fast_tracker, a_phantom):
+    """Outside of the region nothing is claimed but what was painted."""
+    seeds = a_phantom.seeds("quarters", ("axial",), names=("middle",))
+    painted = painted_box(seeds["middle"], a_phantom.volume)
+    cut = zip(painted.upper, (0, 3, 2), strict=True)
+    roi = Box((*painted.lower[:2], painted.lower[2] + 3), tuple(end - fewer for end, fewer in cut))
+    chosen = Settings(planes=("axial",), drop_islands=False, roi=roi)
+    assert_as_with_whole_arrays(a_fast_tracker, a_phantom.volume, seeds, chosen)
 
 
 def test_masks_of_segments_that_are_meant_to_overlap_are_those_of_whole_arrays(a_fast_tracker, a_phantom):
