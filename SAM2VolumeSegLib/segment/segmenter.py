@@ -106,6 +106,7 @@ class Segmenter:
 
     def _provenance(self, volume, seeds, settings, segments, seconds) -> dict[str, Any]:
         plan = self.tracker.plan
+        window = settings.window_for(volume.voxels)
         return {
             "program": f"SAM2VolumeSeg {__version__}",
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -119,6 +120,7 @@ class Segmenter:
                 "precision": str(plan.dtype).removeprefix("torch."),
             },
             "settings": settings.to_dict(),
+            "window_hu": [window.lower, window.upper],
             "segments": {
                 name: {
                     "seeds": [f"{seed.plane.value}:{seed.index}{' absent' * seed.absent}" for seed in own],

@@ -48,7 +48,10 @@ class Window:
 
     @classmethod
     def min_max(cls, voxels: np.ndarray) -> Window:
-        """Return the window from the darkest to the brightest voxel: the paper's "no preprocessing"."""
+        """Return the window from the darkest to the brightest voxel: the paper's "no preprocessing".
+
+        Padding around a CT (-3024 and lower) and metal count as well: a run's provenance says what was used.
+        """
         lower, upper = float(np.min(voxels)), float(np.max(voxels))
         return cls(lower, upper if upper > lower else lower + 1.0)
 

@@ -21,15 +21,22 @@ MAX_LABELS = 255
 
 
 def read_volume(path: str | Path, series: str | None = None) -> Volume:
-    """Read a CT from NRRD, NIfTI (or another image file of SimpleITK's), or a folder with one DICOM series.
+    """Read a CT from NRRD, NIfTI, MHA, or a folder with one DICOM series.
+
+    What is read is whole: a file holds as many voxels as its header declares, checksums of compressed voxels hold, and
+    no slice of a series is left out.
 
     Args:
         path: the file or folder.
         series: series instance UID, to choose one when the folder holds several.
 
+    Warns:
+        InputWarning: the geometry is odd but can be read; one CT was chosen among other DICOM series.
+
     Raises:
-        InputError: the path is missing or unreadable, the image is not one scalar three-dimensional volume, its voxels
-            or its geometry are unusable (see ``Volume``), or the DICOM series is not one even, upright stack.
+        InputError: the path is missing or unreadable, the file is damaged, the image is not one scalar
+            three-dimensional volume, its voxels or its geometry are unusable (see ``Volume``), or the DICOM series is
+            not one even, upright stack.
     """
     path = Path(path)
     if path.is_dir():

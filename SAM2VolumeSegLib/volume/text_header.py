@@ -51,7 +51,12 @@ def find_nrrd_voxels(path: Path) -> Stored:
 def find_meta_voxels(path: Path) -> Stored:
     """Read the header of a MetaImage file (.mha, .mhd). Raises InputError: see ``_stored``."""
     fields, end = _fields(path, "=", lambda key, line: key == "ElementDataFile")
-    if not {"NDims", "DimSize", "ElementType", "ElementDataFile"} <= set(fields):  # ITK would print complaints
+    size = fields.get("DimSize", "").split()
+    if (  # ITK would print complaints
+        not {"ElementType", "ElementDataFile"} <= set(fields)
+        or not all(count.isdigit() for count in size)
+        or fields.get("NDims") != str(len(size))
+    ):
         raise InputError(f'The header of "{path}" is damaged or cut off. Copy or export it again.')
     name = fields["ElementDataFile"]
     order = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB"))

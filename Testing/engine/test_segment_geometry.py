@@ -3,13 +3,15 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scipy.ndimage import binary_dilation, binary_erosion
 from scipy.spatial.transform import Rotation
 from segment_runs import AXIAL, PLANES, SIZE, mask_of, result_of
 
 from SAM2VolumeSegLib.seeds import paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.segment import Settings
+from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.study.metrics import dice
-from SAM2VolumeSegLib.volume import Box, Plane, Volume, read_volume
+from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window, read_volume
 
 
 def differing(mask, expected):
@@ -127,3 +129,22 @@ def test_the_crop_changes_what_the_model_sees_not_where_it_answers(a_tracker, a_
         assert result.logits.shape == tuple(b - a for a, b in zip(result.box.lower, result.box.upper, strict=True))
         assert dice(result.mask, reference) > painted
     assert a_tracker.plan.image_size == SIZE
+
+
+@pytest.mark.parametrize("shape", [(8, 37, 512), (8, 512, 37)])
+def test_long_narrow_slices_keep_everything_in_place(shape):
+    """A CT of 512 x 37 voxels a slice, 0.7 x 0.8 x 3 mm: into the model and back, in each plane."""
+    volume = Volume(np.zeros(shape, np.int16), np.diag([-0.7, -0.8, 3.0, 1.0]))
+    mask = np.zeros(shape, dtype=bool)
+    mask[2:5, shape[1] // 4 : shape[1] // 2, shape[2] // 2 : shape[2] * 3 // 4] = True
+    everything = Box((0, 0, 0), shape)
+    intensities = Intensities(volume, Window.named("bone"), clahe=False)
+    for plane in Plane:
+        pictures = PlanePictures(intensities, plane, everything, 2048)
+        index = int(np.argmax(mask.any(axis=tuple({0, 1, 2} - {pictures.view.axis}))))
+        on_slice = pictures.view.slice(mask, index)
+        seen = pictures.mask_to_model(on_slice).reshape(512, 4, 512, 4).mean((1, 3))
+        back = pictures.logits_from_model((seen - 0.5).astype(np.float32)) > 0
+        # A pixel of the logits is up to 0.8 mm here, about a voxel: only the border can change.
+        border = on_slice ^ binary_erosion(on_slice) | binary_dilation(on_slice) & ~on_slice
+        assert on_slice.any() and not ((back ^ on_slice) & ~border).any()

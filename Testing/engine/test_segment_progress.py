@@ -11,7 +11,7 @@ import pytest
 from segment_runs import AXIAL, finish, result_of
 
 from SAM2VolumeSegLib.segment import Segmenter, Settings
-from SAM2VolumeSegLib.volume import Box, Plane
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
 @pytest.mark.parametrize(
@@ -139,3 +139,14 @@ def test_settings_of_one_run_do_not_reach_the_next(a_fast_tracker, a_phantom):
     result_of(a_fast_tracker, a_phantom.volume, seeds, replace(Settings(), passes=2, window="lung", extend=True))
     again = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"].logits
     np.testing.assert_array_equal(first, again)
+
+
+def test_provenance_says_which_window_min_max_was(a_fast_tracker, a_phantom):
+    """Padding of -3024 HU widens it: whoever wonders about a flat picture finds the numbers."""
+    voxels = a_phantom.volume.voxels.astype(np.int16)
+    voxels[:, 0, 0] = -3024
+    volume = Volume(voxels, a_phantom.volume.ijk_to_ras)
+    seeds = a_phantom.seeds(planes=AXIAL)
+    for window, limits in (("min-max", [-3024.0, float(voxels.max())]), ("bone", [-100.0, 900.0])):
+        result = result_of(a_fast_tracker, volume, seeds, Settings(window=window))
+        assert result.provenance["window_hu"] == limits

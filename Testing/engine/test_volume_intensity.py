@@ -34,6 +34,17 @@ def test_min_max_uses_the_whole_range(dtype):
     np.testing.assert_allclose(to_unit(voxels, Window.min_max(voxels)).ravel(), [0, 0.25, 0.5, 1])
 
 
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("padding", [-1024, -2000, -3024, -32768])
+def test_padding_around_a_ct_is_air_in_every_named_window(name, padding):
+    """Scanners fill the corners outside of their circle with less than air."""
+    air = np.array([-1000, 40, 1200], dtype=np.int16)
+    padded = np.array([padding, 40, 1200], dtype=np.int16)
+    # The lung window begins at -1200 HU: there air is a little brighter than padding, as in 3D Slicer.
+    np.testing.assert_allclose(to_unit(padded, WINDOWS[name]), to_unit(air, WINDOWS[name]), atol=0.15)
+    assert to_unit(padded, WINDOWS[name])[0] <= to_unit(air, WINDOWS[name])[0]
+
+
 @pytest.mark.parametrize("clahe", [False, True])
 def test_constant_volume_is_zeros_not_nan(clahe):
     voxels = np.full((8, 9, 10), -1000, dtype=np.int16)
