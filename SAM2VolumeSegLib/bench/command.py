@@ -13,7 +13,9 @@ from statistics import median
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.bench.cases import MANY, PROFILES, case, tubes
+from SAM2VolumeSegLib.bench.pictures import COMPONENTS
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.target import beside, check_own, move_together
 
 MODELS = ("demo", "tiny", "small")
 
@@ -60,6 +62,9 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(
                     f'The folder "{path}" cannot be made ({error.strerror}): choose another one.'
                 ) from error
+    for path in (options.json, options.pictures and options.pictures / COMPONENTS):
+        if path:
+            check_own(path)
 
     import torch
 
@@ -96,7 +101,9 @@ def run(options: argparse.Namespace) -> None:
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
         ]
-        options.json.write_text(json.dumps(found, indent=1), encoding="utf-8")
+        with beside(options.json) as folder:
+            (folder / options.json.name).write_text(json.dumps(found, indent=1), encoding="utf-8")
+            move_together([folder / options.json.name], options.json.parent)
         print(f"Written: {options.json}")
     if options.pictures:
         from SAM2VolumeSegLib.bench.pictures import draw

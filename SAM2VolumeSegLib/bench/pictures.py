@@ -9,7 +9,9 @@ from statistics import median
 from SAM2VolumeSegLib.bench.curves import Curve
 from SAM2VolumeSegLib.bench.measure import Row
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.target import PROGRAM, beside, check_own, move_together
 
+COMPONENTS = "components.png"
 COLORS = {"ours": "#3b7dd8", "stock": "#9a9a9a"}
 
 
@@ -26,7 +28,7 @@ def draw(folder: Path, machine: Mapping[str, str], rows: Mapping[str, Row], curv
     if rows:
         figure = Figure(figsize=(9, 1.5 + 0.9 * len(rows)), layout="constrained")
         _bars(figure.subplots(), rows)
-        written.append(_save(figure, folder / "components.png", machine))
+        written.append(_save(figure, folder / COMPONENTS, machine))
     for curve in curves:
         with_memory = curve.rows[0].memory_mb["ours"] is not None
         figure = Figure(figsize=(9 if with_memory else 5, 3.6), layout="constrained")
@@ -70,5 +72,8 @@ def _lines(axes, curve, label, value):
 
 def _save(figure, path: Path, machine: Mapping[str, str]) -> Path:
     figure.suptitle(f"{machine['model']}\n{machine['device']}", fontsize=8)
-    figure.savefig(path, dpi=150)
+    check_own(path)
+    with beside(path) as folder:
+        figure.savefig(folder / path.name, dpi=150, metadata={"Software": PROGRAM})
+        move_together([folder / path.name], path.parent)
     return path

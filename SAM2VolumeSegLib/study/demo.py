@@ -23,7 +23,8 @@ from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.study.layouts import TPTBOX, data_folder
 from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.study.metrics import dice, hausdorff_mm, iou
-from SAM2VolumeSegLib.volume import Plane, Segment, Volume, check_output, read_seeds, read_volume, write_segmentation
+from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
+from SAM2VolumeSegLib.volume.target import check_own
 
 PROMPTS = "first-middle-last"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
@@ -46,6 +47,11 @@ class Case:
     ct: Path
     labels: Path
     names: Mapping[int, str]
+
+    def results(self, out: Path) -> tuple[Path, Path]:
+        """Return where the segmentation and the picture are written."""
+        stem = self.title.lower().replace(",", "").replace(" ", "-")
+        return out / f"{stem}.seg.nrrd", out / f"{stem}.png"
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,9 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f'The folder "{out}" cannot be made ({error.strerror}): choose another one.') from error
-    check_output(out / "result.seg.nrrd")
+    for case in cases:
+        for file in case.results(out):
+            check_own(file)
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
@@ -199,13 +207,12 @@ def _print_table(title: str, rows: Mapping[str, Row], seeds: Mapping[str, int], 
 
 def _write(case, volume, seeds, references, masks, provenance, means, out: Path) -> None:
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
-    stem = case.title.lower().replace(",", "").replace(" ", "-")
+    result, picture = case.results(out)
     segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
-    write_segmentation(out / f"{stem}.seg.nrrd", volume, segments, provenance)
-    picture = out / f"{stem}.png"
+    write_segmentation(result, volume, segments, provenance)
     title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
     lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", "Mean Dice:"]
     lines += [f"{mean:.3f}  {name}" for name, mean in means.items()]
     footer = "\n".join(textwrap.fill(line, 44, subsequent_indent=" " * 7 * line[:1].isdigit()) for line in lines)
     draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
-    print(f"Written: {out / f'{stem}.seg.nrrd'} and {picture}")
+    print(f"Written: {result} and {picture}")

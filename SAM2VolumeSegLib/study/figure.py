@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
 from SAM2VolumeSegLib.study.render import render_masks
 from SAM2VolumeSegLib.volume import Plane, PlaneView, Volume
 from SAM2VolumeSegLib.volume.intensity import Window
+from SAM2VolumeSegLib.volume.target import PROGRAM, beside, move_together
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,7 +59,7 @@ def draw_overview(
     is not itself a seed: there the answer had to be found. No display is needed. Matplotlib is imported only here.
 
     Args:
-        path: the PNG file; written beside it first and moved into place when whole.
+        path: the PNG file; written beside it first and moved into place when whole. It names this program.
         volume: the CT.
         seeds: seed slices per structure name.
         results: bool masks [k, j, i] per structure name.
@@ -79,15 +79,11 @@ def draw_overview(
         raise InputError("There is nothing to draw: no seed, result or reference holds a voxel.")
     figure = _figure(_Case(volume, seeds, painted, results, references, colors, shown), title, footer)
     path = Path(path)
-    part = path.with_name(f".{path.name}.part")
-    try:
-        figure.savefig(part, format="png", dpi=_DPI, facecolor=_BACKGROUND)
-        os.replace(part, path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise InputError(
-            f'The picture cannot be written to "{path}": {error.strerror}. Choose another place.'
-        ) from error
+    with beside(path) as folder:
+        figure.savefig(
+            folder / path.name, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": PROGRAM}
+        )
+        move_together([folder / path.name], path.parent)
 
 
 def _figure(case: _Case, title: str, footer: str) -> Figure:

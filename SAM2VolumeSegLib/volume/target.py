@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.paths import check_name
 
+PROGRAM = "SAM2VolumeSeg"
+"""What a file that this program wrote says in its first bytes."""
 _PREFIX = ".sam2volumeseg-"
 _LEFT_BEHIND_SECONDS = 24 * 60 * 60
 _HEAD_BYTES = 1 << 16
@@ -51,7 +53,7 @@ def names_this_program(path: Path) -> bool:
     """Whether a file says in its first bytes that this program wrote it; False when there is none."""
     try:
         with path.open("rb") as file:
-            return b"SAM2VolumeSeg" in file.read(_HEAD_BYTES)
+            return PROGRAM.encode() in file.read(_HEAD_BYTES)
     except OSError:
         return False
 

@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.study import demo
 from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.study.metrics import dice, iou
 from SAM2VolumeSegLib.volume import Volume, read_provenance, read_seeds, read_volume
+from SAM2VolumeSegLib.volume.target import names_this_program
 
 pytestmark = pytest.mark.numeric
 
@@ -63,6 +64,17 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_pa
     assert re.match(r'Error: The folder ".*taken" cannot be made', said.err) and "pixels" not in said.out
 
 
+@pytest.mark.parametrize("name", ["my-ct.seg.nrrd", "my-ct.png"])
+def test_the_demo_replaces_what_a_demo_wrote_and_nothing_else(tmp_path, monkeypatch, capsys, name):
+    """With --out . a segmentation that somebody painted may be there under the same name."""
+    monkeypatch.setattr(demo, "bundled_case", lambda: demo.Case("My CT", tmp_path, tmp_path, {}))
+    (tmp_path / name).write_bytes(b"painted for hours")
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert name in said.err and "not from this program" in said.err and "pixels" not in said.out
+    assert (tmp_path / name).read_bytes() == b"painted for hours"
+
+
 def row_of(table, name):
     """The columns of a structure in a printed table: name, seeds, Dice, IoU, HD, slices, seconds."""
     return next(line.split() for line in table.splitlines() if line.split()[:1] == [name])
@@ -102,6 +114,8 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
     assert read_provenance(tmp_path / "out" / "phantom-made-up.seg.nrrd")["settings"]["direction"] == "forward"
     assert (tmp_path / "out" / "phantom-made-up.png").stat().st_size > 10_000
+    for name in ("phantom-made-up.png", "phantom-made-up.seg.nrrd"):
+        assert names_this_program(tmp_path / "out" / name), "the next demo could not replace it"
 
 
 def test_peak_memory_sees_what_was_used_since_the_reset():

@@ -365,6 +365,37 @@ def test_an_unwritable_folder_is_named(tmp_path):
         write_report([tmp_path / "results"], tmp_path / "report")
 
 
+def test_a_report_replaces_a_report_and_nothing_else(tmp_path):
+    """Somebody's own summary.md in the folder is not the report's, and no file of it is written beside."""
+    write_results(tmp_path / "results", some_structures(1, 1), ["stride"], noisy({}))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "summary.md").write_text("my notes")
+    with pytest.raises(InputError, match=r"summary\.md.* is there already"):
+        write_report([tmp_path / "results"], tmp_path / "notes")
+    assert [file.name for file in (tmp_path / "notes").iterdir()] == ["summary.md"]
+    for _ in range(2):
+        write_report([tmp_path / "results"], tmp_path / "report")
+
+
+@pytest.mark.parametrize("name", ["../../x", "/x/y", "a\\b", "m" * 300])
+def test_no_file_of_a_report_leaves_its_folder_whatever_a_model_is_called(tmp_path, name):
+    """results.jsonl may come from somebody else."""
+    model = the_demo_model()
+    write_results(tmp_path / "study" / "results", some_structures(1, 1), ["stride"], noisy({}), model)
+    file = tmp_path / "study" / "results" / "results.jsonl"
+    header, *lines = file.read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    odd = [record | {"model": record["model"] | {"name": name, "sha256": sha}} for sha in "ab" for record in records]
+    odd = [record | {"key": f"{number}"} for number, record in enumerate(odd)]
+    file.write_text("\n".join([header, *map(json.dumps, odd), ""]))
+    report = write_report([file.parent], tmp_path / "study" / "report")
+    assert sorted(one.name for one in tmp_path.rglob("*") if one.is_dir()) == ["report", "results", "study"]
+    written = {one.name for one in report.parent.iterdir()}
+    linked = re.findall(r"\]\(([^)]+)\)", report.read_text(encoding="utf-8"))
+    assert len(linked) == len(set(linked)), "two models share a file"
+    assert {one for one in linked if not one.startswith("http")} <= written
+
+
 # ------------------------------------------------------------------------------------------------------ times, weights
 
 

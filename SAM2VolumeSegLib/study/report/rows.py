@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,11 @@ Sample = tuple[str, str, int | None]
 """One structure, whatever the folder: SHA-256 of CT and mask, label."""
 
 
+def file_name(text: str) -> str:
+    """Return text as a part of a file's name on every system."""
+    return re.sub(r"[^A-Za-z0-9_+-]+", "-", text)[:80]
+
+
 @dataclass(frozen=True, order=True)
 class StudyModel:
     """A model as it was run."""
@@ -34,8 +40,8 @@ class StudyModel:
 
     @property
     def slug(self) -> str:
-        """For names of files."""
-        return f"{self.name}-{self.image_size}"
+        """For names of files, in one folder whatever the model is called."""
+        return f"{file_name(self.name)}-{self.image_size}"
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +17,7 @@ from SAM2VolumeSegLib.study.report import figures, pictures
 from SAM2VolumeSegLib.study.report.embeddings import similarity
 from SAM2VolumeSegLib.study.report.findings import PRACTICAL, Finding, find
 from SAM2VolumeSegLib.study.report.plotting import draw_png
-from SAM2VolumeSegLib.study.report.rows import Folder, Results, StudyModel, experiments_of, read_folders
+from SAM2VolumeSegLib.study.report.rows import Folder, Results, StudyModel, experiments_of, file_name, read_folders
 from SAM2VolumeSegLib.study.report.statistics import MIN_CTS, MIN_PAIRS, RESAMPLES
 from SAM2VolumeSegLib.study.report.tables import (
     NONE,
@@ -35,8 +33,10 @@ from SAM2VolumeSegLib.study.report.tables import (
     structure_lines,
     to_csv,
 )
+from SAM2VolumeSegLib.volume.target import beside, check_target, move_together
 
 REPORT, SUMMARY = "report.md", "summary.md"
+TITLE = "# The paper's study"
 _CAPTIONS = {
     "3a-threshold": "Figure 3a. Which prompted slices stay in memory. Bars: 95 % intervals, left of the mean over "
     "structures, right of the paired difference, which is the one that tells.",
@@ -73,6 +73,7 @@ def write_report(
             matplotlib is missing; `out` cannot be written to.
     """
     found = read_folders(results)
+    _check(out, (REPORT, SUMMARY))
     if pictures_of and data is None:
         raise InputError("Pictures need the CTs: name their folder with --data.")
     files: dict[str, bytes | str] = {}
@@ -97,7 +98,7 @@ def write_report(
 def _opening(results: Results, models: Sequence[StudyModel | None]) -> str:
     records = list(results.records())
     lines = [
-        "# The paper's study",
+        TITLE,
         "How the figures of M. Lopez Escoriza and P. Amargant Alvarez, *Automatic Segmentation of 3D CT scans with "
         f"SAM2 using a zero-shot approach* ({SOURCE}) come out here. Prompts are cut from the reference. Not for "
         "clinical use.",
@@ -234,19 +235,20 @@ def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes
         experiment = table.experiment
         paper = TABLES.get(experiment.name)
         source = f" ({paper.name}, {paper.volumes} volumes)" if paper else ""
-        name = f"{slug}-{experiment.name}.csv"
+        name = _free(files, f"{slug}-{experiment.name}.csv")
         files[name] = to_csv(csv_lines(table))
         parts += [f"### {experiment.title}{source}", experiment.description]
         parts += [f"{caption(table)} [CSV]({name})", markdown(results, table)]
         if experiment.name == "final":
             bones, lines = per_bone(results, model)
-            name = f"{slug}-per-bone.csv"
+            name = _free(files, f"{slug}-per-bone.csv")
             files[name] = to_csv(lines)
             parts.append("### Final methods by bone (Table VII, Dice / IoU, 250 volumes a bone)")
             parts += [f"{caption(table)} [CSV]({name})", bones]
             parts.append("Δ is IS + SPS minus baseline. Its intervals are of each bone by itself, not corrected.")
-    files[f"{slug}-structures.csv"] = to_csv(structure_lines(results, tables))
-    parts.append(f"Every structure of every row: [CSV]({slug}-structures.csv)")
+    name = _free(files, f"{slug}-structures.csv")
+    files[name] = to_csv(structure_lines(results, tables))
+    parts.append(f"Every structure of every row: [CSV]({name})")
     if model:
         parts.append(_figures(results, model, similarities, files))
     return "\n\n".join(part for part in parts if part), _summary(title, tables, findings, names)
@@ -283,7 +285,7 @@ def _figures(
     parts = ["### Figures"]
     for name, content in drawn.items():
         if content:
-            file = f"{model.slug}-figure-{name}.png"
+            file = _free(files, f"{model.slug}-figure-{name}.png")
             files[file] = content
             parts.append(f"![{_CAPTIONS[name].split('.')[0]}]({file})\n\n{_CAPTIONS[name]}")
     return "\n\n".join(parts) if len(parts) > 1 else ""
@@ -301,7 +303,7 @@ def _pictures(
     tracker = pictures.load_tracker(model, device)
     parts = []
     for structure in structures:
-        name = f"{model.slug}-figure-5-{re.sub(r'[^A-Za-z0-9_-]+', '-', structure.case)}.png"
+        name = _free(files, f"{model.slug}-figure-5-{file_name(structure.case)}.png")
         files[name] = draw_png(pictures.triplets, structure, data, tracker)
         parts.append(
             f"![Figure 5]({name})\n\nFigure 5. {structure}: of this CT the structure whose Dice differs most between "
@@ -351,19 +353,38 @@ def _reading(results: Results) -> str:
     return f"## How to read this\n\n{notes}\n\nOn the paper's figures:\n\n{paper}"
 
 
-def _write(out: Path, files: dict[str, bytes | str]) -> None:
-    """Write each file beside its place first and move it there when it is whole; the report itself comes last."""
-    part = None
+def _free(files: dict[str, bytes | str], name: str) -> str:
+    """Return a file's name, with a number where another one has it: two cases, or models, can have one name."""
+    stem, _, ending = name.rpartition(".")
+    number, free = 1, name
+    while free in files:
+        number += 1
+        free = f"{stem}-{number}.{ending}"
+    return free
+
+
+def _check(out: Path, names: Iterable[str]) -> None:
+    """Raise InputError where a report cannot be written, or would replace what is no report."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            part = out / f".{name}.part"
-            part.write_bytes(content if isinstance(content, bytes) else content.encode())
-            os.replace(part, out / name)
     except OSError as error:
-        if part:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
         raise InputError(
             f'The report cannot be written to "{out}" ({error.strerror}): choose another folder.'
         ) from error
+    try:
+        is_report = (out / REPORT).read_bytes().startswith(TITLE.encode())
+    except OSError:
+        is_report = False
+    for name in names:
+        check_target(out / name)
+        if (out / name).exists() and not is_report:
+            raise InputError(f'"{out / name}" is there already, and no report is in that folder: choose another one.')
+
+
+def _write(out: Path, files: dict[str, bytes | str]) -> None:
+    """Write all files, or none; the report itself comes last."""
+    _check(out, files)
+    with beside(out / REPORT) as folder:
+        for name, content in files.items():
+            (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        move_together([folder / name for name in files], out)
