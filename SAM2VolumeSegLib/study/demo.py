@@ -163,7 +163,7 @@ def _segment(
     for step in steps:
         now = time.monotonic()
         seconds[step.segment] += now - before
-        slices[step.segment] += 1
+        slices[step.segment] += step.plane is not None
         before = now
     masks = {name: segment.mask for name, segment in steps.result.segments.items()}
     return masks, _measure(volume, masks, references, slices.get, seconds.get), steps.result.provenance
