@@ -13,7 +13,6 @@ from statistics import median
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.bench.cases import MANY, PROFILES, case, tubes
-from SAM2VolumeSegLib.bench.pictures import COMPONENTS
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.target import beside, check_own, move_together
 
@@ -62,16 +61,17 @@ def run(options: argparse.Namespace) -> None:
                 raise InputError(
                     f'The folder "{path}" cannot be made ({error.strerror}): choose another one.'
                 ) from error
-    for path in (options.json, options.pictures and options.pictures / COMPONENTS):
-        if path:
-            check_own(path)
 
     import torch
 
     from SAM2VolumeSegLib.bench.curves import curves
     from SAM2VolumeSegLib.bench.engines import Networks
     from SAM2VolumeSegLib.bench.measure import measure
+    from SAM2VolumeSegLib.bench.pictures import COMPONENTS
 
+    for path in (options.json, options.pictures and options.pictures / COMPONENTS):
+        if path is not None:
+            check_own(path)
     if options.threads:
         torch.set_num_threads(options.threads)
     networks = Networks.load(options.model, options.device, options.image_size)
