@@ -21,7 +21,9 @@ class Window:
     upper: float
 
     def __post_init__(self) -> None:
-        if not (np.isfinite([self.lower, self.upper]).all() and self.lower < self.upper):
+        with np.errstate(over="ignore", under="ignore"):  # in the precision that voxels are brought to 0..1 in
+            limits, width = np.float32([self.lower, self.upper]), np.float32(self.upper - self.lower)
+        if not (np.isfinite(limits).all() and width > 0):
             raise InputError(
                 f"An intensity window from {self.lower:g} to {self.upper:g} HU is empty: the upper limit must be "
                 "above the lower one (and a width above zero)."

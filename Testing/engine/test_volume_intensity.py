@@ -20,7 +20,7 @@ def test_windows_by_name():
     assert Window.centre_width(-500, 1400) == WINDOWS["lung"]
     with pytest.raises(InputError, match=r'"liver".*bone, soft tissue, lung, brain'):
         Window.named("liver")
-    for lower, upper in ((10, 10), (10, 0), (float("nan"), 0)):
+    for lower, upper in ((10, 10), (10, 0), (float("nan"), 0), (0, 1e-300), (0, 1e300)):
         with pytest.raises(InputError, match="upper limit"):
             Window(lower, upper)
     with pytest.raises(InputError, match="width above zero"):
