@@ -24,7 +24,7 @@ _RLE_MOST_PER_BYTE = 64  # two bytes stand for 128 at most (DICOM PS3.5, annex G
 def read_slices(images: Sequence[DicomImage]) -> np.ndarray:
     """Read voxels [k, j, i] of slices of one size, rescaled slice by slice to HU.
 
-    They have the smallest of int16, int32, float32 and float64 that holds those of every slice.
+    They have the smallest of int16, int32 and float64 that holds those of every slice.
 
     Raises:
         InputError: pixels are missing or cannot be decoded, or there are several values a pixel.
@@ -60,7 +60,7 @@ def _read_plane(image: DicomImage) -> np.ndarray:
             with_gdcm = is_packed and not is_rle
             plane = _decode_with_gdcm(image) if with_gdcm else _rescale(data.pixel_array, data)
             return plane.reshape(image.size[::-1])
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
         raise InputError(
@@ -70,7 +70,8 @@ def _read_plane(image: DicomImage) -> np.ndarray:
 
 
 def _rescale(plane: np.ndarray, data: Dataset) -> np.ndarray:
-    slope, intercept = (float(data.get(tag, usual)) for tag, usual in (("RescaleSlope", 1), ("RescaleIntercept", 0)))
+    slope, intercept = (data.get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
+    slope, intercept = float(1 if slope is None else slope), float(intercept or 0)
     with np.errstate(all="ignore"):  # what is no number then is refused by Volume
         values = plane.astype(np.float64) * slope + intercept
     if slope.is_integer() and intercept.is_integer():
