@@ -51,7 +51,8 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print, and write what is asked for. Raises InputError for a value that cannot be used."""
-    if min(options.repeats, options.every, options.threads or 1, *(options.peaks or ())) < 1:
+    given = (options.threads, *(options.peaks or ()))
+    if min(options.repeats, options.every, *(number for number in given if number is not None)) < 1:
         raise InputError("Repeats, threads, --every and --peaks must be 1 or more.")
     for path in (options.json and options.json.parent, options.pictures):
         if path is not None:

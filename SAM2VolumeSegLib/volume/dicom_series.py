@@ -113,6 +113,11 @@ def _check_single(image: DicomImage) -> None:
         )
 
 
+def _pair(slices: list[DicomImage], first: int) -> str:
+    """The names of two slices that follow each other."""
+    return f"{slices[first].path.name} and {slices[first + 1].path.name}"
+
+
 def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.ndarray]:
     """Return the slices in the order of their position, and the step from one to the next in mm (LPS)."""
     first = slices[0]
@@ -135,8 +140,8 @@ def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.n
     usual = float(np.median(gaps))
     if gaps.min() < 0.01 * usual or usual <= 0:
         raise InputError(
-            f'"{title}" has several slices at the same place (time points or reconstructions in one series). '
-            "Export one of them as a series of its own."
+            f'"{title}" has several slices at the same place, such as {_pair(slices, gaps.argmin())}: copies of a '
+            "file, time points, or reconstructions in one series. Keep one of each, or export one as its own series."
         )
     distances = np.linalg.norm(np.diff(offsets, axis=0), axis=1)
     uneven = ""
@@ -150,5 +155,8 @@ def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.n
             + _RESAMPLE
         )
     if uneven:
-        raise InputError(f'The slices of "{title}" are unevenly spaced{uneven}: some may be missing. {_RESAMPLE}')
+        raise InputError(
+            f'The slices of "{title}" are unevenly spaced{uneven}, the largest between {_pair(slices, gaps.argmax())}. '
+            f"Where slices are missing there, export the series again. Where it was taken like that: {_RESAMPLE}"
+        )
     return slices, normal * heights[-1] / (len(slices) - 1)

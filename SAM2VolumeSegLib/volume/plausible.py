@@ -59,7 +59,7 @@ def check_axes(path: Path, ijk_to_ras: np.ndarray) -> None:
     degrees = float(np.degrees(np.arcsin(min(1.0, cosine))))
     if degrees > MAX_SHEAR_DEGREES:
         raise InputError(
-            f'The geometry of "{path}" is sheared: its axes are {degrees:.1f} degrees off right angles, and '
+            f'The geometry of "{path}" is sheared: its axes are {degrees:.2f} degrees off right angles, and '
             f"{MAX_SHEAR_DEGREES:g} is the most that is read. Resample it in 3D Slicer (Resample Scalar Volume) and "
             "use that."
         )

@@ -132,13 +132,26 @@ def _read_header(path: Path, file: BinaryIO) -> dict | None:
         head = head[: end.start()]
     if not head.startswith(b"NRRD") or not _SEGMENTATION_LINE.search(head):
         return None
-    lines = (line.rstrip() for line in head.decode("utf-8", "replace").split("\n"))
+    lines = (line.rstrip() for line in _text(path, head).split("\n"))
     lines = list(dict.fromkeys(line for line in lines if line and line[0] != "#"))  # to say a thing twice is no harm
     ((key, times),) = Counter(line.split(":", 1)[0].strip() for line in lines).most_common(1)
     if times > 1:  # Slicer would take the last one, and a name or what was painted under the first would be lost
         raise _damaged(path, f': its header gives {times} values for "{key[:80]}"')
     header = nrrd.read_header(lines)
     return {key: unescape(value) if isinstance(value, str) else value for key, value in header.items()}
+
+
+def _text(path: Path, head: bytes) -> str:
+    """The header as text: UTF-8, as Slicer writes it. Other programs write Latin-1: letters stay what they were."""
+    try:
+        return head.decode("utf-8")
+    except UnicodeDecodeError:
+        warnings.warn(
+            f'The names in "{path.name}" are not written in UTF-8. They are read as Latin-1: check their letters.',
+            InputWarning,
+            stacklevel=2,
+        )
+        return head.decode("latin-1")
 
 
 def _read_voxels(path: Path, header: dict, file: BinaryIO) -> np.ndarray:

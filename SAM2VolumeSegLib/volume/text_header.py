@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume.paths import check_file
+from SAM2VolumeSegLib.volume.paths import check_file, check_name
 
 _MAX_LINES, _MAX_BYTES = 10_000, 4 << 20  # ITK takes time that grows with the square: a second for so many
 _NRRD_PACKING = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
@@ -96,6 +96,12 @@ def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | No
         if not name or "%" in name or name.upper().startswith("LIST"):
             raise InputError(f'The voxels of "{path}" are spread over several files. {again}')
         file, end = path.parent / name, 0
+        check_name(file)
+        if not file.exists():
+            raise InputError(
+                f'"{path}" is a header only: its voxels are in "{name}", which is not beside it. Copy both, or save '
+                "the image as one .nrrd file."
+            )
         check_file(file)
     return Stored(file, end + max(0, int(skip)), int(skip) < 0, packing, big_endian)
 

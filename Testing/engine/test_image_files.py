@@ -210,6 +210,15 @@ def write_format(folder, name):
     return path, max([path, *others], key=lambda file: file.stat().st_size)
 
 
+@pytest.mark.parametrize("name", ["raw.nhdr", "raw.mhd"])
+def test_a_header_without_its_voxels_says_what_is_missing(tmp_path, name):
+    """Somebody copied one file of two, and was told of a name that they had never typed."""
+    path, file = write_format(tmp_path, name)
+    file.unlink()
+    with pytest.raises(InputError, match=f"header only: its voxels are in .{file.name}"):
+        read_volume(path)
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_file_cut_off_by_one_byte_or_with_one_too_many_is_refused(tmp_path, name):
     path, file = write_format(tmp_path, name)

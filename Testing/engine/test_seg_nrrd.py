@@ -60,6 +60,12 @@ def assert_masks(masks, **expected):
 FIRST, SECOND = LABELS == 1, LABELS == 2
 
 
+def test_names_in_latin_1_keep_their_letters_and_that_is_said(read):
+    """Programs of the nineties write them: "F?mur" was found by no --segments, and went into the result like that."""
+    (found, notes) = read(contents().replace(b":=first", b":=F\xe9mur"))
+    assert set(found) == {"F\u00e9mur", "second"} and any("Latin-1" in note for note in notes)
+
+
 @pytest.mark.parametrize("value", ["1", "1.0", "1.", "+1", "", None])
 def test_label_value_one_in_every_spelling(read, value):
     """Converters write 1.0, or nothing where the segment has label 1."""

@@ -134,8 +134,8 @@ def tilted(count=6):
     ("positions", "message"),
     [
         (tilted(), r"tilted gantry.*12\.0 degrees.*Slicer"),
-        (upright()[[0, 1, 2, 4, 5]], r"unevenly spaced, with gaps from 2\.00 to 4\.00 mm.*Slicer"),
-        (upright()[[0, 1, 1, 2]], "several slices at the same place"),
+        (upright()[[0, 1, 2, 4, 5]], r"gaps from 2\.00 to 4\.00 mm, the largest between \S*_014\.dcm and \S*_021.*Slicer"),
+        (upright()[[0, 1, 1, 2]], "several slices at the same place, such as .* and .*: copies of a file"),
         (upright(1), "one slice only"),
     ],
 )
