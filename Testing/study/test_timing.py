@@ -35,7 +35,7 @@ def test_hooks_are_gone_after_a_run_that_failed(a_fast_tracker):
 
 
 def test_every_tracked_slice_is_timed_and_no_prompted_one(a_fast_tracker, a_phantom, seeds, monkeypatch):
-    """By a clock that goes on by a second when it is looked at, since a real one goes on while the machine does something else."""
+    """By a clock that goes on when it is looked at: a real one goes on while the machine does other work."""
     ticks = count()
     monkeypatch.setattr(timing, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     with ComponentTimes(a_fast_tracker) as times:
