@@ -21,9 +21,8 @@ class Window:
     upper: float
 
     def __post_init__(self) -> None:
-        with np.errstate(over="ignore", under="ignore"):  # in the precision that voxels are brought to 0..1 in
-            limits, width = np.float32([self.lower, self.upper]), np.float32(self.upper - self.lower)
-        if not (np.isfinite(limits).all() and width > 0):
+        # Within float32, in which voxels are brought to 0..1; a comparison with NaN is false.
+        if not (abs(self.lower) < 1e38 and abs(self.upper) < 1e38 and self.upper - self.lower > 1e-38):
             raise InputError(
                 f"An intensity window from {self.lower:g} to {self.upper:g} HU is empty: the upper limit must be "
                 "above the lower one (and a width above zero)."

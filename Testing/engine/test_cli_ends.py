@@ -184,7 +184,7 @@ def test_a_signal_while_the_program_still_starts(files, tmp_path, number):
     running = []
     arguments = ["segment", files / "ct.nrrd", files / "seeds.nii.gz", "-o", tmp_path / "r.nii", *FAST]
     for wait in (0.15, 0.3, 0.5):
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
         process = subprocess.Popen([sys.executable, "-c", STARTED, *map(str, arguments)], cwd=ROOT, **pipes)
         process.stdout.readline()
         time.sleep(wait)
@@ -216,7 +216,7 @@ def test_a_cluster_whose_time_is_over_leaves_nothing_half_written(files, tmp_pat
     """SIGTERM in the moment of writing: no temporary folder, and an older result stays."""
     (tmp_path / "r.seg.nrrd").write_bytes(b"an older result")
     arguments = ["segment", files / "ct.nrrd", files / "seeds.nii.gz", "-o", tmp_path / "r.seg.nrrd", *FAST]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": ONE_THREAD}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8", "env": ONE_THREAD}
     process = subprocess.Popen([sys.executable, "-c", WRITING, *map(str, arguments)], cwd=ROOT, **pipes)
     while process.stdout.readline() not in ("moving\n", ""):
         pass

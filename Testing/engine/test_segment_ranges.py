@@ -63,7 +63,7 @@ def test_paint_beyond_the_earlier_slices_is_reached_by_the_next_run(a_fast_track
     session.segment(a_phantom.volume, {"middle": painted(a_phantom, "middle", [first, middle], plane)}, settings)
     seeds = {"middle": painted(a_phantom, "middle", [first, middle, last], plane)}
     steps, again = finish(session.run(a_phantom.volume, seeds, settings))
-    assert {step.index for step in steps} == set(range(first, last + 1))
+    assert {step.index for step in steps if step.plane} == set(range(first, last + 1))
     found = again.segments["middle"].mask.any(axis=tuple({0, 1, 2} - {a_phantom.volume.view(plane).axis}))
     assert found[middle + 1 : last].all()
     a_fast_tracker.forget()

@@ -35,7 +35,7 @@ INTERRUPTIBLE = (
 def start(*arguments, **options) -> subprocess.Popen:
     """The command in a process group of its own, as a shell makes one."""
     command = [sys.executable, "-c", INTERRUPTIBLE, "study", *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
     return subprocess.Popen(command, cwd=ROOT, start_new_session=True, **pipes, **options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +74,22 @@ def write_report(
             matplotlib is missing; `out` cannot be written to.
     """
     found = read_folders(results)
-    _check(out, (REPORT, SUMMARY))
     if pictures_of and data is None:
         raise InputError("Pictures need the CTs: name their folder with --data.")
+    is_new = not out.exists()
+    _check(out, (REPORT, SUMMARY))
+    try:
+        _write(out, _files(found, data, pictures_of, device))
+    except BaseException:
+        if is_new:
+            with suppress(OSError):  # not empty: not for nothing
+                out.rmdir()
+        raise
+    return out / REPORT
+
+
+def _files(found: Results, data: Path | None, pictures_of: Sequence[str], device: str) -> dict[str, bytes | str]:
+    """The report's files by name."""
     files: dict[str, bytes | str] = {}
     models: list[StudyModel | None] = [*found.models()] or [None]
     parts, summaries = [_opening(found, models)], []
@@ -88,8 +102,7 @@ def write_report(
     parts.append(_reading(found))
     files[SUMMARY] = "\n\n".join(summaries) + "\n"
     files[REPORT] = "\n\n".join(part for part in parts if part) + "\n"
-    _write(out, files)
-    return out / REPORT
+    return files
 
 
 # ----------------------------------------------------------------------------------------------------- what was run
