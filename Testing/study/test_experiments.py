@@ -71,8 +71,8 @@ def test_a_threshold_of_one_is_the_baseline():
 
 
 def spatial_memory(memory, now=40, prompted=(0, 50, 100), confidence=None):
-    """(prompted slices, other slices, rows of the temporal embedding of these), at slice `now` of 101; the others newest
-    first, where a policy has the oldest first, as SAM2 has."""
+    """(prompted slices, other slices, rows of the temporal embedding of these), at slice `now` of 101; the others
+    newest first, where a policy has the oldest first, as SAM2 has."""
     tracked = {slice_: 0.5 for slice_ in range(1, now) if slice_ not in prompted} | (confidence or {})
     spatial = memory.choose(now, 1, set(prompted), tracked, 101).spatial
     given = [slice_ for slice_, _ in spatial if slice_ in prompted]
