@@ -34,7 +34,8 @@ policies = st.one_of(
 settings = st.builds(
     Settings,
     window=st.one_of(
-        st.sampled_from([*WINDOWS, "min-max"]), st.tuples(numbers, numbers).filter(lambda limits: limits[1] - limits[0] > 1e-30)
+        st.sampled_from([*WINDOWS, "min-max"]),
+        st.tuples(numbers, numbers).filter(lambda limits: limits[1] - limits[0] > 1e-30),
     ),
     clahe=st.booleans(),
     planes=st.one_of(st.none(), st.lists(st.sampled_from(Plane), min_size=1, unique=True).map(tuple)),
