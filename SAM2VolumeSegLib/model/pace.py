@@ -16,6 +16,8 @@ class Pace:
     def __init__(self):
         self.total = 0.0
         """Seconds of all calls, the first one included."""
+        self.fastest: float | None = None
+        """Seconds for one in the fastest call but the first: what warming up and other programs add is not in it."""
         self._first: float | None = None
         self._count = 0
 
@@ -35,3 +37,4 @@ class Pace:
             self._first = seconds
         else:
             self._count += count
+            self.fastest = min(seconds / count, self.fastest or seconds / count)

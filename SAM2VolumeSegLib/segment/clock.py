@@ -13,7 +13,7 @@ from SAM2VolumeSegLib.segment.result import Progress
 from SAM2VolumeSegLib.volume import Plane
 
 Answer = TypeVar("Answer")
-VOTE_SHARE, FUSE_SHARE = 0.15, 0.3
+VOTE_SHARE, FUSE_SHARE = 0.3, 0.5
 """Of the time that a prediction takes: bringing its vote into the volume's grid, and a step of `fuse`. Taken as long as
 none was timed."""
 PREDICTION = {True: 0.6, False: 3.6}
@@ -34,7 +34,7 @@ class Clock:
     def __init__(self, tracker: SliceTracker, jobs: Sequence[AxisJob]):
         self._tracker, self._jobs = tracker, jobs
         tracker.restart_paces()
-        self._started = time.monotonic()
+        self._started, self._since = time.monotonic(), 0
         wanted = {(job.pictures, job.pictures.index(time)) for job in jobs for time in job.span.times}
         # Segments on one crop share pictures, and each slice is encoded once.
         self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
@@ -86,15 +86,17 @@ class Clock:
     def _seconds_left(self, to_predict: int) -> float | None:
         """None as long as too little was done to tell."""
         paces = self._tracker.encode_pace, self._tracker.prompt_pace, self._tracker.predict_pace
-        encode, prompt, predict = (pace.each for pace in paces)
+        encode, predict, prompt = paces[0].each, paces[2].each, paces[1].fastest
+        spent = time.monotonic() - sum(pace.total for pace in paces)
+        if predict is None:  # up to the first predictions memory is taken, files are opened, masks are remembered
+            self._started, self._since = spent, self._predicted
+        elif to_predict:  # what lies between the calls of the network
+            self._beside = max(0.0, spent - self._started) / max(self._predicted - self._since, 1)
         if predict is None and prompt:  # many segments have many prompts before the first prediction
             predict = prompt * PREDICTION[self._tracker.plan.batch_size > 1]
         if predict is None and to_predict:
             return None
         predict = predict or 0.0  # nothing was predicted and nothing has to be: all is known
-        if to_predict:  # what lies between the calls of the network
-            spent = time.monotonic() - self._started - sum(pace.total for pace in paces)
-            self._beside = max(0.0, spent) / max(self._predicted, 1)
         work = [
             (self._encoded_at_end - self._tracker.encoded, encode or predict),
             (to_predict, predict + self._beside),
