@@ -13,7 +13,7 @@ from SAM2VolumeSegLib.scene.labelmaps import voxels_of
 from SAM2VolumeSegLib.scene.lattice import Parallel, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
-from SAM2VolumeSegLib.volume import Volume
+from SAM2VolumeSegLib.volume import Box, Volume
 
 
 def seeds_from_segmentation(
@@ -152,13 +152,12 @@ def _painted_part(segmentation_node, segment_id: str) -> tuple[np.ndarray | None
     image = slicer.vtkOrientedImageData()
     segmentation_node.GetBinaryLabelmapRepresentation(segment_id, image)
     painted = voxels_of(image) != 0
-    used = [np.flatnonzero(painted.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    if not len(used[0]):
+    box = Box.of(painted)
+    if not box.shape[0]:
         return None, np.eye(4)
-    first = [int(indices[0]) for indices in used]
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     image_to_world = node_to_world(segmentation_node) @ slicer.util.arrayFromVTKMatrix(matrix)
-    corner = [low + start for low, start in zip(image.GetExtent()[::2], first[::-1], strict=True)]
+    corner = [low + start for low, start in zip(image.GetExtent()[::2], box.lower[::-1], strict=True)]
     image_to_world[:3, 3] = (image_to_world @ [*corner, 1])[:3]
-    return painted[tuple(slice(int(indices[0]), int(indices[-1]) + 1) for indices in used)].copy(), image_to_world
+    return painted[box.slices].copy(), image_to_world

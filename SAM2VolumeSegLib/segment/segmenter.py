@@ -84,7 +84,8 @@ class Segmenter:
                     job.guesses.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         segments = yield from clock.fusing(fuse(volume, claims, settings.drop_islands))
-        return Result(segments, self._provenance(volume, seeds, settings, segments, time.monotonic() - started))
+        seconds = time.monotonic() - started
+        return Result(segments, self._provenance(volume, seeds, settings, intensities.window, segments, seconds))
 
     def _jobs(
         self, name: str, seeds: Sequence[SeedSlice], pictures: Sequence[PlanePictures], settings: Settings
@@ -104,9 +105,8 @@ class Segmenter:
             pass
         return steps.result
 
-    def _provenance(self, volume, seeds, settings, segments, seconds) -> dict[str, Any]:
+    def _provenance(self, volume, seeds, settings, window, segments, seconds) -> dict[str, Any]:
         plan = self.tracker.plan
-        window = settings.window_for(volume.voxels)
         return {
             "program": f"SAM2VolumeSeg {__version__}",
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),

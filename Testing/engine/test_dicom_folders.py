@@ -45,12 +45,8 @@ def another_object(path, like: Path, kind: str, series: str, **values) -> None:
     data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = kind
     data.SeriesInstanceUID, data.SOPInstanceUID = series, generate_uid()
     data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    for name, value in values.items():
-        if value is None:
-            delattr(data, name)
-        else:
-            setattr(data, name, value)
     data.save_as(path)
+    change(path, **values)
 
 
 # ---------------------------------------------------------------------------------------- slices that cannot be read

@@ -153,6 +153,25 @@ class Nodes:
             getattr(node, f"Set{name}")(*value if isinstance(value, tuple) else (value,))
         return node
 
+    def save_and_load(self, folder, *saved):
+        """Save the scene with the data of these nodes, and load it again in place of what is there."""
+        suffixes = {
+            "vtkMRMLSegmentationStorageNode": ".seg.nrrd",
+            "vtkMRMLTransformStorageNode": ".h5",
+            "vtkMRMLVolumeArchetypeStorageNode": ".nrrd",
+        }
+        for node in saved:
+            kind = node.GetDefaultStorageNodeClassName()
+            storage = self.scene.AddNewNodeByClass(kind)
+            storage.SetFileName(str(folder / f"{node.GetName()}{suffixes[kind]}"))
+            node.SetAndObserveStorageNodeID(storage.GetID())
+            assert storage.WriteData(node)
+        self.scene.SetURL(str(folder / "scene.mrml"))
+        self.scene.SetRootDirectory(str(folder))
+        assert self.scene.Commit()
+        self.scene.Clear()
+        assert self.scene.Connect()
+
     def segment_state(self, segmentation):
         """Everything of a segmentation's segments that a user would miss."""
         result = {}

@@ -223,19 +223,7 @@ def test_undo_is_alive_after_a_run_in_a_loaded_scene(nodes, painted, segmenter, 
     """Saved yesterday, propagated today: undo has to bring back the painted slices of yesterday."""
     ct, segmentation = painted
     expected, scene = masks_of(nodes, segmentation, ct), nodes.scene
-    for saved, kind, suffix in (
-        (ct, "vtkMRMLVolumeArchetypeStorageNode", ".nrrd"),
-        (segmentation, "vtkMRMLSegmentationStorageNode", ".seg.nrrd"),
-    ):
-        storage = scene.AddNewNodeByClass(kind)
-        storage.SetFileName(str(tmp_path / f"{saved.GetName()}{suffix}"))
-        saved.SetAndObserveStorageNodeID(storage.GetID())
-        assert storage.WriteData(saved)
-    scene.SetURL(str(tmp_path / "scene.mrml"))
-    scene.SetRootDirectory(str(tmp_path))
-    assert scene.Commit()
-    scene.Clear()
-    assert scene.Connect()
+    nodes.save_and_load(tmp_path, ct, segmentation)
     (volume,), (loaded,) = scene.GetNodesByName("phantom"), scene.GetNodesByName("Segmentation")
     assert_same(masks_of(nodes, loaded, volume), expected)
     history = a_history(nodes, loaded)

@@ -469,21 +469,7 @@ def test_where_a_result_came_from_survives_saving_and_loading_the_scene(nodes, s
     node = write_result({"id_bone": shapes.ball}, source, ct, NOTE)
     expected = {segmentation.GetName(): nodes.mask(segmentation, "id_bone", ct) for segmentation in (source, node)}
     scene = nodes.scene
-    for saved, kind, suffix in (
-        (ct, "vtkMRMLVolumeArchetypeStorageNode", ".nrrd"),
-        (source, "vtkMRMLSegmentationStorageNode", ".seg.nrrd"),
-        (node, "vtkMRMLSegmentationStorageNode", ".seg.nrrd"),
-        (source.GetParentTransformNode(), "vtkMRMLTransformStorageNode", ".h5"),
-    ):
-        storage = scene.AddNewNodeByClass(kind)
-        storage.SetFileName(str(tmp_path / f"{saved.GetName()}{suffix}"))
-        saved.SetAndObserveStorageNodeID(storage.GetID())
-        assert storage.WriteData(saved)
-    scene.SetURL(str(tmp_path / "scene.mrml"))
-    scene.SetRootDirectory(str(tmp_path))
-    assert scene.Commit()
-    scene.Clear()
-    assert scene.Connect()
+    nodes.save_and_load(tmp_path, ct, source, node, source.GetParentTransformNode())
     (again,) = scene.GetNodesByName("Segmentation result")
     (first,) = scene.GetNodesByName("Segmentation")
     (volume,) = scene.GetNodesByName("CT")
