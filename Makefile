@@ -19,7 +19,7 @@ demo-shared: $(READY)
 	$(BIN)/sam2-volume-seg demo --data "$(SAM2VOLUMESEG_DATA)"
 
 # All experiments with the demonstration model on the CT that tptbox brings, some minutes, and their report. It goes on
-# where it was stopped; SAM2VolumeSegLib/study/README.md says how to run it on your own data.
+# where it was stopped; SAM2VolumeSegLib/research/study/README.md says how to run it on your own data.
 study: $(READY)
 	$(BIN)/sam2-volume-seg study run all --data tptbox --model demo --results study-output
 	$(BIN)/sam2-volume-seg study report study-output --out study-output/report

@@ -39,9 +39,9 @@ from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import readiness
-from SAM2VolumeSegLib.interactive.messages import in_panel
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import readiness
+from SAM2VolumeSegLib.panel.messages import in_panel
 
 SEED_DELAY = 400  # ms after the last stroke
 PREVIEW_DELAY = 50  # ms: several changes are shown at once
@@ -88,7 +88,7 @@ def registerSampleData():
 
 def loadPhantom(source=None):
     """Add the synthetic CT, its painted slices and its reference to the scene; returns the three nodes."""
-    from SAM2VolumeSegLib.phantom import load_phantom_into_scene
+    from SAM2VolumeSegLib.scene.phantom import load_phantom_into_scene
 
     nodes = list(load_phantom_into_scene())
     if slicer.util.mainWindow() is not None:  # the button of Sample Data leaves showing to us

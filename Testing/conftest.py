@@ -47,7 +47,7 @@ def a_ct_labels(sample_ct_folder: Path) -> np.ndarray:
 @pytest.fixture(scope="session")
 def a_phantom():
     """A synthetic CT with touching structures (segment_runs.Phantom)."""
-    from segment_runs import a_column
+    from propagation_runs import a_column
 
     return a_column()
 
@@ -55,7 +55,7 @@ def a_phantom():
 @pytest.fixture
 def a_tracker():
     """The demo model on the CPU at a size that is fast; nothing encoded yet."""
-    from segment_runs import SIZE
+    from propagation_runs import SIZE
 
     from SAM2VolumeSegLib.model import checkpoints
     from SAM2VolumeSegLib.model.tracker import SliceTracker

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from SAM2VolumeSegLib.phantom import COLORS, make_phantom
 from SAM2VolumeSegLib.seeds import paint_seeds
+from SAM2VolumeSegLib.synthetic.phantom import COLORS, make_phantom
 from SAM2VolumeSegLib.volume import Plane, Window, to_unit
 
 THUMBNAIL = Path(__file__).resolve().parents[2] / "SAM2VolumeSeg/Resources/Icons/SAM2VolumeSegPhantom.png"

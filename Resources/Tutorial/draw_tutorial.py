@@ -19,18 +19,18 @@ from matplotlib.patches import Patch, Rectangle
 from matplotlib.patheffects import withStroke
 from PIL import Image
 
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive.estimate import count_slices
-from SAM2VolumeSegLib.interactive.seed_table import position_text
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.phantom import COLORS, make_phantom
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.estimate import count_slices
+from SAM2VolumeSegLib.panel.seed_table import position_text
+from SAM2VolumeSegLib.propagation import Segmenter
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
+from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
+from SAM2VolumeSegLib.research.measures.metrics import dice, unprompted_dice
+from SAM2VolumeSegLib.research.pictures.render import render_masks
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds, paint_seeds
-from SAM2VolumeSegLib.segment import Segmenter
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
-from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
-from SAM2VolumeSegLib.study.metrics import dice, unprompted_dice
-from SAM2VolumeSegLib.study.render import render_masks
+from SAM2VolumeSegLib.synthetic.phantom import COLORS, make_phantom
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
 HERE = Path(__file__).resolve().parent

@@ -8,11 +8,11 @@ from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import estimate, facts
-from SAM2VolumeSegLib.interactive.measure import measure, slices_to_measure
-from SAM2VolumeSegLib.interactive.seed_table import Marks
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import estimate, facts
+from SAM2VolumeSegLib.panel.measure import measure, slices_to_measure
+from SAM2VolumeSegLib.panel.seed_table import Marks
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 
@@ -114,7 +114,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     def segmenter(self, choices):
         """The model, loaded once. Raises InputError."""
         from SAM2VolumeSegLib.model.tracker import SliceTracker
-        from SAM2VolumeSegLib.segment import Segmenter
+        from SAM2VolumeSegLib.propagation import Segmenter
 
         if not self.isLoaded(choices):
             self._tracker = None  # let the old one go before the new one needs its memory

@@ -5,7 +5,7 @@ import logging
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.panel import choices as ch
 
 IDLE = 1500  # ms without a stroke or a changed choice, after which a light model is measured by itself
 

@@ -3,7 +3,7 @@
 import slicer
 import vtk
 
-from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.panel import choices as ch
 
 SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.panel import choices as ch
 
 LOWEST, HIGHEST = -32768, 65535  # of what can be set as an intensity
 

@@ -3,8 +3,8 @@
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive.preview import crop_to_show, preview_sentence
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence
 from SAM2VolumeSegLib.volume.crop import Box
 
 UNKNOWN_SIZE = 512  # pixels, while PyTorch, which knows the device, is not there

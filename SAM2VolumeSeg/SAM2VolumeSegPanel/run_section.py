@@ -9,10 +9,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import estimate, readiness
-from SAM2VolumeSegLib.interactive.messages import in_panel
-from SAM2VolumeSegLib.interactive.seed_table import position_text
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import estimate, readiness
+from SAM2VolumeSegLib.panel.messages import in_panel
+from SAM2VolumeSegLib.panel.seed_table import position_text
 
 
 class RunSection:

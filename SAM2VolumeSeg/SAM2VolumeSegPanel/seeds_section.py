@@ -5,8 +5,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive.advice import advise
-from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows
+from SAM2VolumeSegLib.panel.advice import advise
+from SAM2VolumeSegLib.panel.seed_table import Marks, position_text, seed_rows
 from SAM2VolumeSegLib.seeds.choose import marked_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
 

@@ -7,8 +7,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import facts, readiness, setup
 from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.panel import facts, readiness, setup
 
 
 class SetupSection:

@@ -17,10 +17,10 @@ from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import estimate, readiness
-from SAM2VolumeSegLib.interactive.messages import in_panel
-from SAM2VolumeSegLib.interactive.seed_table import Marks
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import estimate, readiness
+from SAM2VolumeSegLib.panel.messages import in_panel
+from SAM2VolumeSegLib.panel.seed_table import Marks
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):

@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from importlib.util import find_spec
 
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.bench import command as bench
 from SAM2VolumeSegLib.command import checkpoints, segment
-from SAM2VolumeSegLib.study.command import add_study
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -31,13 +29,10 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     segment.add_parsers(commands)
     checkpoints.add_parser(commands)
-    demo = commands.add_parser("demo", help="segment vertebrae in a real CT with the bundled demo model, and measure")
-    demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results (demo-output)")
-    demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
-    demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    demo.set_defaults(command=_demo)
-    bench.add_parser(commands)
-    add_study(commands)
+    if find_spec("SAM2VolumeSegLib.research"):  # which the Slicer extension does not bring
+        from SAM2VolumeSegLib.research.commands import add_parsers
+
+        add_parsers(commands)
     return parser
 
 
@@ -50,9 +45,3 @@ def _with_limits(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(argument)
     return joined
-
-
-def _demo(options: argparse.Namespace) -> None:
-    from SAM2VolumeSegLib.study.demo import run_demo
-
-    run_demo(options.out, options.data, options.device)

@@ -9,9 +9,9 @@ from pathlib import Path
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 from SAM2VolumeSegLib.progress import Shown, duration, follow
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Result, Settings, check_seeds
+from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
-from SAM2VolumeSegLib.segment import RECOMMENDED, Result, Settings, check_seeds
-from SAM2VolumeSegLib.segment.settings import DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.volume import (
     WINDOWS,
     Segment,
@@ -62,7 +62,7 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
 
     # torch and sam2 take seconds to import: not before everything else is known to be right
     from SAM2VolumeSegLib.model.tracker import SliceTracker
-    from SAM2VolumeSegLib.segment.segmenter import Segmenter
+    from SAM2VolumeSegLib.propagation.segmenter import Segmenter
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")

@@ -8,9 +8,9 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation.pictures import AIR, Intensities, PlanePictures
 from SAM2VolumeSegLib.scene.nodes import grid_of
 from SAM2VolumeSegLib.scene.views import slice_nodes, view_slice
-from SAM2VolumeSegLib.segment.pictures import AIR, Intensities, PlanePictures
 from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Volume, Window
 
 NAME = "What the model sees"

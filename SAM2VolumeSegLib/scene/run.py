@@ -15,7 +15,7 @@ from SAM2VolumeSegLib.seeds import SeedSlice, marked_seeds
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 if TYPE_CHECKING:  # seeds are shown before torch is installed
-    from SAM2VolumeSegLib.segment import Progress, Result, Segmenter, Settings
+    from SAM2VolumeSegLib.propagation import Progress, Result, Segmenter, Settings
 
 
 class SceneRun:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from omegaconf import OmegaConf
-from segment_runs import AXIAL, result_of
+from propagation_runs import AXIAL, result_of
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import build, checkpoints, config

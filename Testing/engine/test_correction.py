@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from segment_runs import AXIAL, PLANES, finish
+from propagation_runs import AXIAL, PLANES, finish
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import SeedSlice
-from SAM2VolumeSegLib.segment import RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.volume import Box, Plane
 
 pytestmark = pytest.mark.numeric

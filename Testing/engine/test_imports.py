@@ -8,8 +8,22 @@ import pytest
 from cli_files import ROOT
 
 PACKAGE = ROOT / "SAM2VolumeSegLib"
-ROOMS = ("volume", "seeds", "model", "segment")
-"""From the lowest up. What is above them (study, training, scene, cli, ...) may import them, never the other way."""
+LAYERS = (
+    ("errors", "progress", "streams"),
+    ("volume",),
+    ("seeds",),
+    ("synthetic", "model"),
+    ("propagation",),
+    ("scene", "panel"),
+    ("research.data", "research.measures", "research.pictures"),
+    ("research.demo", "research.training", "research.bench", "research.study"),
+    ("research.commands",),
+    ("command",),
+    ("cli",),
+    ("__main__",),
+)
+"""Every room, from the lowest up. A room may import those of the layers below its own, and no other of its layer."""
+ROOMS = [room for layer in LAYERS for room in layer]
 FILES = sorted(path.relative_to(ROOT) for path in PACKAGE.rglob("*.py"))
 
 
@@ -26,23 +40,48 @@ def imported(path):
     return names
 
 
+def room_of(name):
+    """The room of a dotted name below SAM2VolumeSegLib; what is beside the rooms (`__version__`) is its own."""
+    parts = name.split(".")[1:]
+    return ".".join(parts[:2]) if parts[0] == "research" else parts[0]
+
+
+def files_of(room):
+    return [path for path in FILES if room_of(".".join(path.with_suffix("").parts)) == room]
+
+
+def test_every_file_is_in_a_room():
+    """A new folder is given its layer above, or nothing would say what it may import."""
+    beside = {"__init__", "research.__init__"}
+    assert {room_of(".".join(path.with_suffix("").parts)) for path in FILES} == {*ROOMS, *beside}
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_knows_only_the_rooms_below(room):
-    """Else geometry could not be tested without a network, nor the engine without Slicer."""
-    allowed = {*ROOMS[: ROOMS.index(room) + 1], "errors", "__version__"}
-    files = [path for path in FILES if path.parts[1] == room]
+    """Else geometry needed a network to be tested, the engine Slicer, and the extension the studies."""
+    layer = next(number for number, rooms in enumerate(LAYERS) if room in rooms)
+    allowed = {room, "__version__"}.union(*LAYERS[:layer])
+    for path in files_of(room):
+        ours = {room_of(name) for name in imported(path) if name.startswith("SAM2VolumeSegLib.")} - {"research"}
+        assert ours <= allowed, f"{path} imports {ours - allowed}"
+
+
+def test_the_slicer_module_knows_only_what_is_packaged_with_it():
+    """The extension has no research/, and no command line."""
+    allowed = {"__version__", "errors", "volume", "seeds", "model", "propagation", "scene", "panel"}
+    files = sorted(path.relative_to(ROOT) for path in (ROOT / "SAM2VolumeSeg").rglob("*.py"))
     assert files
     for path in files:
-        ours = {name.split(".")[1] for name in imported(path) if name.startswith("SAM2VolumeSegLib.")}
+        ours = {room_of(name) for name in imported(path) if name.startswith("SAM2VolumeSegLib.")}
         assert ours <= allowed, f"{path} imports {ours - allowed}"
 
 
 def test_no_desktop_in_the_engine():
-    """No Qt anywhere, and no Slicer in the rooms that run without it."""
+    """No Qt anywhere, and Slicer in one room only."""
     for path in FILES:
         top = {name.split(".")[0] for name in imported(path)}
         forbidden = {"qt", "ctk", "PythonQt"}
-        if path.parts[1] in (*ROOMS, "command", "study", "training", "cli.py"):
+        if path.parts[1] != "scene":
             forbidden |= {"slicer", "vtk"}
         assert not top & forbidden, f"{path} imports {top & forbidden}"
 
@@ -78,7 +117,7 @@ def test_what_needs_no_network_is_imported_without_torch():
         ("torch", "sam2", "hydra", "omegaconf", "torchvision"),
         "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
         "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser\n"
-        "from SAM2VolumeSegLib.segment import RECOMMENDED, Progress, Result, Settings, check_seeds\n"
+        "from SAM2VolumeSegLib.propagation import RECOMMENDED, Progress, Result, Settings, check_seeds\n"
         "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED",
     )
 
@@ -87,7 +126,7 @@ def test_a_network_is_built_without_torchvision_and_matplotlib():
     """The bare installation in Slicer has neither."""
     run_without(
         ("torchvision", "matplotlib", "skimage"),
-        "from SAM2VolumeSegLib.segment import Segmenter\n"
+        "from SAM2VolumeSegLib.propagation import Segmenter\n"
         "from SAM2VolumeSegLib.model import checkpoints\n"
         "from SAM2VolumeSegLib.model.tracker import SliceTracker\n"
         "Segmenter(SliceTracker.load(checkpoints.find('demo'), 'cpu', 64))",

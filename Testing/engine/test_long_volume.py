@@ -7,9 +7,9 @@ import numpy as np
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.seeds import SeedSlice
-from SAM2VolumeSegLib.segment import Segmenter, Settings
-from SAM2VolumeSegLib.study.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 SIZE, BUDGET = 64, 2_000_000

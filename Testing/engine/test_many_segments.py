@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from segment_runs import PLANES, finish
+from propagation_runs import PLANES, finish
 
-from SAM2VolumeSegLib.bench.whole_volume import segment_whole
 from SAM2VolumeSegLib.model.pace import Pace
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, Segmenter, Settings
+from SAM2VolumeSegLib.propagation.claims import Claim
+from SAM2VolumeSegLib.propagation.fuse import fuse
+from SAM2VolumeSegLib.propagation.pictures import painted_box
+from SAM2VolumeSegLib.research.bench.whole_volume import segment_whole
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent
-from SAM2VolumeSegLib.segment import PAPER, RECOMMENDED, Segmenter, Settings
-from SAM2VolumeSegLib.segment.claims import Claim
-from SAM2VolumeSegLib.segment.fuse import fuse
-from SAM2VolumeSegLib.segment.pictures import painted_box
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Segment, SquareWindow, Volume
 
 NAMES = ("above", "middle", "below")
@@ -137,7 +137,7 @@ def test_what_a_result_keeps_is_its_box(a_fast_tracker, a_phantom):
 
 def test_progress_goes_on_after_the_last_slice_and_cancels_there(a_fast_tracker, a_phantom, monkeypatch):
     """Slicer's window froze for minutes after "0 left": now it says what it does, how long, and Cancel works."""
-    monkeypatch.setattr("SAM2VolumeSegLib.segment.clock.TELL_AFTER", 0.0)
+    monkeypatch.setattr("SAM2VolumeSegLib.propagation.clock.TELL_AFTER", 0.0)
     seeds = a_phantom.seeds(names=NAMES)
     run = Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, RECOMMENDED)
     steps, _ = finish(run)

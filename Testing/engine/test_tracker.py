@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from propagation_runs import AXIAL, SIZE, mask_of, result_of
 from rounding import ROUNDING, largest_difference
-from segment_runs import AXIAL, SIZE, mask_of, result_of
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints

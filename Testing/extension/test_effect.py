@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.interactive import choices as ch
+from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.volume import Plane
 

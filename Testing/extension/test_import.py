@@ -73,8 +73,8 @@ def test_nothing_that_set_up_installs_is_needed_to_start_slicer(a_package, name)
 
 def test_painting_and_choosing_seeds_need_nothing_that_set_up_installs(a_package):
     """Before Set up the panel shows seeds, windows and what is missing; only propagating needs torch and sam2."""
-    panel = sorted((a_package.modules / "SAM2VolumeSegLib" / "interactive").glob("[a-z]*.py"))
-    rooms = ["volume", "seeds", "scene", "phantom", *(f"interactive.{path.stem}" for path in panel)]
+    panel = sorted((a_package.modules / "SAM2VolumeSegLib" / "panel").glob("[a-z]*.py"))
+    rooms = ["volume", "seeds", "scene", "synthetic.phantom", *(f"panel.{path.stem}" for path in panel)]
     names = [f"SAM2VolumeSegLib.{room}" for room in rooms]
 
     facts = import_in(sys.executable, a_package.modules, "SAM2VolumeSeg", *names)

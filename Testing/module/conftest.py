@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.interactive.estimate import Speed
+from SAM2VolumeSegLib.panel.estimate import Speed
 
 ROOT = Path(__file__).parents[2]
 MODULE_FOLDER = ROOT / "SAM2VolumeSeg"

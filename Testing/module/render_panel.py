@@ -16,14 +16,14 @@ from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-from SAM2VolumeSegLib.interactive import choices as ch  # noqa: E402
-from SAM2VolumeSegLib.interactive import estimate, readiness  # noqa: E402
-from SAM2VolumeSegLib.interactive.advice import advise  # noqa: E402
-from SAM2VolumeSegLib.interactive.preview import crop_to_show, preview_sentence  # noqa: E402
-from SAM2VolumeSegLib.interactive.seed_table import seed_rows  # noqa: E402
 from SAM2VolumeSegLib.model import checkpoints  # noqa: E402
+from SAM2VolumeSegLib.panel import choices as ch  # noqa: E402
+from SAM2VolumeSegLib.panel import estimate, readiness  # noqa: E402
+from SAM2VolumeSegLib.panel.advice import advise  # noqa: E402
+from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence  # noqa: E402
+from SAM2VolumeSegLib.panel.seed_table import seed_rows  # noqa: E402
+from SAM2VolumeSegLib.propagation import Settings  # noqa: E402
 from SAM2VolumeSegLib.seeds import simulate_seeds  # noqa: E402
-from SAM2VolumeSegLib.segment import Settings  # noqa: E402
 from SAM2VolumeSegLib.volume import Plane, Volume  # noqa: E402
 
 WIDTH = 440

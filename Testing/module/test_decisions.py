@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import facts, readiness, setup
-from SAM2VolumeSegLib.interactive.advice import advise
-from SAM2VolumeSegLib.interactive.seed_table import Marks, position_text, seed_rows
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import facts, readiness, setup
+from SAM2VolumeSegLib.panel.advice import advise
+from SAM2VolumeSegLib.panel.seed_table import Marks, position_text, seed_rows
+from SAM2VolumeSegLib.propagation.settings import PAPER, RECOMMENDED, STOCK_SAM2
 from SAM2VolumeSegLib.seeds import SeedSlice
-from SAM2VolumeSegLib.segment.settings import PAPER, RECOMMENDED, STOCK_SAM2
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 READY = readiness.Facts(
@@ -300,8 +300,8 @@ def test_a_model_of_your_own_is_found_or_told(tmp_path):
 
 
 def test_the_panel_names_a_button_where_the_engine_names_a_command(tmp_path, monkeypatch):
-    from SAM2VolumeSegLib.interactive.messages import in_panel
     from SAM2VolumeSegLib.model import checkpoints
+    from SAM2VolumeSegLib.panel.messages import in_panel
 
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
     tiny = checkpoints.find("tiny")

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import estimate
-from SAM2VolumeSegLib.interactive import measure as measuring
-from SAM2VolumeSegLib.interactive.estimate import Speed, Timings, Workload
-from SAM2VolumeSegLib.interactive.measure import measure, slices_to_measure
-from SAM2VolumeSegLib.interactive.preview import crop_to_show, preview_sentence
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import estimate
+from SAM2VolumeSegLib.panel import measure as measuring
+from SAM2VolumeSegLib.panel.estimate import Speed, Timings, Workload
+from SAM2VolumeSegLib.panel.measure import measure, slices_to_measure
+from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence
+from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
-from SAM2VolumeSegLib.segment import Segmenter, Settings
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window
 
 

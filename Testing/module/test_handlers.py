@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import setup
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import setup
 from SAM2VolumeSegLib.volume import Plane
 
 
@@ -128,7 +128,7 @@ def test_set_up_uses_slicer_packaging_and_the_pytorch_extension_where_they_exist
 
 def test_clahe_asks_for_its_package_before_a_run(a_panel, monkeypatch):
     """Slicer has no scikit-image: without this, a run would end with a sentence that leads nowhere."""
-    from SAM2VolumeSegLib.interactive import facts
+    from SAM2VolumeSegLib.panel import facts
 
     folder = facts._folder
     monkeypatch.setattr(facts, "_folder", lambda name: None if name == "skimage" else folder(name))

@@ -9,7 +9,7 @@ from itertools import chain
 
 import pytest
 
-from SAM2VolumeSegLib.interactive import choices
+from SAM2VolumeSegLib.panel import choices
 
 MODULE_FOLDER_NAME = "SAM2VolumeSeg"
 QT5_AND_6 = re.compile(r"^\w+\((?:[\w:*, ]*)\)$")

@@ -222,11 +222,11 @@ def cross(shapes):
 @pytest.fixture(scope="session")
 def segmenter():
     """One for all tests, so that each slice is encoded once."""
-    from segment_runs import SIZE
+    from propagation_runs import SIZE
 
     from SAM2VolumeSegLib.model import checkpoints
     from SAM2VolumeSegLib.model.tracker import SliceTracker
-    from SAM2VolumeSegLib.segment import Segmenter
+    from SAM2VolumeSegLib.propagation import Segmenter
 
     return Segmenter(SliceTracker.load(checkpoints.find("demo"), "cpu", SIZE))
 

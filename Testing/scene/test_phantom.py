@@ -11,7 +11,9 @@ from scipy import ndimage
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.phantom import load_phantom_into_scene, make_phantom
+from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
+from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.scene import (
     SceneRun,
     mask_from_segment,
@@ -20,10 +22,9 @@ from SAM2VolumeSegLib.scene import (
     use_slice_as_seed,
     volume_from_node,
 )
+from SAM2VolumeSegLib.scene.phantom import load_phantom_into_scene
 from SAM2VolumeSegLib.seeds import paint_seeds
-from SAM2VolumeSegLib.segment import Segmenter, Settings
-from SAM2VolumeSegLib.study.interpolate import interpolate_seeds
-from SAM2VolumeSegLib.study.metrics import dice
+from SAM2VolumeSegLib.synthetic.phantom import make_phantom
 from SAM2VolumeSegLib.volume import Plane
 
 pytestmark = pytest.mark.numeric

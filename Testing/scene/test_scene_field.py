@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation import Settings
 from SAM2VolumeSegLib.scene import SceneRun, mask_from_segment, volume_from_node, write_result
 from SAM2VolumeSegLib.scene.nodes import grid_of
-from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.volume import Plane, read_seeds
 
 SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")

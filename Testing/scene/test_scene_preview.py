@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.scene import ModelPreview, jump_to_slice, restore_views, rotate_views_to_volume, volume_from_node
 from SAM2VolumeSegLib.scene.preview import NAME
-from SAM2VolumeSegLib.segment.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Window
 
 WINDOW = Window(-500.0, 1500.0)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation import Settings
 from SAM2VolumeSegLib.scene import SceneRun, provenance_of, write_result
-from SAM2VolumeSegLib.segment import Settings
 from SAM2VolumeSegLib.volume import Plane
 
 SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")
@@ -338,5 +338,5 @@ def test_going_again_after_a_correction_starts_from_the_corrected_slice(nodes, p
 
 def test_seeds_and_views_work_before_torch_is_installed():
     """The seeds table is there before the set-up button was pressed."""
-    code = "import sys; import SAM2VolumeSegLib.scene, SAM2VolumeSegLib.phantom; sys.exit('torch' in sys.modules)"
+    code = "import sys; import SAM2VolumeSegLib.scene, SAM2VolumeSegLib.scene.phantom; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -18,9 +18,9 @@ import qt
 import slicer
 import vtk
 
-from SAM2VolumeSegLib.interactive import choices as ch
-from SAM2VolumeSegLib.interactive import readiness
-from SAM2VolumeSegLib.phantom import load_phantom_into_scene
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import readiness
+from SAM2VolumeSegLib.scene.phantom import load_phantom_into_scene
 
 PROVENANCE = "SAM2VolumeSeg.Provenance"
 VIEWS = {"Red": "axial", "Green": "coronal", "Yellow": "sagittal"}
@@ -31,7 +31,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
 
     def setUp(self):
         global ch  # noqa: PLW0603 - Reload makes new classes, and the parameter node takes no old ones
-        ch = importlib.import_module("SAM2VolumeSegLib.interactive.choices")
+        ch = importlib.import_module("SAM2VolumeSegLib.panel.choices")
         slicer.mrmlScene.Clear()
         self.panel = self.openPanel()
 

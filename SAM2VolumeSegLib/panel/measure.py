@@ -1,0 +1,85 @@
+"""How fast a model is on this machine, measured on a few slices of the user's own CT before the first run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from SAM2VolumeSegLib.model.policy import PROMPT_ROW
+from SAM2VolumeSegLib.panel.estimate import Speed
+from SAM2VolumeSegLib.propagation.pictures import PlanePictures
+
+if TYPE_CHECKING:
+    from SAM2VolumeSegLib.model.tracker import SliceTracker
+
+REPEATS = 2  # the faster one counts: other programs only ever make it slower
+MANY = 7  # slices in memory; stock SAM2 has six recent ones and a painted one
+NUM_SLICES = 16  # length of the pretended stack
+
+
+def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[int]) -> Generator[None, None, Speed]:
+    """Encode and predict a few of the slices `indices`; returns the Speed. Yields after each piece of work.
+
+    The first of each is not counted: there kernels are chosen and memory is taken. What is encoded stays in the
+    tracker's cache, so a run on the same pictures does not do it again. Closing the generator ends the measurement.
+    """
+    from SAM2VolumeSegLib.model.sam2_volume import SliceQuery  # brings torch, which is not there before Set up
+
+    indices = list(indices)  # two at least: a volume has no fewer slices
+    fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
+    if len(fresh) < REPEATS + 1:
+        pictures, fresh = _Unknown(pictures), indices
+    first, fresh = fresh[0], fresh[1:]
+    tracker.features(pictures, first)
+    yield
+    memory = tracker.prompt(pictures, first, _disc(tracker.plan.image_size)).memory
+    yield
+    encode = []
+    for position in range(REPEATS):
+        share = max(1, min(tracker.plan.batch_size, len(fresh) // (REPEATS - position)))
+        batch, fresh = fresh[:share], fresh[share:]
+        if not batch:
+            break
+        before = tracker.encoded
+        seconds = _seconds(lambda batch=batch: tracker.features(pictures, batch[0], batch)[-1])
+        encode.append(seconds / (tracker.encoded - before))
+        yield
+    found = {}
+    for count in (1, MANY):
+        query = SliceQuery(first, count * ((PROMPT_ROW, memory),), ((1, memory),), NUM_SLICES)
+        each = []
+        for _ in range(REPEATS):
+            each.append(_seconds(lambda query=query: tracker.track(pictures, [query])[0].iou))
+            yield
+        found[count] = min(each)
+    more = max(0.0, found[MANY] - found[1]) / (MANY - 1)
+    return Speed(min(encode), max(found[1] - more, 0.1 * found[1]), more)
+
+
+def slices_to_measure(pictures: PlanePictures, middle: int) -> list[int]:
+    """Slice indices from the middle of what is painted outwards: those that a run needs come first."""
+    return sorted(range(pictures.view.count), key=lambda index: abs(index - middle))
+
+
+def _seconds(compute: Callable[[], Any]) -> float:
+    """How long a computation takes. A graphics card answers before it is done: asking for a value waits for it."""
+    started = time.perf_counter()
+    compute().flatten()[:1].cpu()
+    return time.perf_counter() - started
+
+
+def _disc(size: int) -> np.ndarray:
+    """A mask, bool [size, size], as large as a structure in its crop."""
+    rows, columns = np.indices((size, size)) - (size - 1) / 2
+    return rows**2 + columns**2 < (size / 4) ** 2
+
+
+class _Unknown:
+    """Pictures under another name, so that those at hand are encoded again."""
+
+    def __init__(self, pictures: PlanePictures):
+        self.key = f"{pictures.key} measured {time.monotonic()}"
+        self.picture = pictures.picture

@@ -1,0 +1,134 @@
+"""What the button "Set up" installs, how it asks, and in which order it goes about it. Slicer's part is passed in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.panel.readiness import Facts, Item, Remedy, can_set_up, check
+
+SAM2_REQUIREMENT = "sam2==1.1.0"
+TORCH_REQUIREMENT = ">=2.5.1"
+INDEX = "the Python Package Index"
+
+
+class ShownError(InputError):
+    """What failed was shown to the user already: the sentence is for the panel, not for another box."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to install. size, source: for people; run: does it."""
+
+    name: str
+    size: str
+    source: str
+    run: Callable[[], None]
+
+
+class Tools(Protocol):
+    """What Slicer does for us; every method raises when it fails, ShownError where Slicer has said so in a box."""
+
+    def install_torch(self, requirement: str) -> None:
+        """Install PyTorch as Slicer's PyTorch extension does it."""
+
+    def pip_install(self, arguments: Sequence[str]) -> None:
+        """Run pip with these arguments in Slicer's Python, showing progress."""
+
+
+def steps(facts: Facts, tools: Tools) -> list[Step]:
+    """What has to be installed, in order. Neither numpy nor SimpleITK nor what else Slicer ships is touched."""
+    wanted = []
+    if facts.torch is None:
+        wanted.append(
+            Step(
+                "PyTorch (does the computing; the build that fits your graphics card)",
+                "up to 3 GB",
+                "pytorch.org, by Slicer's PyTorch extension",
+                lambda: tools.install_torch(TORCH_REQUIREMENT),
+            )
+        )
+    if facts.missing:
+        names = ", ".join(_names(facts.missing))
+        size = "20 MB" if "scikit-image" in names else "2 MB"
+        wanted.append(Step(f"Small packages: {names}", size, INDEX, lambda: _small(facts, tools)))
+    if not check(facts)[2].ready:
+        wanted.append(Step("sam2 1.1.0 (the network, by Meta)", "1 MB", INDEX, lambda: _sam2(tools)))
+    return wanted
+
+
+def question(wanted: Sequence[Step]) -> str:
+    """The one confirmation: what is installed, how large it is, from where."""
+    lines = "\n".join(f"  \u2022 {step.name}: {step.size}, from {step.source}" for step in wanted)
+    return (
+        "These will be downloaded and installed into this Slicer:\n\n"
+        f"{lines}\n\n"
+        "It can take several minutes, and your images are not sent anywhere. Continue?"
+    )
+
+
+def refusal(items: Sequence[Item], facts: Facts) -> str | None:
+    """Why nothing can be installed, or None. The first thing that is in the way speaks."""
+    if not facts.can_install:
+        return "Nothing is installed while Slicer runs in testing mode."
+    for item in items:
+        if not item.ready and item.remedy is Remedy.NONE:
+            return item.sentence
+    if facts.torch is None and not facts.torch_extension:
+        return (
+            "Slicer's PyTorch extension is needed first. Open the Extensions Manager, install PyTorch, "
+            "restart Slicer, and press Set up again."
+        )
+    return None if can_set_up(items) else "Everything that can be installed is installed already."
+
+
+def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda step: None) -> None:
+    """Run the steps. Raises InputError, or ShownError where the user has seen a box already: it says which one failed
+    and what to do; what came before stays installed."""
+    for step in wanted:
+        on_step(step)
+        try:
+            step.run()
+        except Exception as error:  # pip, the extension and Slicer each have exceptions of their own
+            if isinstance(error, InputError) and not isinstance(error, ShownError):
+                raise
+            kind = ShownError if isinstance(error, ShownError) else InputError
+            raise kind(
+                f"{step.name.split(' (')[0].split(':')[0]} could not be installed. Is this computer connected to the "
+                "internet, or does a proxy stand in the way? You can press Set up again at any time; what was "
+                "installed so far stays. Details are in the log (menu View, Error Log)."
+            ) from error
+
+
+DECLINED = "Nothing was installed. You can paint and choose seeds; press Set up when you want to propagate."
+
+
+def _names(requirements: Sequence[str]) -> list[str]:
+    return [requirement.split(">=")[0] for requirement in requirements]
+
+
+def _small(facts: Facts, tools: Tools) -> None:
+    tools.pip_install(list(facts.missing))
+
+
+def _sam2(tools: Tools) -> None:
+    """sam2 asks for torchvision and numpy, which must not be changed, and by default compiles; none of it is needed."""
+    with _environment("SAM2_BUILD_CUDA", "0"):
+        tools.pip_install(["--no-deps", "--no-build-isolation", SAM2_REQUIREMENT])
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,0 +1,152 @@
+"""What one segment claims: its votes along the axes, brought together in the box where they say anything."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.pictures import painted_box
+from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
+
+AT_ONCE = 8  # slices whose votes are computed together
+
+
+@dataclass(eq=False)
+class Claim:
+    """The voxels of `box` [k, j, i], from the votes of all axes (paper, section II-D3).
+
+    logits: float32, the mean of the votes by their weights; a voxel without any is background. weight: float32, sum of
+    the weights. painted: bool, by the user. mask: bool, what is claimed. confidence, plane_logits: see SegmentResult.
+    """
+
+    box: Box
+    logits: np.ndarray
+    weight: np.ndarray
+    painted: np.ndarray
+    mask: np.ndarray
+    confidence: dict[Plane, dict[int, float]]
+    plane_logits: dict[Plane, np.ndarray]
+
+    def trimmed(self) -> Claim:
+        """The same with a box that is no larger than what is claimed."""
+        used = Box.of(self.mask)
+        cut = [array[used.slices].copy() for array in (self.logits, self.weight, self.painted, self.mask)]
+        return Claim(used.moved(self.box.lower), *cut, self.confidence, self.plane_logits)
+
+
+def claim_of(
+    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
+) -> Generator[None, None, Claim]:
+    """Bring together what the axes of a segment found; yields after each slice.
+
+    seeds: all of the segment's, also those on axes that do not propagate. keep_votes: keep those of every axis, and
+    all that is in reach of the model; else only the box in which some axis votes for the segment.
+    """
+    painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
+    if not keep_votes:
+        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
+    total, weight = np.zeros(seen.shape, dtype=np.float32), np.zeros(seen.shape, dtype=np.float32)
+    planes, confidence = {}, {}
+    for job in jobs:
+        view = job.pictures.view
+        part = view.bounds(seen.lower, seen.upper)
+        votes = np.full(seen.shape, np.nan, dtype=np.float32) if keep_votes else None
+        for index, (top, bottom, left, right), vote, counts in _votes(job, part):
+            offset = index - seen.lower[view.axis]
+            if 0 <= offset < seen.shape[view.axis]:
+                at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
+                if votes is not None:
+                    view.slice(votes, offset)[at] = vote
+                view.slice(total, offset)[at] += counts * vote
+                view.slice(weight, offset)[at] += counts
+            yield
+        seeded = {seed.index: 1.0 for seed in job.seeds}
+        found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
+        confidence[view.plane] = dict(sorted((found | seeded).items()))
+        if votes is not None:
+            planes[view.plane] = votes
+    np.divide(total, weight, out=total, where=weight > 0)
+    total[weight == 0] = -LOGIT_LIMIT
+    # A region of interest may leave out a part of what is painted.
+    box = Box.around_boxes([painted_at, seen])
+    logits = _grown(total, seen, box, -LOGIT_LIMIT)
+    planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
+    weight = _grown(weight, seen, box, 0)
+    painted, mask = np.zeros(box.shape, dtype=bool), logits > 0
+    for seed in seeds:
+        view = volume.view(seed.plane)
+        offset = seed.index - box.lower[view.axis]
+        if 0 <= offset < box.shape[view.axis]:
+            top, bottom, left, right = view.bounds(box.lower, box.upper)
+            given = seed.mask[top:bottom, left:right]
+            view.slice(painted, offset)[...] |= given
+            view.slice(mask, offset)[...] = given
+    claim = Claim(box, logits, weight, painted, mask | painted, confidence, planes)
+    return claim if keep_votes else claim.trimmed()
+
+
+def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
+    """Values of a box in one that holds it."""
+    if box == larger:
+        return values
+    grown = np.full(larger.shape, outside, dtype=values.dtype)
+    grown[larger.index_of(box)] = values
+    return grown
+
+
+def _votes(
+    job: AxisJob, part: tuple[int, int, int, int]
+) -> Iterator[tuple[int, tuple[int, int, int, int], np.ndarray, float]]:
+    """Of every slice of an axis: index, the part of the picture that has a vote, its logits there, their weight.
+
+    A few at a time, they are large. A guess has a vote inside of the model's window, a painted slice everywhere.
+    """
+    seeded = {seed.index for seed in job.seeds}
+    seen = _overlap(part, job.pictures.seen)
+    times = [time for time in job.guesses if job.pictures.index(time) not in seeded]
+    for _, alike in groupby(times, key=lambda time: len(job.guesses[time].weights)):
+        alike = list(alike)
+        for first in range(0, len(alike), AT_ONCE):
+            some = alike[first : first + AT_ONCE]
+            guesses = [job.guesses[time] for time in some]
+            votes = Guess.votes(guesses, lambda logits: job.pictures.logits_from_model(logits, seen))
+            for time, guess, vote in zip(some, guesses, votes, strict=True):
+                yield job.pictures.index(time), seen, vote, guess.weight
+    top, bottom, left, right = part
+    for seed in job.seeds:
+        sure = np.where(seed.mask[top:bottom, left:right], LOGIT_LIMIT, -LOGIT_LIMIT)
+        yield seed.index, part, sure, job.weight(job.pictures.times[seed.index], 1)
+
+
+def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+    """What two parts (top, bottom, left, right) of a picture share; without rows or columns where that is nothing."""
+    top, left = max(part[0], other[0]), max(part[2], other[2])
+    return top, max(top, min(part[1], other[1])), left, max(left, min(part[3], other[3]))
+
+
+def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
+    """Where each axis votes for the segment: elsewhere a mean of votes cannot be positive."""
+    for job in jobs:
+        positive = {time: (guess.logits > 0).any(axis=0) for time, guess in job.guesses.items()}
+        positive = {time: pixels for time, pixels in positive.items() if pixels.any()}
+        part = job.pictures.reach(np.any(list(positive.values()), axis=0)) if positive else None
+        if part is not None:
+            indices = [job.pictures.index(time) for time in positive]
+            yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
+
+
+def reach_of(jobs: Sequence[AxisJob]) -> Box:
+    """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
+    crop = jobs[0].pictures.box
+    boxes = [crop]
+    for job in jobs:
+        view = job.pictures.view
+        first, last = sorted(job.pictures.index(time) for time in (job.span.first, job.span.last))
+        boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
+    return Box.around_boxes(boxes)

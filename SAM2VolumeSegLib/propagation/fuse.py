@@ -1,0 +1,105 @@
+"""From what all segments claim to masks: contested voxels, islands."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from itertools import combinations
+
+import numpy as np
+from scipy import ndimage
+
+from SAM2VolumeSegLib.propagation.claims import Claim
+from SAM2VolumeSegLib.propagation.result import SegmentResult
+from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
+
+
+def fuse(
+    volume: Volume, claims: Mapping[str, Claim], drop_islands: bool
+) -> Generator[str, None, dict[str, SegmentResult]]:
+    """Masks from claims, which are changed. Yields the name of a segment after each piece of work.
+
+    What the user painted stays; of two claims on a voxel the higher logit wins. Of two equal ones, frequent because
+    logits are clamped, the one whose votes weigh more: by nearness, the nearer painted slices; then the first by name.
+
+    Segments whose painted slices overlap each other are meant to, and may overlap everywhere. drop_islands then removes
+    what is not connected (26 neighbours) to anything painted.
+    """
+    in_order = {name: claims[name] for name in sorted(claims)}
+    whole = Box.around_boxes([claim.box for claim in claims.values()])
+    twice = yield from _painted_twice(in_order, whole)
+    yield from (_each_with_each(in_order, twice) if twice else _all_at_once(in_order, whole))
+    segments = {}
+    for name, claim in claims.items():
+        mask = _connected(claim.mask, claim.painted) if drop_islands else claim.mask
+        found = BoxMask(volume.voxels.shape, claim.box, mask)
+        segments[name] = SegmentResult(found, claim.logits, claim.confidence, claim.plane_logits)
+        yield name
+    return segments
+
+
+def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[str, None, set[str]]:
+    """The segments that share painted voxels with another one."""
+    painted = np.zeros(whole.shape, dtype=np.uint16)  # by how many
+    for name, claim in claims.items():
+        painted[whole.index_of(claim.box)] += claim.painted
+        yield name
+    if painted.max() < 2:
+        return set()
+    return {name for name, claim in claims.items() if (painted[whole.index_of(claim.box)][claim.painted] > 1).any()}
+
+
+def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:
+    """Give every voxel to the best claim on it. The work grows with the segments, and not with their pairs."""
+    best = np.full(whole.shape, -np.inf, dtype=np.float32), np.zeros(whole.shape, dtype=np.float32)
+    owner = np.zeros(whole.shape, dtype=np.int32)
+    for number, (name, claim) in enumerate(claims.items()):
+        at = whole.index_of(claim.box)
+        mine = _standing(claim, claim.box)
+        wins = claim.mask & _beats(mine, [values[at] for values in best])
+        for values, new in zip(best, mine, strict=True):
+            np.copyto(values[at], new, where=wins)
+        owner[at][wins] = number
+        yield name
+    for number, (name, claim) in enumerate(claims.items()):
+        claim.mask &= owner[whole.index_of(claim.box)] == number
+        yield name
+
+
+def _each_with_each(claims: Mapping[str, Claim], twice: set[str]) -> Iterator[str]:
+    """Let pairs contest one after the other, but for those that share painted voxels."""
+    for one, other in combinations(claims, 2):
+        first, second = claims[one], claims[other]
+        box = first.box.meet(second.box)
+        mine, theirs = first.box.index_of(box), second.box.index_of(box)
+        if {one, other} <= twice and (first.painted[mine] & second.painted[theirs]).any():
+            continue
+        contested = first.mask[mine] & second.mask[theirs]
+        lost = contested & _beats(_standing(second, box), _standing(first, box))
+        first.mask[mine] &= ~lost
+        second.mask[theirs] &= lost | ~contested
+        yield one
+
+
+def _standing(claim: Claim, box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Logit and weight of a claim in a part of its box; what is painted there is beyond doubt."""
+    at = claim.box.index_of(box)
+    painted = claim.painted[at]
+    return np.where(painted, np.float32(np.inf), claim.logits[at]), np.where(painted, 0, claim.weight[at])
+
+
+def _beats(challenger: tuple[np.ndarray, np.ndarray], holder: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Where a later claim wins against an earlier one: a higher logit, or the same and more weight."""
+    (logit, weight), (held, held_weight) = challenger, holder
+    return (logit > held) | ((logit == held) & (weight > held_weight))
+
+
+def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """The parts of a mask that hold a painted voxel."""
+    (used,) = ndimage.find_objects(mask.view(np.uint8))  # labels take four times the memory of a mask
+    parts, count = ndimage.label(mask[used], structure=np.ones((3, 3, 3)))
+    kept = np.zeros(count + 1, dtype=bool)
+    kept[np.unique(parts[painted[used] & mask[used]])] = True
+    kept[0] = False
+    connected = np.zeros_like(mask)
+    connected[used] = kept[parts]
+    return connected

@@ -1,0 +1,155 @@
+"""The run: every axis of every segment, fused into masks. A generator that is stepped; closing it cancels."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Generator, Iterator, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.check import Seeds, check_seeds
+from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
+from SAM2VolumeSegLib.propagation.clock import Clock
+from SAM2VolumeSegLib.propagation.fuse import fuse
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.propagation.result import Progress, Result
+from SAM2VolumeSegLib.propagation.settings import RECOMMENDED, Settings
+from SAM2VolumeSegLib.propagation.together import run_together
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.volume import Plane, Volume
+
+GUESSES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
+
+
+class Steps:
+    """The progress of a run, slice by slice: ``for progress in steps``. After the loop ``steps.result`` is there."""
+
+    result: Result
+
+    def __init__(self, run: Generator[Progress, None, Result]):
+        self._run = run
+
+    def __iter__(self) -> Iterator[Progress]:
+        self.result = yield from self._run
+
+
+class Segmenter:
+    """Segments volumes with one model. What was computed stays in the tracker, so a run after a correction computes
+    only what the correction can have changed; its result is that of a run from nothing."""
+
+    def __init__(self, tracker: SliceTracker):
+        self.tracker = tracker
+
+    def run(
+        self, volume: Volume, seeds: Seeds, settings: Settings, keep_votes: bool = False
+    ) -> Generator[Progress, None, Result]:
+        """Segment every structure of `seeds` (name -> painted slices) in `volume`.
+
+        Yields Progress after each slice, and several times a second while votes become masks; returns the Result (the
+        value of StopIteration, or of `yield from`). Closing the generator cancels the run between two steps.
+
+        keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach of
+        the model; without it, those of the box in which some axis votes for the segment.
+
+        A voxel that an axis does not reach has no vote of that axis; a voxel without any vote is background. Where two
+        structures whose seeds do not overlap claim one voxel, the higher fused logit wins (see `fuse`). Votes are
+        weighted, and parts that connect to nothing painted dropped, as `settings` say.
+
+        Raises InputError when there is nothing to propagate.
+        """
+        seeds = check_seeds(volume, seeds, settings)
+        started = time.monotonic()
+        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
+        planes = settings.planes or tuple(Plane)
+        portions: list[list[AxisJob]] = []
+        for names, box in crops(volume, seeds, settings):
+            pictures = [PlanePictures(intensities, plane, box, self.tracker.plan.image_size) for plane in planes]
+            portions += _portions([self._jobs(name, seeds[name], pictures, settings) for name in names])
+        clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
+        claims: dict[str, Claim] = {}
+        while portions:
+            jobs = portions.pop(0)
+            for pictures in dict.fromkeys(job.pictures for job in jobs):
+                for step in run_together(self.tracker, pictures, [job for job in jobs if job.pictures is pictures]):
+                    yield clock.predicted(step.job.name, pictures.view.plane, step.index)
+            for name in dict.fromkeys(job.name for job in jobs):
+                own = [job for job in jobs if job.name == name]
+                claims[name] = yield from clock.voting(own, claim_of(volume, seeds[name], own, keep_votes))
+                for job in own:
+                    job.guesses.clear()
+        claims = {name: claims[name] for name in seeds}  # the order of the user's
+        segments = yield from clock.fusing(fuse(volume, claims, settings.drop_islands))
+        seconds = time.monotonic() - started
+        return Result(segments, self._provenance(volume, seeds, settings, intensities.window, segments, seconds))
+
+    def _jobs(
+        self, name: str, seeds: Sequence[SeedSlice], pictures: Sequence[PlanePictures], settings: Settings
+    ) -> list[AxisJob]:
+        """The axes of a segment: one job for each on which it is painted."""
+        jobs = []
+        for own in pictures:
+            on_plane = [seed for seed in seeds if seed.plane is own.view.plane]
+            if any(not seed.absent for seed in on_plane):
+                jobs.append(AxisJob(self.tracker, own, name, on_plane, settings))
+        return jobs
+
+    def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
+        """`run` to its end, for a script that shows no progress."""
+        steps = Steps(self.run(volume, seeds, settings))
+        for _ in steps:
+            pass
+        return steps.result
+
+    def _provenance(self, volume, seeds, settings, window, segments, seconds) -> dict[str, Any]:
+        plan = self.tracker.plan
+        return {
+            "program": f"SAM2VolumeSeg {__version__}",
+            "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "seconds": round(seconds, 2),
+            "volume": {"name": volume.name, "fingerprint": volume.fingerprint()},
+            "model": {
+                "name": self.tracker.name,
+                "sha256": self.tracker.checkpoint_sha256,
+                "image_size": plan.image_size,
+                "device": str(plan.device),
+                "precision": str(plan.dtype).removeprefix("torch."),
+            },
+            "settings": settings.to_dict(),
+            "window_hu": [window.lower, window.upper],
+            "segments": {
+                name: {
+                    "seeds": [f"{seed.plane.value}:{seed.index}{' absent' * seed.absent}" for seed in own],
+                    "mean_confidence": round(segments[name].mean_confidence, 4),
+                }
+                for name, own in seeds.items()
+            },
+            "versions": {"python": platform.python_version()}
+            | {package: _version(package) for package in ("torch", "sam2", "numpy")},
+        }
+
+
+def _version(package: str) -> str:
+    """Of an installed package. One that was copied without its metadata is no reason to lose a result."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _portions(segments: Sequence[list[AxisJob]]) -> list[list[AxisJob]]:
+    """Jobs of segments that are propagated together: as many as have room for what they find, until they have voted."""
+    portions: list[list[AxisJob]] = []
+    room = 0
+    for jobs in segments:
+        size = sum(job.remaining * job.pictures.logits_bytes for job in jobs)
+        if room < size or not portions:
+            portions.append([])
+            room = GUESSES_BYTES
+        portions[-1] += jobs
+        room -= size
+    return portions

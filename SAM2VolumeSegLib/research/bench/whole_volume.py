@@ -1,0 +1,103 @@
+"""How votes became masks before they lived in boxes: arrays of the whole crop and volume for every segment.
+
+Kept to measure against, and as the plain answer that the boxes have to equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from scipy import ndimage
+
+from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.propagation import Settings
+from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.claims import reach_of
+from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess
+from SAM2VolumeSegLib.propagation.together import Step, run_together
+from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
+
+
+def segment_whole(
+    tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
+) -> Generator[Step, None, dict[str, np.ndarray]]:
+    """What `Segmenter.run` does; yields after each slice and returns the masks, bool [k, j, i] by segment."""
+    intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
+    sums, weights, done = {}, {}, {}
+    for names, box in crops(volume, seeds, settings):
+        for name in names:
+            sums[name], weights[name] = (np.zeros(volume.voxels.shape, dtype=np.float32) for _ in range(2))
+        for plane in settings.planes or Plane:
+            pictures = PlanePictures(intensities, plane, box, tracker.plan.image_size)
+            own = {name: [seed for seed in seeds[name] if seed.plane is plane] for name in names}
+            jobs = [
+                AxisJob(tracker, pictures, name, some, settings)
+                for name, some in own.items()
+                if any(not seed.absent for seed in some)
+            ]
+            yield from run_together(tracker, pictures, jobs)
+            for job in jobs:
+                done.setdefault(job.name, []).append(job)
+        for name in names:
+            for job in done[name]:
+                _add(job, reach_of(done[name]), sums[name], weights[name])
+                job.guesses.clear()
+    logits = {
+        name: np.divide(total, weights[name], out=np.full_like(total, -LOGIT_LIMIT), where=weights[name] > 0)
+        for name, total in sums.items()
+    }
+    return _fused(volume, seeds, logits, weights, settings.drop_islands)
+
+
+def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> None:
+    """Add the votes of one axis, inside of what the segment's axes reached."""
+    view = job.pictures.view
+    top, bottom, left, right = view.bounds(reach.lower, reach.upper)
+    seeded = {seed.index for seed in job.seeds}
+    votes = [
+        (job.pictures.index(time), Guess.votes([guess], job.pictures.logits_from_model)[0], guess.weight)
+        for time, guess in job.guesses.items()
+        if job.pictures.index(time) not in seeded
+    ]
+    for seed in job.seeds:
+        sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
+        votes.append((seed.index, sure, job.weight(job.pictures.times[seed.index], 1)))
+    for index, logits, counts in votes:
+        if not reach.lower[view.axis] <= index < reach.upper[view.axis]:
+            continue
+        part = (slice(top, bottom), slice(left, right))
+        voted = ~np.isnan(logits[part])
+        view.slice(total, index)[part][voted] += counts * logits[part][voted]
+        view.slice(weight, index)[part][voted] += counts
+
+
+def _fused(volume, seeds, logits, weights, drop_islands) -> dict[str, np.ndarray]:
+    painted = {name: paint_seeds(own, volume) for name, own in seeds.items()}
+    masks = {}
+    for name, own in seeds.items():
+        masks[name] = logits[name] > 0
+        for seed in own:
+            volume.view(seed.plane).slice(masks[name], seed.index)[...] = seed.mask
+        masks[name] |= painted[name]
+    for one, other in combinations(sorted(masks), 2):
+        if (painted[one] & painted[other]).any():
+            continue
+        voxels = np.nonzero(masks[one] & masks[other])
+        (logit, weight), (other_logit, other_weight) = (
+            (
+                np.where(painted[name][voxels], np.inf, logits[name][voxels]),
+                np.where(painted[name][voxels], 0, weights[name][voxels]),
+            )
+            for name in (one, other)
+        )
+        wins = (logit > other_logit) | ((logit == other_logit) & (weight >= other_weight))
+        masks[one][voxels], masks[other][voxels] = wins, ~wins
+    if drop_islands:
+        for name, mask in masks.items():
+            parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+            masks[name] = mask & np.isin(parts, np.unique(parts[painted[name] & mask]))
+    return masks

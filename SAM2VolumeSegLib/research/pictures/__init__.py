@@ -1,0 +1,1 @@
+"""Pictures of results: slices with outlines, and surfaces."""

@@ -1,0 +1,71 @@
+"""One row of a table: how a structure is segmented, and from which prompts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation import STOCK_SAM2, Settings
+from SAM2VolumeSegLib.research.data.structure import Structure
+from SAM2VolumeSegLib.volume import Plane
+
+METHODS = ("sam2", "interpolation", "nearest copy")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """How one row of a table is made.
+
+    name: the row's, as in the paper's table where it has one. settings: of the run; its ``margin_mm`` is the margin
+    around the reference's bounding box, which is what the model sees (the paper crops to the structure as well).
+    prompts: strategy of ``simulate_seeds``; prompt_planes: the planes that are prompted. model: name of a known model
+    where the row fixes one (Table V), else None: the model of the run. method: "sam2", or a baseline without a model.
+    shift: voxels [k, j, i] by which the crop is moved.
+
+    Raises InputError for an unknown method.
+    """
+
+    name: str
+    settings: Settings = field(default_factory=lambda: STOCK_SAM2)
+    prompts: str = "first-middle-last"
+    prompt_planes: tuple[Plane, ...] = (Plane.AXIAL,)
+    model: str | None = None
+    image_size: int | None = None
+    method: str = "sam2"
+    shift: tuple[int, int, int] = (0, 0, 0)
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise InputError(f"There is no method '{self.method}'. Choose from: {', '.join(METHODS)}.")
+
+    def choices(self) -> dict[str, Any]:
+        """All that decides the result, in plain values; the name does not."""
+        return {
+            "method": self.method,
+            "prompts": self.prompts,
+            "prompt_planes": [plane.value for plane in self.prompt_planes],
+            "settings": self.settings.to_dict() if self.method == "sam2" else None,
+            "shift": list(self.shift),
+        }
+
+
+def task_key(structure: Structure, configuration: Configuration, model: dict[str, Any] | None) -> str:
+    """Return the key of a task, the same on every machine: 16 hexadecimal digits of a SHA-256.
+
+    It covers the files of the structure, every choice of the configuration, the model (name is not part of it; "sha256"
+    and "image_size" are; None for a method without a model) and the version of this program. Rows of two experiments
+    with equal choices share a key, and are computed once.
+    """
+    parts = {
+        "ct": structure.ct_sha256,
+        "mask": structure.mask_sha256,
+        "label": structure.label,
+        "choices": configuration.choices(),
+        "model": None if model is None else [model["sha256"], model["image_size"]],
+        "version": __version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

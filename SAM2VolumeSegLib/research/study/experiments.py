@@ -1,0 +1,310 @@
+"""The rows of the paper's tables (arXiv:2603.23116), and of ours, as configurations.
+
+Rows are named as in the paper. Its settings are those of ``STOCK_SAM2`` but for what a row changes: windowing alone,
+first, middle and last axial slice, forward, SAM2's own memory, a plain mean, nothing done to the result.
+
+Where the paper is silent, this is what its rows mean here:
+
+* The crop is the reference's bounding box and 15 mm around it; "no preprocessing" is min-max over the whole CT.
+* Propagation ends at the outermost prompted slices, which are the structure's ends. One prompt alone (the middle; one
+  per axis) is followed both ways, until the structure is gone or the crop ends.
+* Threshold, |t - p| / N: N counts the slices from the first to the last prompt (one prompt: of the crop). Where no
+  prompt is near enough the nearest stays: SAM2 needs one.
+* Gate k: the k most confident of all slices tracked so far, in place of the six most recent (of six recent ones, gate
+  6 would be the baseline, which the paper's is not). Confidence is the predicted IoU times the probability of presence,
+  and they get SAM2's temporal embeddings in the order of their distance.
+* Sliced k: the k most recent with the embeddings that SAM2 gives them. (The paper has equal figures for 5 and 6.)
+* Stride n: SAM2's own ``memory_temporal_stride_for_eval``; the slice just passed is always remembered.
+* Object pointers stay as in SAM2 in every row: those of prompted slices in memory, and of the last 15 slices.
+* Forward-Backward: logits of both directions, averaged like those of the axes. A voxel that an axis does not reach has
+  no vote of that axis. Logits are clamped to +-4 before they are averaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.research.study.configuration import Configuration
+from SAM2VolumeSegLib.research.study.paper import TABLES
+from SAM2VolumeSegLib.volume import Plane
+
+AXES = tuple(Plane)
+SPS = replace(STOCK, radius=0.3)
+IS = replace(STOCK, recent=2, embeddings="is")
+IS_SPS = MemoryPolicy()
+NO_CROP_MM = 1e4  # more than any CT has around a structure
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Configurations that are compared with each other.
+
+    name: for the command line. title, description: for people, the latter one sentence. configurations: the rows, with
+    unique names. baseline: name of the row that the others are compared with; against: row -> another row that it is
+    compared with instead, mostly one with as many prompts.
+    """
+
+    name: str
+    title: str
+    description: str
+    baseline: str
+    configurations: tuple[Configuration, ...]
+    against: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table(self) -> str | None:
+        """The paper's table with these rows, or None."""
+        return TABLES[self.name].name if self.name in TABLES else None
+
+    def baseline_of(self, row: str) -> str:
+        """Return the name of the row that a row is compared with; its own when it is a baseline itself."""
+        return self.against.get(row, self.baseline)
+
+
+def find_experiment(name: str, model: str = "small") -> Experiment:
+    """Return an experiment by name, as it is made with a run's model.
+
+    Model scale gets a row for a model that is none of the paper's four; the demo model has input sizes of its own.
+
+    Raises InputError, listing the known names.
+    """
+    if name not in EXPERIMENTS:
+        raise InputError(f'There is no experiment "{name}". Choose from: {", ".join(EXPERIMENTS)}.')
+    found = EXPERIMENTS[name]
+    if name == "model-scale" and model not in _SCALES:
+        return replace(found, baseline=model, configurations=(Configuration(model), *found.configurations))
+    if name == "input-size" and model == "demo":
+        return replace(found, baseline="160 px", configurations=_sizes(96, 128, 160, 192))
+    return found
+
+
+# ---------------------------------------------------------------------------------------------- the paper's experiments
+
+_SCALES = {"tiny": "Tiny", "base+": "Base", "small": "Small", "large": "Large"}
+
+
+def _stock(**changes) -> Settings:
+    """SAM2 as the paper's baseline uses it, with other settings or another memory."""
+    return replace(STOCK_SAM2, **changes)
+
+
+def _memory(**changes) -> Settings:
+    return _stock(memory=replace(STOCK, **changes))
+
+
+MODEL_SCALE = Experiment(
+    "model-scale",
+    "Model scale",
+    "What a larger model is worth.",
+    "Small",
+    tuple(Configuration(row, model=model) for model, row in _SCALES.items()),
+)
+
+PREPROCESSING = Experiment(
+    "preprocessing",
+    "Preprocessing",
+    "How Hounsfield units become the grey values that the model sees.",
+    "Windowing Alone",
+    (
+        Configuration("No preprocessing", _stock(window="min-max")),
+        Configuration("CLAHE + Windowing", _stock(clahe=True)),
+        Configuration("CLAHE Alone", _stock(window="min-max", clahe=True)),
+        Configuration("Windowing Alone"),
+    ),
+)
+
+PROMPTS = Experiment(
+    "prompts",
+    "Prompt strategy",
+    "Which axial slices the user paints.",
+    "F-M-L (3)",
+    (
+        Configuration("Middle (1)", prompts="middle"),
+        Configuration("First-Last (2)", prompts="first-last"),
+        Configuration("F-M-L (3)"),
+        Configuration("Uniform (5)", prompts="uniform-5"),
+        Configuration("Uniform (7)", prompts="uniform-7"),
+    ),
+)
+
+STRIDE = Experiment(
+    "stride",
+    "Memory bank temporal stride",
+    "Remember every slice just passed, or every second or fourth one from further away.",
+    "Stride 1 (Baseline)",
+    (
+        Configuration("Stride 1 (Baseline)"),
+        Configuration("Stride 2", _memory(stride=2)),
+        Configuration("Stride 4", _memory(stride=4)),
+    ),
+)
+
+GATING = Experiment(
+    "gating",
+    "Confidence gating",
+    "Remember the most confident slices in place of the most recent ones.",
+    "Gate 0 (Baseline)",
+    (
+        *(Configuration(f"Gate {count}", _memory(gate=count)) for count in range(6, 0, -1)),
+        Configuration("Gate 0 (Baseline)"),
+    ),
+)
+
+CAPACITY = Experiment(
+    "capacity",
+    "Memory bank capacity (slicing)",
+    "How many slices just passed are remembered, and Intelligent Slicing: two, with the first and the last embedding.",
+    "Sliced 6 (Baseline)",
+    (
+        *(Configuration(f"Sliced {count}", _memory(recent=count)) for count in range(6)),
+        Configuration("Sliced 6 (Baseline)"),
+        Configuration("Intelligent Slicing", _stock(memory=IS)),
+    ),
+)
+
+PROPAGATION = Experiment(
+    "propagation",
+    "Propagation strategy",
+    "Along one axis, both ways, or along three axes, from three prompts and from nine.",
+    "Single Axis, 3 prompts (Baseline)",
+    (
+        Configuration("Three Axis, 3 prompts", _stock(planes=AXES), "middle", AXES),
+        Configuration("Forward-Backward, 3 prompts", _stock(direction="forward-backward")),
+        Configuration("Single Axis, 3 prompts (Baseline)"),
+        Configuration("Three Axis, 9 prompts", _stock(planes=AXES), "first-middle-last", AXES),
+        Configuration("Single Axis, 9 prompts (Baseline)", prompts="uniform-9"),
+    ),
+    against=dict.fromkeys(
+        ("Three Axis, 9 prompts", "Single Axis, 9 prompts (Baseline)"), "Single Axis, 9 prompts (Baseline)"
+    ),
+)
+
+THRESHOLD = Experiment(
+    "threshold",
+    "Temporal threshold",
+    "Remember only the prompted slices within this share of the stack.",
+    "Temp 1.0 (Baseline)",
+    (
+        *(Configuration(f"Temp {tenths / 10}", _memory(radius=tenths / 10)) for tenths in range(1, 10)),
+        # At 1.0 every prompt is near enough: SAM2 as it is.
+        Configuration("Temp 1.0 (Baseline)"),
+    ),
+)
+
+FINAL = Experiment(
+    "final",
+    "Final methods",
+    "The paper's five methods: no preprocessing, baseline, Structured Prompt Selection, Intelligent Slicing, both.",
+    "Baseline",
+    (
+        Configuration("NP", _stock(window="min-max")),
+        Configuration("Baseline"),
+        Configuration("SPS", _stock(memory=SPS)),
+        Configuration("IS", _stock(memory=IS)),
+        Configuration("IS + SPS", _stock(memory=IS_SPS)),
+    ),
+)
+
+# ------------------------------------------------------------------------------------------------------ our experiments
+
+_ONE_AXIS = _stock(memory=IS_SPS)
+_THREE_AXES = replace(PAPER, planes=AXES, direction="forward")
+_BOTH_WAYS = replace(_THREE_AXES, direction="forward-backward")
+_RECOMMENDED = replace(RECOMMENDED, planes=AXES)
+
+OURS = Experiment(
+    "ours",
+    "Beyond the paper, under IS + SPS",
+    "What this program adds to the paper's best method, one choice after another, and what the seeds give without a "
+    "model.",
+    "IS + SPS",
+    (
+        Configuration("IS + SPS", _ONE_AXIS),
+        Configuration("Forward-backward", replace(_ONE_AXIS, direction="forward-backward")),
+        Configuration("Two passes", replace(_ONE_AXIS, passes=2)),
+        Configuration("Recommended, one axis", replace(RECOMMENDED, planes=(Plane.AXIAL,))),
+        Configuration("3 prompts, three axes", _THREE_AXES, "middle", AXES),
+        Configuration("Interpolation, one axis", method="interpolation"),
+        Configuration("Nearest copy, one axis", method="nearest copy"),
+        Configuration("9 prompts, one axis", _ONE_AXIS, "uniform-9"),
+        Configuration("9 prompts, three axes", _THREE_AXES, prompt_planes=AXES),
+        Configuration("+ forward-backward", _BOTH_WAYS, prompt_planes=AXES),
+        Configuration("+ nearness fusion", replace(_BOTH_WAYS, fusion="nearness"), prompt_planes=AXES),
+        Configuration("+ islands dropped (recommended)", _RECOMMENDED, prompt_planes=AXES),
+        Configuration("Recommended, plain mean", replace(_RECOMMENDED, fusion="mean"), prompt_planes=AXES),
+        Configuration("Recommended, two passes", replace(_RECOMMENDED, passes=2), prompt_planes=AXES),
+        Configuration("Recommended, SAM2's memory", replace(_RECOMMENDED, memory=STOCK), prompt_planes=AXES),
+        Configuration("Interpolation, three axes", method="interpolation", prompt_planes=AXES),
+        Configuration("Nearest copy, three axes", method="nearest copy", prompt_planes=AXES),
+        Configuration("3 inside", _ONE_AXIS, "quarters"),
+        Configuration("3 inside, extended", replace(_ONE_AXIS, extend=True), "quarters"),
+        Configuration("9 inside", _RECOMMENDED, "quarters", AXES),
+        Configuration("9 inside, extended", replace(_RECOMMENDED, extend=True), "quarters", AXES),
+    ),
+    against={
+        "9 prompts, one axis": "9 prompts, one axis",
+        "9 prompts, three axes": "9 prompts, one axis",
+        "+ forward-backward": "9 prompts, three axes",
+        "+ nearness fusion": "+ forward-backward",
+        "+ islands dropped (recommended)": "+ nearness fusion",
+        "Recommended, plain mean": "+ islands dropped (recommended)",
+        "Recommended, two passes": "+ islands dropped (recommended)",
+        "Recommended, SAM2's memory": "+ islands dropped (recommended)",
+        "Interpolation, three axes": "+ islands dropped (recommended)",
+        "Nearest copy, three axes": "+ islands dropped (recommended)",
+        "3 inside": "3 inside",
+        "3 inside, extended": "3 inside",
+        "9 inside": "9 inside",
+        "9 inside, extended": "9 inside",
+    },
+)
+
+CROP = Experiment(
+    "crop",
+    "Crop",
+    "How much around the structure the model sees; and the crop moved by two voxels, which tells how far chance alone "
+    "moves a figure.",
+    "Margin 15 mm (Baseline)",
+    (
+        Configuration("Margin 5 mm", _stock(margin_mm=5.0)),
+        Configuration("Margin 15 mm (Baseline)"),
+        Configuration("Margin 30 mm", _stock(margin_mm=30.0)),
+        Configuration("No crop", _stock(margin_mm=NO_CROP_MM)),
+        Configuration("Moved by two voxels", shift=(2, 2, 2)),
+    ),
+)
+
+
+def _sizes(*sizes: int) -> tuple[Configuration, ...]:
+    return tuple(Configuration(f"{size} px", image_size=size) for size in sizes)
+
+
+INPUT_SIZE = Experiment(
+    "input-size",
+    "Input size",
+    "How many pixels the model sees of a slice, and so how long it takes.",
+    "1024 px",
+    _sizes(512, 768, 1024),
+)
+
+EXPERIMENTS = {
+    experiment.name: experiment
+    for experiment in (
+        MODEL_SCALE,
+        PREPROCESSING,
+        PROMPTS,
+        STRIDE,
+        GATING,
+        CAPACITY,
+        PROPAGATION,
+        THRESHOLD,
+        FINAL,
+        OURS,
+        CROP,
+        INPUT_SIZE,
+    )
+}

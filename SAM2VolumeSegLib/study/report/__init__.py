@@ -1,5 +1,0 @@
-"""Tables, figures and findings from results folders: `sam2-volume-seg study report`."""
-
-from SAM2VolumeSegLib.study.report.write import write_report
-
-__all__ = ["write_report"]

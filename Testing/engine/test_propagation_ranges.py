@@ -1,0 +1,72 @@
+"""Where segments are painted: each on slices of its own, or beyond the slices of an earlier run."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from propagation_runs import AXIAL, PLANES, finish
+
+from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.volume import Plane
+
+CASES = {
+    "recommended": RECOMMENDED,
+    "paper": PAPER,
+    "stock": STOCK_SAM2,
+    "gated, two passes": replace(RECOMMENDED, memory=MemoryPolicy(gate=2), passes=2, planes=AXIAL),
+}
+
+
+def painted(phantom, name, positions, plane=Plane.AXIAL):
+    """Seeds of a structure on slices of one plane, given as index; the structure is on all of them."""
+    view, reference = phantom.volume.view(plane), phantom.references[name]
+    seeds = [SeedSlice(plane, index, np.array(view.slice(reference, index))) for index in positions]
+    assert not any(seed.absent for seed in seeds)
+    return seeds
+
+
+def slices_of(phantom, name, plane=Plane.AXIAL):
+    return np.flatnonzero(phantom.references[name].any(axis=tuple({0, 1, 2} - {phantom.volume.view(plane).axis})))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_two_segments_on_slices_of_their_own_are_what_each_is_alone(a_fast_tracker, a_phantom, case):
+    """Two vertebrae apart, each painted where the other is not: neither's slices may prompt or bound the other's."""
+    settings = replace(CASES[case], crop_each=True)
+    # Batches of one: a batch changes the last bits of what is in it (see test_segment_together).
+    a_fast_tracker.plan = replace(a_fast_tracker.plan, batch_size=1)
+    seeds = {"above": painted(a_phantom, "above", (19, 22, 25)), "below": painted(a_phantom, "below", (2, 5, 8))}
+    together = Segmenter(a_fast_tracker).segment(a_phantom.volume, seeds, settings).segments
+    masks = []
+    for name in seeds:
+        a_fast_tracker.forget()
+        alone = Segmenter(a_fast_tracker).segment(a_phantom.volume, {name: seeds[name]}, settings).segments[name]
+        np.testing.assert_array_equal(together[name].logits, alone.logits)
+        np.testing.assert_array_equal(together[name].mask, alone.mask)
+        assert together[name].confidence == alone.confidence
+        masks.append(alone.mask)
+    assert masks[0].any() and masks[1].any() and not (masks[0] & masks[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("case", "plane"), [*(("recommended", plane) for plane in PLANES), ("paper", Plane.AXIAL), ("stock", Plane.AXIAL)]
+)
+def test_paint_beyond_the_earlier_slices_is_reached_by_the_next_run(a_fast_tracker, a_phantom, case, plane):
+    """What was computed before must not end the stack where it ended then."""
+    settings = replace(CASES[case], planes=(plane,))
+    a_fast_tracker.plan = replace(a_fast_tracker.plan, batch_size=1)
+    slices = slices_of(a_phantom, "middle", plane)
+    first, middle, last = slices[[1, len(slices) // 2, -2]]
+    session = Segmenter(a_fast_tracker)
+    session.segment(a_phantom.volume, {"middle": painted(a_phantom, "middle", [first, middle], plane)}, settings)
+    seeds = {"middle": painted(a_phantom, "middle", [first, middle, last], plane)}
+    steps, again = finish(session.run(a_phantom.volume, seeds, settings))
+    assert {step.index for step in steps if step.plane} == set(range(first, last + 1))
+    found = again.segments["middle"].mask.any(axis=tuple({0, 1, 2} - {a_phantom.volume.view(plane).axis}))
+    assert found[middle + 1 : last].all()
+    a_fast_tracker.forget()
+    fresh = session.segment(a_phantom.volume, seeds, settings)
+    np.testing.assert_array_equal(again.segments["middle"].logits, fresh.segments["middle"].logits)
+    np.testing.assert_array_equal(again.segments["middle"].mask, fresh.segments["middle"].mask)

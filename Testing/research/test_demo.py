@@ -1,0 +1,130 @@
+"""The demo's parts, and a whole demo on a phantom that takes seconds."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from cli_files import save_ct, save_labels
+
+from SAM2VolumeSegLib import cli
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.research import demo
+from SAM2VolumeSegLib.research.data import cases
+from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
+from SAM2VolumeSegLib.research.measures.metrics import dice, iou
+from SAM2VolumeSegLib.volume import Volume, read_provenance, read_seeds, read_volume
+from SAM2VolumeSegLib.volume.target import names_this_program
+
+pytestmark = pytest.mark.numeric
+
+
+def test_the_bundled_case_is_there(a_ct, a_ct_labels):
+    """`make demo` on a fresh clone: L2, L3 and L4 of the CT that a package on PyPI brings."""
+    case = cases.bundled_case()
+    volume = read_volume(case.ct)
+    np.testing.assert_array_equal(volume.voxels, a_ct.voxels)
+    labels = read_seeds(case.labels, volume)
+    for value in case.names:
+        np.testing.assert_array_equal(labels[f"label {value}"].mask, a_ct_labels == value)
+    assert list(case.names.values()) == ["L2", "L3", "L4"]
+
+
+def test_without_the_package_the_demo_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install --no-deps tptbox==1\.1\.0"):
+        cases.bundled_case()
+
+
+def test_shared_cases(tmp_path):
+    with pytest.raises(InputError, match="no torso-ct or spine-ct"):
+        cases.shared_cases(tmp_path)
+    (tmp_path / "torso-ct").mkdir()
+    (tmp_path / "torso-ct" / "ct.nii.gz").write_bytes(b"")
+    (case,) = cases.shared_cases(tmp_path)
+    assert case.title == "Torso" and case.names[29] == "L3"
+
+
+def test_shared_cases_hold_what_the_table_names(shared_data):
+    """A wrong label number would measure one bone against another."""
+    for case in cases.shared_cases(shared_data):
+        labels = read_seeds(case.labels, read_volume(case.ct))
+        assert {f"label {value}" for value in case.names} <= set(labels)
+
+
+def test_a_folder_without_cts_is_told_in_words(tmp_path, capsys):
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--data", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.startswith("Error: There is no torso-ct")
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_path, capsys):
+    """And not with a traceback, after the minutes that a demo takes."""
+    (tmp_path / "taken").write_text("a file")
+    assert cli.main(["demo", "--out", str(tmp_path / "taken")]) == 2
+    said = capsys.readouterr()
+    assert re.match(r'Error: The folder ".*taken" cannot be made', said.err) and "pixels" not in said.out
+
+
+@pytest.mark.parametrize("name", ["my-ct.seg.nrrd", "my-ct.png"])
+def test_the_demo_replaces_what_a_demo_wrote_and_nothing_else(tmp_path, monkeypatch, capsys, name):
+    """With --out . a segmentation that somebody painted may be there under the same name."""
+    monkeypatch.setattr(demo, "bundled_case", lambda: cases.Case("My CT", tmp_path, tmp_path, {}))
+    (tmp_path / name).write_bytes(b"painted for hours")
+    assert cli.main(["demo", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert name in said.err and "not from this program" in said.err and "pixels" not in said.out
+    assert (tmp_path / name).read_bytes() == b"painted for hours"
+
+
+def row_of(table, name):
+    """The columns of a structure in a printed table: name, seeds, Dice, IoU, HD, slices, seconds."""
+    return next(line.split() for line in table.splitlines() if line.split()[:1] == [name])
+
+
+def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
+    """Every method gets its table, the numbers are those of the masks that are written, and the picture is there."""
+    part = (slice(6, 20), slice(6, 24), slice(4, 22))
+    volume = Volume(a_phantom.volume.voxels[part], a_phantom.volume.ijk_to_ras)
+    references = {22: a_phantom.references["middle"][part], 23: a_phantom.references["above"][part]}
+    ct = save_ct(tmp_path / "ct.nrrd", volume)
+    labels = save_labels(tmp_path / "labels.nrrd", volume, sum(value * mask for value, mask in references.items()))
+    case = cases.Case("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
+    monkeypatch.setattr(demo, "bundled_case", lambda: case)
+    load = demo.SliceTracker.load
+    monkeypatch.setattr(demo.SliceTracker, "load", lambda model, device: load(model, device, 64))
+    for name in ("RECOMMENDED", "STOCK_SAM2"):
+        monkeypatch.setattr(demo, name, replace(getattr(demo, name), direction="forward"))
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
+
+    said = capsys.readouterr().out
+    tables = dict(re.findall(r"\n(.+) \(peak memory \d+ MB\)\n((?:  .+\n)+)", said))
+    ours, *_, interpolation = tables.values()  # in the order in which they are printed
+    (stock,) = (table for title, table in tables.items() if "tock SAM2" in title and "axial axis alone" in title)
+    assert "recommended" in next(iter(tables)) and "Interpolation" in list(tables)[-1]
+    assert "Not for clinical use" in said
+    found = read_seeds(tmp_path / "out" / "phantom-made-up.seg.nrrd", volume)
+    for name, reference in (("L3", references[22]), ("L4", references[23])):
+        columns = row_of(ours, name)
+        assert float(columns[2]) == pytest.approx(dice(found[name].mask, reference), abs=6e-4)
+        assert float(columns[3]) == pytest.approx(iou(found[name].mask, reference), abs=6e-4)
+        assert int(columns[1]) == 9 and int(columns[5]) > 9
+    # Stock SAM2 gets the axial seeds alone; interpolation needs no slices of the model.
+    assert int(row_of(stock, "L3")[1]) == 3 and row_of(interpolation, "L3")[5] == "-"
+    means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables.values()]
+    summary = said.split("Mean Dice: ")[1].splitlines()[0]
+    assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
+    assert read_provenance(tmp_path / "out" / "phantom-made-up.seg.nrrd")["settings"]["direction"] == "forward"
+    assert (tmp_path / "out" / "phantom-made-up.png").stat().st_size > 10_000
+    for name in ("phantom-made-up.png", "phantom-made-up.seg.nrrd"):
+        assert names_this_program(tmp_path / "out" / name), "the next demo could not replace it"
+
+
+def test_peak_memory_sees_what_was_used_since_the_reset():
+    """Else the table would print the same number for every method."""
+    reset_peak_memory()
+    before = peak_memory_mb()
+    block = np.ones(30_000_000)
+    assert peak_memory_mb() > before + 200
+    del block
+    reset_peak_memory()
+    assert peak_memory_mb() < before + 150
