@@ -1,0 +1,69 @@
+"""What the engine says can be translated: whole sentences, as literals, with named values."""
+
+import ast
+import string
+
+import pytest
+from cli_files import ROOT
+
+from SAM2VolumeSegLib import i18n
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume import Window
+
+ROOMS = ("volume", "seeds", "model", "propagation", "scene", "panel")
+FILES = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / room).glob("*.py"))]
+
+
+@pytest.fixture
+def an_application():
+    """An application that shouts; notes the contexts that it is asked with."""
+    asked = []
+
+    def translate(context, text):
+        asked.append(context)
+        return "".join(
+            part.upper() + (f"{{{name}{':' * bool(spec)}{spec}}}" if name is not None else "")
+            for part, name, spec, _conversion in string.Formatter().parse(text)
+        )
+
+    i18n.set_translator(translate)
+    yield asked
+    i18n.set_translator(None)
+
+
+def test_an_error_of_the_engine_is_said_in_the_language_of_the_application(an_application):
+    with pytest.raises(InputError, match="AN INTENSITY WINDOW FROM 5 TO 3 HU IS EMPTY"):
+        Window(5, 3)
+
+    assert an_application == ["volume.intensity"], "the name under which Slicer's tools keep the sentences of that file"
+
+
+def translated(tree):
+    """Calls of `_` in a file."""
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "_"
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "SAM2VolumeSegLib").as_posix())
+def test_sentences_are_literals_with_named_values(path):
+    """Slicer's tools read the source: an f-string, or a {} without a name, they cannot hand to a translator."""
+    for call in translated(ast.parse(path.read_text("utf-8"))):
+        (text,) = call.args
+        assert isinstance(text, ast.Constant), f"line {call.lineno}"
+        for _literal, name, _spec, _conversion in string.Formatter().parse(text.value):
+            assert name is None or name.isidentifier(), f"line {call.lineno}: {{{name}}}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "SAM2VolumeSegLib").as_posix())
+def test_what_ends_a_run_with_a_sentence_can_be_translated(path):
+    """InputError and InputWarning are for people."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for node in ast.walk(tree):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+            continue
+        if node.func.id.endswith("Error") and node.func.id[:5] in ("Input", "Check") and node.args:
+            untranslated = isinstance(node.args[0], (ast.Constant, ast.JoinedStr))
+            assert not untranslated, f"line {node.lineno}: {ast.unparse(node.args[0])[:80]}"
