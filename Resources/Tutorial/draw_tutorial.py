@@ -354,7 +354,7 @@ def draw_presets(tutorial: Tutorial, path: Path) -> None:
 
 
 def print_numbers(tutorial: Tutorial) -> None:
-    """The tables that the README quotes."""
+    """The tables that docs/tutorial.md quotes."""
     slices = count_slices(tutorial.seeds, tutorial.volume, ch.Choices())
     rows = {
         f"**Recommended** ({slices} slices)": tutorial.recommended,
@@ -378,7 +378,7 @@ def print_numbers(tutorial: Tutorial) -> None:
 
 
 def draw_all(tutorial: Tutorial, folder: Path) -> None:
-    """All pictures, under the names that the README has."""
+    """All pictures, under the names that docs/tutorial.md has."""
     folder.mkdir(parents=True, exist_ok=True)
     draw_painted(tutorial, folder / "painted.png")
     draw_window(tutorial, folder / "window.png")

@@ -1,4 +1,4 @@
-"""The phantom and its tutorial: what a classroom without internet follows, what the README says, and its pictures."""
+"""The phantom and its tutorial: what a classroom without internet follows, what its page says, and its pictures."""
 
 import re
 import runpy
@@ -53,7 +53,7 @@ def test_it_is_the_same_on_every_machine(phantom):
 
 
 def test_it_is_the_one_of_the_tutorial(phantom):
-    """Training shares shapes with it: when they change, the README's numbers and pictures are wrong."""
+    """Training shares shapes with it: when they change, the tutorial's numbers and pictures are wrong."""
     _, labels, names, _ = phantom
     assert [np.count_nonzero(labels == label) for label in names] == pytest.approx([9228, 8609], rel=0.01)
 
@@ -146,20 +146,20 @@ def test_a_corrected_slice_of_each_view_makes_the_result_better(nodes, phantom, 
     ("result", "row"),
     [("recommended", "**Recommended**"), ("stock", "**Stock SAM2**"), ("interpolated", "interpolation of the painted")],
 )
-def test_the_readme_says_what_the_tutorial_measures(tutorial, result, row):
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    (line,) = [line for line in readme.splitlines() if line.startswith(f"| {row}")]
+def test_the_tutorial_says_what_is_measured(tutorial, result, row):
+    page = (REPOSITORY / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    (line,) = [line for line in page.splitlines() if line.startswith(f"| {row}")]
     written = [float(number) for number in re.findall(r"\| (0\.\d{3})", line)]
     assert list(tutorial.dice(getattr(tutorial, result)).values()) == pytest.approx(written, abs=0.01)
 
 
 def test_the_tutorials_pictures_are_drawn_and_small(tutorial, tmp_path):
-    """All that are in the README, under its names. They are drawn from one result, to save time."""
+    """All that are in docs/tutorial.md, under its names. They are drawn from one result, to save time."""
     vars(tutorial).update(corrected=tutorial.recommended, papers_best=tutorial.recommended)
     runpy.run_path(str(PICTURES / "draw_tutorial.py"))["draw_all"](tutorial, tmp_path)
     drawn = {path.name for path in tmp_path.iterdir()}
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-    assert drawn == set(re.findall(r"\(Resources/Tutorial/(\w+\.png)\)", readme))
+    page = (REPOSITORY / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    assert drawn == set(re.findall(r"\(\.\./Resources/Tutorial/(\w+\.png)\)", page))
     assert drawn == {path.name for path in PICTURES.glob("*.png")}
     for folder in (tmp_path, PICTURES):
         for name in drawn:
