@@ -1,23 +1,26 @@
 """The choices of the module's panel, and the engine's Settings and model they stand for.
 
-The enumerations are stored by name in a scene and shown by `label`. Nothing here imports torch: the engine is imported
-when a run needs it.
+Values, labels, ranges and defaults are the engine's (`propagation.choices`, `propagation.settings`). The enumerations
+are stored by name in a scene and shown by `label`. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
-from SAM2VolumeSegLib.volume.intensity import WINDOWS
+from SAM2VolumeSegLib.propagation import settings as engine
+from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL
+from SAM2VolumeSegLib.propagation.settings import Settings
+from SAM2VolumeSegLib.volume import WINDOWS, Plane, Window
 
-if TYPE_CHECKING:
-    from SAM2VolumeSegLib.propagation.settings import Settings
+_VALUES = {choice.field: choice.values for choice in CHOICES}
 
 
 class Labelled(Enum):
@@ -30,20 +33,41 @@ class Labelled(Enum):
         return member
 
     def label(self) -> str:
-        """What a combo box shows."""
+        """Return what a combo box shows."""
         return self.text
 
 
-class WindowChoice(Labelled):
-    """Which intensities the model sees."""
+def _labelled(name: str, values: Mapping[Any, str], names: Mapping[Any, str] | None = None) -> Any:
+    """Return the enumeration of a choice's values.
 
-    BONE = "bone", "Bone"
-    SOFT_TISSUE = "soft tissue", "Soft tissue"
-    LUNG = "lung", "Lung"
-    BRAIN = "brain", "Brain"
-    DISPLAY = "display", "As the CT is displayed now"
-    BY_HAND = "by hand", "Set by hand"
-    WHOLE_RANGE = "min-max", "Whole range of the CT"
+    Args:
+        name: of the enumeration.
+        values: value -> label.
+        names: value -> member, of values that do not name their member themselves ("soft tissue": SOFT_TISSUE).
+    """
+    named = {value: str(value).upper().replace(" ", "_") for value in values} | dict(names or {})
+    return Labelled(name, {named[value]: (value, label) for value, label in values.items()}, module=__name__)
+
+
+WindowChoice: Any = _labelled(
+    "WindowChoice",
+    {name: _VALUES["window"][name] for name in WINDOWS}
+    | {"display": "As the CT is displayed now", "by hand": "Set by hand", "min-max": _VALUES["window"]["min-max"]},
+    {"min-max": "WHOLE_RANGE"},
+)
+"""Which intensities the model sees."""
+
+Direction: Any = _labelled("Direction", _VALUES["direction"], {"forward-backward": "BOTH"})
+"""Which way the slices are visited."""
+
+Fusion: Any = _labelled("Fusion", _VALUES["fusion"])
+"""How the answers of axes and directions become one."""
+
+Embeddings: Any = _labelled("Embeddings", _VALUES["memory.embeddings"])
+"""Which temporal embeddings the recent slices get."""
+
+Stride: Any = _labelled("Stride", _VALUES["memory.stride"], {1: "EVERY", 2: "SECOND", 4: "FOURTH"})
+"""Every how many slices one is remembered."""
 
 
 class Scope(Labelled):
@@ -108,48 +132,28 @@ class InputSize(Labelled):
     PIXELS_1024 = 1024, "1024 pixels"
 
 
-class Direction(Labelled):
-    """Which way the slices are visited."""
-
-    BOTH = "forward-backward", "Both ways, averaged"
-    FORWARD = "forward", "Forward (up, front, right)"
-    BACKWARD = "backward", "Backward (down, back, left)"
-
-
-class Fusion(Labelled):
-    """How the answers of axes and directions become one."""
-
-    NEARNESS = "nearness", "Nearer seeds count more"
-    MEAN = "mean", "Plain average"
-
-
-class Embeddings(Labelled):
-    """Which temporal embeddings the recent slices get."""
-
-    IS = "is", "First and last (IS)"
-    SAM2 = "sam2", "By age (stock SAM2)"
-
-
-class Stride(Labelled):
-    """Every how many slices one is remembered."""
-
-    EVERY = 1, "Every slice"
-    SECOND = 2, "Every 2nd slice"
-    FOURTH = 4, "Every 4th slice"
+_DEFAULTS = engine.RECOMMENDED
+_MEMORY = _DEFAULTS.memory
 
 
 @dataclass
 class Choices:
     """Every choice of a run, under the names of the module's parameter node, which can stand in for it.
 
-    windowLower, windowUpper: HU, used by DISPLAY and BY_HAND. marginMm: mm. ownCheckpoint: the file for
-    ModelChoice.OWN. The defaults are the engine's recommended settings.
+    The defaults are the engine's recommended settings.
+
+    Attributes:
+        windowLower: HU, used by DISPLAY and BY_HAND.
+        windowUpper: HU, likewise.
+        ownCheckpoint: the file for ModelChoice.OWN.
+        marginMm: mm.
+        keepAllSeeds: the engine's radius None.
     """
 
-    window: WindowChoice = WindowChoice.BONE
-    windowLower: float = -100.0
-    windowUpper: float = 900.0
-    model: ModelChoice = ModelChoice.SMALL
+    window: WindowChoice = WindowChoice(_DEFAULTS.window)
+    windowLower: float = Window.named(_DEFAULTS.window).lower
+    windowUpper: float = Window.named(_DEFAULTS.window).upper
+    model: ModelChoice = ModelChoice(DEFAULT_MODEL)
     ownCheckpoint: Path = Path()
     ownArchitecture: Architecture = Architecture.TINY
     device: Device = Device.AUTO
@@ -157,54 +161,67 @@ class Choices:
     axial: bool = True
     coronal: bool = True
     sagittal: bool = True
-    direction: Direction = Direction.BOTH
-    fusion: Fusion = Fusion.NEARNESS
-    dropIslands: bool = True
-    extend: bool = False
+    direction: Direction = Direction(_DEFAULTS.direction)
+    fusion: Fusion = Fusion(_DEFAULTS.fusion)
+    dropIslands: bool = _DEFAULTS.drop_islands
+    extend: bool = _DEFAULTS.extend
     keepAllSeeds: bool = False
-    radius: float = 0.3
-    recent: int = 2
-    embeddings: Embeddings = Embeddings.IS
-    stride: Stride = Stride.EVERY
-    gate: int = 0
-    passes: int = 1
-    clahe: bool = False
-    marginMm: float = 15.0
-    cropEach: bool = False
+    radius: float = _MEMORY.radius
+    recent: int = _MEMORY.recent
+    embeddings: Embeddings = Embeddings(_MEMORY.embeddings)
+    stride: Stride = Stride(_MEMORY.stride)
+    gate: int = _MEMORY.gate
+    passes: int = _DEFAULTS.passes
+    clahe: bool = _DEFAULTS.clahe
+    marginMm: float = _DEFAULTS.margin_mm
+    cropEach: bool = _DEFAULTS.crop_each
 
 
 def copy_of(choices: Choices) -> Choices:
-    """The choices as they are now, for what goes on for a while; a parameter node goes on changing."""
+    """Return the choices as they are now, for what goes on for a while; a parameter node goes on changing."""
     return Choices(**{field.name: getattr(choices, field.name) for field in fields(Choices)})
 
 
-RECOMMENDED = {
-    name: getattr(Choices, name)
-    for name in (
-        "axial", "coronal", "sagittal", "direction", "fusion", "dropIslands", "keepAllSeeds", "radius", "recent",
-        "embeddings", "stride", "gate", "passes",
-    )
-}  # fmt: skip
-"""What the button "Recommended" sets: axes, direction, fusion and memory of the engine's RECOMMENDED."""
+def name_of(field: str) -> str:
+    """Return what `Choices` calls a field of the engine's: marginMm for margin_mm, recent for memory.recent."""
+    first, *others = field.removeprefix("memory.").split("_")
+    return first + "".join(map(str.capitalize, others))
 
-PAPERS_BEST = RECOMMENDED | {"fusion": Fusion.MEAN, "dropIslands": False}
-"""What the button "Paper's best" sets: the engine's PAPER."""
 
-STOCK_SAM2 = PAPERS_BEST | {
-    "coronal": False,
-    "sagittal": False,
-    "direction": Direction.FORWARD,
-    "keepAllSeeds": True,
-    "recent": 6,
-    "embeddings": Embeddings.SAM2,
-}
-"""What the button "Stock SAM2" sets: one axis, forward, every seed and six recent slices in memory."""
+LIMITS = {name_of(choice.field): choice.limits for choice in CHOICES if choice.limits}
+LIMITS |= dict.fromkeys(("windowLower", "windowUpper"), LIMITS.pop("window"))
+"""Smallest and largest number of a field."""
+
+
+def values_of(settings: Settings) -> dict[str, Any]:
+    """Return what a preset with these settings sets: the axes and the memory, by their names in `Choices`."""
+    planes, memory = settings.planes or tuple(Plane), settings.memory
+    return {
+        **{plane.value: plane in planes for plane in Plane},
+        "direction": Direction(settings.direction),
+        "fusion": Fusion(settings.fusion),
+        "dropIslands": settings.drop_islands,
+        "passes": settings.passes,
+        "keepAllSeeds": memory.radius is None,
+        "radius": memory.radius or _MEMORY.radius,
+        "recent": memory.recent,
+        "embeddings": Embeddings(memory.embeddings),
+        "stride": Stride(memory.stride),
+        "gate": memory.gate,
+    }
+
+
+RECOMMENDED = values_of(engine.RECOMMENDED)
+PAPERS_BEST = values_of(engine.PAPER)
+STOCK_SAM2 = values_of(engine.STOCK_SAM2)
 
 
 def settings_from(choices: Choices) -> Settings:
-    """The engine's settings. Raises InputError for choices that do not go together. Imports torch."""
-    from SAM2VolumeSegLib.propagation import Settings
+    """Return the engine's settings.
 
+    Raises:
+        InputError: the choices do not go together.
+    """
     planes = planes_of(choices)
     return Settings(
         window=window_of(choices),
@@ -222,7 +239,11 @@ def settings_from(choices: Choices) -> Settings:
 
 
 def memory_of(choices: Choices) -> MemoryPolicy:
-    """What a slice may remember. Raises InputError for choices that do not go together."""
+    """Return what a slice may remember.
+
+    Raises:
+        InputError: the choices do not go together.
+    """
     return MemoryPolicy(
         radius=None if choices.keepAllSeeds else choices.radius,
         recent=choices.recent,
@@ -233,28 +254,36 @@ def memory_of(choices: Choices) -> MemoryPolicy:
 
 
 def planes_of(choices: Choices) -> tuple[str, ...]:
-    """The axes that are switched on. Raises InputError when none is."""
-    planes = tuple(plane for plane in ("axial", "coronal", "sagittal") if getattr(choices, plane))
+    """Return the axes that are switched on.
+
+    Raises:
+        InputError: none is.
+    """
+    planes = tuple(plane.value for plane in Plane if getattr(choices, plane.value))
     if not planes:
         raise InputError("All three axes are switched off. Under Advanced, switch at least one on.")
     return planes
 
 
 def window_of(choices: Choices) -> str | tuple[float, float]:
-    """The window as Settings has it: a name, or limits in HU."""
+    """Return the window as Settings has it: a name, or limits in HU."""
     if choices.window in (WindowChoice.DISPLAY, WindowChoice.BY_HAND):
         return choices.windowLower, choices.windowUpper
     return choices.window.value
 
 
 def limits_of(window: WindowChoice) -> tuple[float, float] | None:
-    """Lower and upper HU of a preset; None where the CT or the user says them."""
-    preset = WINDOWS.get(window.value)
-    return None if preset is None else (preset.lower, preset.upper)
+    """Return lower and upper HU of a named window; None where the CT or the user says them."""
+    named = WINDOWS.get(window.value)
+    return None if named is None else (named.lower, named.upper)
 
 
 def model_from(choices: Choices) -> checkpoints.Model:
-    """The model to load. Raises InputError when the user's own file is not there."""
+    """Return the model to load.
+
+    Raises:
+        InputError: the user's own file is not there.
+    """
     if choices.model is not ModelChoice.OWN:
         return checkpoints.find(choices.model.value)
     if not Path(choices.ownCheckpoint).is_file():

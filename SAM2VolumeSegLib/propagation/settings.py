@@ -12,30 +12,40 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
-DIRECTIONS = ("forward", "backward", "forward-backward")
-FUSIONS = ("nearness", "mean")
+DIRECTIONS = {
+    "forward-backward": "Both ways, averaged",
+    "forward": "Forward (up, front, right)",
+    "backward": "Backward (down, back, left)",
+}
+FUSIONS = {"nearness": "Nearer seeds count more", "mean": "Plain average"}
+"""What can be chosen, the default first, and how it is shown."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a volume is segmented.
+    """How a volume is segmented. What a person is told of each choice, and its range, stands in `choices.CHOICES`.
 
-    window: name of an intensity window ("bone", "soft tissue", "lung", "brain"), "min-max" (the paper's "no
-        preprocessing"), or (lower, upper) in HU. clahe: equalise contrast after the window.
-    planes: the axes that propagate; None takes every axis that has seeds.
-    margin_mm: what the model sees around the seeds. roi: a box of voxels in place of seeds + margin.
-    crop_each: True gives each segment its own crop (sharper, but every slice is encoded once per segment);
-        False one crop around all of them.
-    memory: see MemoryPolicy.
-    direction: forward goes to superior, anterior, right; backward the other way; forward-backward averages both.
-    fusion: how the votes of axes and directions are averaged. "mean" is the paper's plain mean; "nearness" weights each
-        by the inverse of the distance to the seed that it came from, because errors add up on the way.
-    drop_islands: True removes parts of the result that are not connected to anything painted.
-    extend: True goes on beyond the first and the last seed of an axis until the structure is gone, or to the end of
-        the roi. An axis with a single painted slice always does, because there is nothing between.
-    passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
+    Attributes:
+        window: name of an intensity window (``volume.WINDOWS``), "min-max" (the paper's "no preprocessing"), or
+            (lower, upper) in HU.
+        clahe: equalise contrast after the window.
+        planes: the axes that propagate; None takes every axis that has seeds.
+        margin_mm: what the model sees around the seeds.
+        roi: a box of voxels in place of seeds and margin.
+        crop_each: True gives each segment its own crop (sharper, but every slice is encoded once per segment); False
+            one crop around all of them.
+        memory: what a slice may look at.
+        direction: one of `DIRECTIONS`: forward goes to superior, anterior, right.
+        fusion: one of `FUSIONS`: how the votes of axes and directions are averaged. "mean" is the paper's plain mean;
+            "nearness" weights each by the inverse of the distance to the seed that it came from, because errors add up
+            on the way.
+        drop_islands: remove parts of the result that are not connected to anything painted.
+        extend: go on beyond the first and the last seed of an axis until the structure is gone, or to the end of the
+            roi. An axis with a single painted slice always does, because there is nothing between.
+        passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
 
-    Raises InputError for a value that is not one of these.
+    Raises:
+        InputError: a value is not one of these.
     """
 
     window: str | tuple[float, float] = "bone"
@@ -51,7 +61,7 @@ class Settings:
     extend: bool = False
     passes: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
             raise InputError(f"The direction is '{self.direction}'; it must be one of: {', '.join(DIRECTIONS)}.")
         if self.fusion not in FUSIONS:
@@ -71,20 +81,24 @@ class Settings:
             object.__setattr__(self, "window", _limits(self.window))
 
     def window_for(self, voxels: np.ndarray) -> Window:
-        """The intensity window in HU, the same for every slice of every axis."""
+        """Return the intensity window in HU for a CT's voxels, the same for every slice of every axis."""
         if self.window == "min-max":
             return Window.min_max(voxels)
         return Window.named(self.window) if isinstance(self.window, str) else Window(*self.window)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values that JSON can hold; `from_dict` reads them."""
+        """Return plain values that JSON can hold; `from_dict` reads them."""
         values = asdict(self)
         values["planes"] = None if self.planes is None else [plane.value for plane in self.planes]
         return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """Settings from `to_dict`'s values; what is missing has its default. Raises InputError for an unknown name."""
+        """Return the settings of `to_dict`'s values; what is missing has its default.
+
+        Raises:
+            InputError: an unknown name, or a value that cannot be used.
+        """
         values = _known(cls, values)
         if isinstance(values.get("memory"), Mapping):
             values["memory"] = MemoryPolicy(**_known(MemoryPolicy, values["memory"]))

@@ -59,7 +59,7 @@ class Window:
 
 # 3D Slicer's display presets CT-Bone, CT-Abdomen, CT-Lung and CT-Brain, so that choosing the same preset in Slicer
 # shows the user exactly what the model sees. The paper names bone windowing (section on preprocessing) without its
-# limits.
+# limits. A new one is an entry here: command line, panel and documentation show it.
 WINDOWS = {
     "bone": Window.centre_width(400, 1000),
     "soft tissue": Window.centre_width(40, 350),

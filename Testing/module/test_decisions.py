@@ -11,7 +11,8 @@ from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import facts, readiness, setup
 from SAM2VolumeSegLib.panel.advice import advise
 from SAM2VolumeSegLib.panel.seed_table import Marks, position_text, seed_rows
-from SAM2VolumeSegLib.propagation.settings import PAPER, RECOMMENDED, STOCK_SAM2
+from SAM2VolumeSegLib.propagation.choices import PRESETS
+from SAM2VolumeSegLib.propagation.settings import RECOMMENDED
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Plane, Volume
 
@@ -266,10 +267,26 @@ def test_the_panels_defaults_are_the_engines_recommendation():
     assert ch.settings_from(ch.Choices()) == RECOMMENDED
 
 
-def test_the_presets_are_the_engines():
-    assert ch.settings_from(replace(ch.Choices(), **ch.STOCK_SAM2)) == STOCK_SAM2
-    assert ch.settings_from(replace(ch.Choices(), **ch.PAPERS_BEST)) == PAPER
-    assert ch.settings_from(replace(replace(ch.Choices(), **ch.STOCK_SAM2), **ch.RECOMMENDED)) == RECOMMENDED
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_a_preset_sets_in_the_panel_what_it_sets_in_the_engine(preset):
+    """Whatever was set before: here a choice of every kind that no preset has."""
+    before = ch.Choices(axial=False, direction=ch.Direction.BACKWARD, stride=ch.Stride.FOURTH, gate=1, passes=2)
+    assert ch.settings_from(replace(before, **ch.values_of(preset.settings))) == preset.settings
+
+
+def test_a_saved_scene_finds_its_choices_again():
+    """A scene holds the names of the members, not their labels."""
+    names = {
+        kind.__name__: [member.name for member in kind]
+        for kind in (ch.WindowChoice, ch.Direction, ch.Fusion, ch.Embeddings, ch.Stride)
+    }
+    assert names == {
+        "WindowChoice": ["BONE", "SOFT_TISSUE", "LUNG", "BRAIN", "DISPLAY", "BY_HAND", "WHOLE_RANGE"],
+        "Direction": ["BOTH", "FORWARD", "BACKWARD"],
+        "Fusion": ["NEARNESS", "MEAN"],
+        "Embeddings": ["IS", "SAM2"],
+        "Stride": ["EVERY", "SECOND", "FOURTH"],
+    }
 
 
 def test_every_choice_reaches_the_engine():

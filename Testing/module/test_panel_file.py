@@ -10,6 +10,7 @@ from itertools import chain
 import pytest
 
 from SAM2VolumeSegLib.panel import choices
+from SAM2VolumeSegLib.propagation.choices import CHOICES, PRESETS
 
 MODULE_FOLDER_NAME = "SAM2VolumeSeg"
 QT5_AND_6 = re.compile(r"^\w+\((?:[\w:*, ]*)\)$")
@@ -62,6 +63,60 @@ def test_the_parameter_node_has_the_choices_of_the_library_with_their_defaults(a
     p, plain = a_module.SAM2VolumeSegLogic().getParameterNode(), choices.Choices()
     for name in vars(plain):
         assert getattr(p, name) == getattr(plain, name), name
+
+
+def text(element, name):
+    return element.findtext(f"property[@name='{name}']/*") or ""
+
+
+def label_of(root, element):
+    """What stands beside a widget."""
+    return next(text(item, "text") for item in root.iter("widget") if text(item, "buddy") == element.get("name"))
+
+
+SHOWN = [(choices.name_of(choice.field), choice) for choice in CHOICES if choice.field != "planes"]
+
+
+@pytest.mark.parametrize(("name", "choice"), SHOWN, ids=[name for name, _ in SHOWN])
+def test_a_choice_has_the_words_and_the_range_of_the_table(a_ui, name, choice):
+    """The .ui file repeats them, because Qt translates what stands there."""
+    element = bound(a_ui)[name]
+    assert label_of(a_ui, element) in (f"{choice.label}:", f"{choice.label} ({choice.unit}):")
+    assert text(element, "toolTip").startswith(choice.help)
+    if element.get("class") == "QCheckBox":
+        assert text(element, "text") == choice.values[True]
+    if element.get("class") in ("QSpinBox", "QDoubleSpinBox", "ctkSliderWidget"):
+        lowest = float(text(element, "minimum") or 0)
+        assert (lowest, float(text(element, "maximum"))) == choice.limits
+        assert float(text(element, "value") or lowest) == choice.default
+
+
+def test_what_is_beside_the_range_of_a_choice_has_its_words_too(a_ui):
+    """The axes, the limits in HU, and the switch for every painted slice are widgets of their own."""
+    ours = {choice.field: choice for choice in CHOICES}
+    elements = bound(a_ui)
+    for plane, label in ours["planes"].values.items():
+        assert plane is None or text(elements[plane.value], "text") == label
+    for name in ("windowLower", "windowUpper", "rangeLower", "rangeUpper"):
+        limits = tuple(float(text(elements[name], end)) for end in ("minimum", "maximum"))
+        assert limits == ours["window"].limits
+    assert text(elements["keepAllSeeds"], "text") == ours["memory.radius"].values[None]
+
+
+def test_every_preset_has_its_button(a_ui):
+    buttons = [
+        (text(item, "text"), text(item, "toolTip"))
+        for item in a_ui.iterfind(".//layout[@name='presetsLayout']//widget")
+    ]
+    assert buttons == [(preset.label, preset.help) for preset in PRESETS]
+
+
+def test_the_effect_calls_its_choices_as_the_panel_does(a_ui, request):
+    effect = request.config.rootpath / MODULE_FOLDER_NAME / "SegmentEditorSAM2PropagateLib" / "SegmentEditorEffect.py"
+    boxes = re.findall(r'addBox\("(\w+)", _\("(.+?)"\)', effect.read_text(encoding="utf-8"))
+    assert len(boxes) > 2
+    for name, label in boxes:
+        assert label == label_of(a_ui, bound(a_ui)[name])
 
 
 def test_parameters_have_no_reserved_names_and_sliders_have_ranges(a_ui, a_module, stand_in):

@@ -1,0 +1,133 @@
+"""The options of a run: its model, and the choices of `propagation.choices`."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.policy import STOCK
+from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL, GROUPS, PRESETS, Choice
+from SAM2VolumeSegLib.propagation.settings import Settings
+
+if TYPE_CHECKING:
+    from SAM2VolumeSegLib.model.checkpoints import Model
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model runs, and where."""
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", default=DEFAULT_MODEL, help=f"tiny, small, base+, large or demo ({DEFAULT_MODEL})")
+    group.add_argument("--checkpoint", type=Path, help="a checkpoint file of your own, with --config")
+    group.add_argument("--config", help="its architecture: the name of a model, or a yaml file")
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")
+    group.add_argument(
+        "--image-size",
+        type=int,
+        help="pixels the model sees, a multiple of 32 (official models: 1024 on a GPU, 512 on a CPU)",
+    )
+
+
+def model_of(options: argparse.Namespace) -> Model:
+    """Return the model to run.
+
+    Raises:
+        InputError: there is no such model, or its file is not here.
+    """
+    from SAM2VolumeSegLib.model import checkpoints
+
+    if options.checkpoint:
+        if not options.config:
+            raise InputError(
+                "A checkpoint of your own needs --config: the model whose architecture it has, such as tiny."
+            )
+        model = checkpoints.user_model(options.checkpoint, options.config, options.image_size)
+    else:
+        model = checkpoints.find(options.model)
+    checkpoints.path_of(model)
+    return model
+
+
+def add_choices(parser: argparse.ArgumentParser) -> None:
+    """Add an option for each choice of a run. One that is not given is left out of the namespace."""
+    presets = parser.add_argument_group("presets")
+    presets.add_argument(
+        "--preset",
+        choices=[preset.name for preset in PRESETS],
+        default=PRESETS[0].name,
+        help=" ".join(f"{preset.name}: {preset.help}" for preset in PRESETS) + " The options below change it.",
+    )
+    groups = {name: parser.add_argument_group(title) for name, title in GROUPS.items()}
+    groups["memory"].add_argument(
+        "--stock", action="store_true", help="SAM2's own memory alone; the options below are then not used"
+    )
+    for choice in CHOICES:
+        groups[choice.group].add_argument(
+            choice.option, dest=choice.field, default=argparse.SUPPRESS, help=_help(choice), **_kind(choice)
+        )
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """Return the settings of a run: those of the preset, with what was given in their place.
+
+    Raises:
+        InputError: a value that cannot be used.
+    """
+    preset = next(preset.settings for preset in PRESETS if preset.name == options.preset)
+    given = {choice.field: getattr(options, choice.field) for choice in CHOICES if hasattr(options, choice.field)}
+    given |= {field: read(given[field]) for field, read in _TYPED.items() if field in given}
+    own = {field: value for field, value in given.items() if not field.startswith("memory.")}
+    memory = {field.removeprefix("memory."): value for field, value in given.items() if field not in own}
+    return replace(preset, memory=STOCK if options.stock else replace(preset.memory, **memory), **own)
+
+
+def _kind(choice: Choice) -> dict[str, Any]:
+    """How argparse reads an option: as a switch, text that `_TYPED` reads, one of some words, or a number."""
+    if isinstance(choice.default, bool):
+        return {"action": "store_false" if choice.default else "store_true"}
+    if choice.field in _TYPED:
+        return {"metavar": choice.option[2:].upper()}
+    if isinstance(choice.default, str):
+        return {"choices": list(choice.values)}
+    return {"type": type(choice.default), "metavar": choice.option[2:].upper()}
+
+
+def _help(choice: Choice) -> str:
+    if isinstance(choice.default, bool):
+        return f"{choice.values[False]}. {choice.help}" if choice.default else choice.help
+    words = "; ".join(f"{value}: {label}" for value, label in choice.values.items())
+    allowed = choice.typed or words or choice.range
+    return f"{choice.help} [{allowed}] (recommended: {choice.shown(choice.default)})"
+
+
+def _window(text: str) -> str | tuple[float, float]:
+    """ "bone", "-100,1000" (lower and upper HU) or "c400w1000" (centre and width)."""
+    if text[:1] == "c" and "w" in text and text[1:2] in "-0123456789":
+        centre, width = (_number(part, "--window") for part in text[1:].split("w", 1))
+        return centre - width / 2, centre + width / 2
+    if "," in text:
+        lower, upper = (_number(part, "--window") for part in text.split(",", 1))
+        return lower, upper
+    return text
+
+
+def _planes(text: str) -> tuple[str, ...] | None:
+    return tuple(text.replace(" ", "").split(",")) if text else None
+
+
+def _radius(text: str) -> float | None:
+    return None if text == "all" else _number(text, "--radius")
+
+
+def _number(text: str, option: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise InputError(f"{option}: '{text}' is not a number. See sam2-volume-seg segment --help.") from None
+
+
+_TYPED: dict[str, Callable[[str], Any]] = {"window": _window, "planes": _planes, "memory.radius": _radius}
+"""What reads the options that take more than a value's name or a number."""

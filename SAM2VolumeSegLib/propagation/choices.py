@@ -1,0 +1,204 @@
+"""Every choice of a run in words, and the presets.
+
+The command line, the panel with its scenes, and docs/choices.md take names, ranges and help from here. Defaults are
+those of `Settings` and its memory, which also say what is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Any
+
+from SAM2VolumeSegLib.model.policy import MAX_RECENT
+from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.volume import WINDOWS, Plane
+
+GROUPS = {
+    "sight": "what the model sees",
+    "axes": "axes, and how their votes become one",
+    "memory": "memory",
+}
+"""Of choices. A preset is for "axes" and "memory"; "sight" depends on the CT, so the panel leaves it as it is."""
+
+DEFAULT_MODEL = "small"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice of a run.
+
+    Attributes:
+        field: its name in Settings, or "memory." and its name in VolumeMemory.
+        group: one of `GROUPS`.
+        label: what it is called.
+        option: of `sam2-volume-seg segment`; for yes or no the one that departs from the default.
+        help: what it does. The panel's tool tip begins with it.
+        values: what can be chosen, and how it is shown.
+        limits: the smallest and the largest number that can be set.
+        unit: of the number.
+        typed: what the option takes, where that is neither a value's name nor a number.
+        note: what else there is to know, such as why the default is what it is.
+    """
+
+    field: str
+    group: str
+    label: str
+    option: str
+    help: str
+    values: Mapping[Any, str] = field(default_factory=dict)
+    limits: tuple[float, float] | None = None
+    unit: str = ""
+    typed: str = ""
+    note: str = ""
+
+    @property
+    def default(self) -> Any:
+        """The value in the recommended settings."""
+        return attrgetter(self.field)(RECOMMENDED)
+
+    @property
+    def range(self) -> str:
+        """The numbers that can be set, as in "0 to 200 mm"; "" where none can."""
+        return "{:g} to {:g} {}".format(*self.limits, self.unit).rstrip() if self.limits else ""
+
+    def shown(self, value: Any) -> str:
+        """Return a value as a person reads it."""
+        if isinstance(value, tuple):
+            return ", ".join(map(self.shown, value))
+        return self.values[value] if value in self.values else f"{value:g} {self.unit}".rstrip()
+
+
+CHOICES = (
+    Choice(
+        "window", "sight", "Window", "--window",
+        "The range of intensities that the model sees. Outside of it, all is black or white. Choose the one in which "
+        "you see the structure best.",
+        values={name: name.capitalize() for name in WINDOWS} | {"min-max": "Whole range of the CT"},
+        limits=(-32768, 65535), unit="HU",
+        typed=f"{', '.join(WINDOWS)}, min-max, or HU: LOWER,UPPER or cCENTREwWIDTH as in c400w1000",
+        note="As in Slicer's presets: "
+        + "; ".join(f"{name}, {window.lower:g} to {window.upper:g} HU" for name, window in WINDOWS.items()) + ".",
+    ),
+    Choice(
+        "clahe", "sight", "Contrast", "--clahe",
+        "Strengthens weak local contrast after the window.",
+        values={False: "As it is", True: "Equalize locally (CLAHE)"},
+    ),
+    Choice(
+        "margin_mm", "sight", "Margin", "--margin",
+        "How much around the painted area the model sees. It should hold the whole structure and some of its "
+        "surroundings.",
+        limits=(0, 200), unit="mm",
+    ),
+    Choice(
+        "crop_each", "sight", "Crop", "--crop-each",
+        "Gives each segment a picture of its own: sharper for segments that are far apart, and slower.",
+        values={False: "One picture for all segments", True: "A picture for each segment"},
+    ),
+    Choice(
+        "extend", "sight", "Beyond the ends", "--extend",
+        "Goes on beyond the outermost painted slices until the structure is gone. An axis with one painted slice "
+        "always does.",
+        values={False: "End at the painted slices", True: "Go on until the structure ends"},
+    ),
+    Choice(
+        "planes", "axes", "Axes", "--axes",
+        "Goes through the slices of these planes, where some are painted. The answers of all axes are averaged.",
+        values={None: "Every axis with painted slices"} | {plane: plane.value.capitalize() for plane in Plane},
+        typed="any of them, as in axial,coronal",
+    ),
+    Choice(
+        "direction", "axes", "Direction", "--direction",
+        "The order in which slices are visited. Both ways takes twice as long and averages the two answers.",
+        values=DIRECTIONS,
+        note="Both ways measures better than forward alone (see the study), at up to twice the time: of one segment at "
+        "160 px hardly more, since both share batches.",
+    ),
+    Choice(
+        "fusion", "axes", "Averaging", "--fusion",
+        "How the answers of axes and directions become one. Those from a nearer painted slice are usually more exact.",
+        values=FUSIONS,
+        note="A vote counts by the inverse of its way from the seed it came from. With loose parts dropped that has "
+        "more Dice and less Hausdorff distance than the plain average, the paper's best (see the study).",
+    ),
+    Choice(
+        "drop_islands", "axes", "Clean up", "--keep-islands",
+        "Loose parts of the result are those that are not connected to anything painted.",
+        values={True: "Drop loose parts", False: "Keep loose parts"},
+    ),
+    Choice(
+        "passes", "axes", "Passes", "--passes",
+        "2 goes through once more, with the most confident slice of each gap as an extra seed. Takes twice as long.",
+        limits=(1, 2),
+    ),
+    Choice(
+        "memory.radius", "memory", "Seed radius (SPS)", "--radius",
+        "How far away a painted slice may be to be looked at, as a share of all slices gone through. The paper found "
+        "0.3 best.",
+        values={None: "All, however far away"}, limits=(0.1, 1.0),
+        typed="0.1 to 1, or all: every painted slice, however far away",
+    ),
+    Choice(
+        "memory.recent", "memory", "Recent slices", "--recent",
+        "How many of the slices just finished the model remembers. Few keep old errors from being carried on.",
+        limits=(0, MAX_RECENT),
+    ),
+    Choice(
+        "memory.embeddings", "memory", "Age labels (IS)", "--embeddings",
+        'How the model is told which remembered slice is older. "First and last" makes two slices as different as '
+        "possible, and is the paper's choice.",
+        values={"is": "First and last (IS)", "sam2": "By age (stock SAM2)"},
+    ),
+    Choice(
+        "memory.stride", "memory", "Remember", "--stride",
+        "Skipping slices lets the memory reach further back with the same effort. The slice just finished is always "
+        "remembered.",
+        values={1: "Every slice", 2: "Every 2nd slice", 4: "Every 4th slice"},
+    ),
+    Choice(
+        "memory.gate", "memory", "Most confident", "--gate",
+        "0 is off. Otherwise the model remembers this many of its most confident slices instead of the most recent "
+        "ones.",
+        limits=(0, MAX_RECENT),
+    ),
+)  # fmt: skip
+"""Of Settings all but `roi`, which only scripts set."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings with a name.
+
+    Attributes:
+        name: at the command line.
+        label: of the panel's button.
+        help: what it is for; the button's tool tip.
+        settings: what it sets. The panel takes the groups "axes" and "memory" of them.
+    """
+
+    name: str
+    label: str
+    help: str
+    settings: Settings
+
+
+PRESETS = (
+    Preset(
+        "recommended", "Recommended",
+        "Sets the axes, direction, averaging and memory that we recommend.",
+        RECOMMENDED,
+    ),
+    Preset(
+        "paper", "Paper's best",
+        "Sets what the paper found best: a plain average of all axes, and a short memory.",
+        PAPER,
+    ),
+    Preset(
+        "stock", "Stock SAM2",
+        "Sets what SAM2 does with a video: one axis, forward, everything in memory. For comparison and teaching.",
+        STOCK_SAM2,
+    ),
+)  # fmt: skip
+"""The first is where the command line starts from."""
