@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.progress import Shown, duration, follow
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Result, Settings, check_seeds
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
@@ -86,7 +86,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
         memory = STOCK
     else:
         radius = None if options.radius == "all" else _number(options.radius, "--radius")
-        memory = MemoryPolicy(radius, options.recent, options.embeddings, options.stride, options.gate)
+        memory = VolumeMemory(radius, options.recent, options.embeddings, options.stride, options.gate)
     return Settings(
         window=_window(options.window),
         clahe=options.clahe,

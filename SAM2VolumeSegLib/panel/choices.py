@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.volume.intensity import WINDOWS
 
 if TYPE_CHECKING:
@@ -221,9 +221,9 @@ def settings_from(choices: Choices) -> Settings:
     )
 
 
-def memory_of(choices: Choices) -> MemoryPolicy:
+def memory_of(choices: Choices) -> VolumeMemory:
     """What a slice may remember. Raises InputError for choices that do not go together."""
-    return MemoryPolicy(
+    return VolumeMemory(
         radius=None if choices.keepAllSeeds else choices.radius,
         recent=choices.recent,
         embeddings=choices.embeddings.value,

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.model.policies import policy_from_dict
+from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
 DIRECTIONS = ("forward", "backward", "forward-backward")
@@ -26,7 +28,7 @@ class Settings:
     margin_mm: what the model sees around the seeds. roi: a box of voxels in place of seeds + margin.
     crop_each: True gives each segment its own crop (sharper, but every slice is encoded once per segment);
         False one crop around all of them.
-    memory: see MemoryPolicy.
+    memory: a memory policy; see VolumeMemory.
     direction: forward goes to superior, anterior, right; backward the other way; forward-backward averages both.
     fusion: how the votes of axes and directions are averaged. "mean" is the paper's plain mean; "nearness" weights each
         by the inverse of the distance to the seed that it came from, because errors add up on the way.
@@ -44,7 +46,7 @@ class Settings:
     margin_mm: float = 15.0
     roi: Box | None = None
     crop_each: bool = False
-    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    memory: MemoryPolicy = field(default_factory=VolumeMemory)
     direction: str = "forward-backward"
     fusion: str = "nearness"
     drop_islands: bool = True
@@ -78,7 +80,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; `from_dict` reads them."""
-        values = asdict(self)
+        values = asdict(self) | {"memory": self.memory.to_dict()}
         values["planes"] = None if self.planes is None else [plane.value for plane in self.planes]
         return values
 
@@ -87,7 +89,7 @@ class Settings:
         """Settings from `to_dict`'s values; what is missing has its default. Raises InputError for an unknown name."""
         values = _known(cls, values)
         if isinstance(values.get("memory"), Mapping):
-            values["memory"] = MemoryPolicy(**_known(MemoryPolicy, values["memory"]))
+            values["memory"] = policy_from_dict(values["memory"])
         if isinstance(values.get("roi"), Mapping):
             values["roi"] = Box(*(tuple(values["roi"][side]) for side in ("lower", "upper")))
         return cls(**values)
