@@ -54,13 +54,12 @@ class DistractorAwareMemory:
     apart: int = 5
 
     def __post_init__(self) -> None:
-        if min(self.anchors, self.usual, self.apart) < 1:
-            raise InputError("The numbers of anchors, of slices between them and for the usual area must be 1 or more.")
-        if not (0 < self.beyond < 1 and 0 <= self.confidence <= 1 and self.area_change >= 0):
-            raise InputError(
-                "For anchors, `beyond` must lie between 0 and 1, `confidence` from 0 to 1, and `area_change` must not "
-                "be negative."
-            )
+        for name in ("anchors", "usual", "apart"):
+            if getattr(self, name) < 1:
+                raise InputError(f"The memory's '{name}' is {getattr(self, name)}; it must be 1 or more.")
+        for name in ("beyond", "confidence", "area_change"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"The memory's '{name}' is {getattr(self, name)}; it must lie between 0 and 1.")
 
     @property
     def ages(self) -> int:
