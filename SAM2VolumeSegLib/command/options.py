@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK
+from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL, GROUPS, PRESETS, Choice
 from SAM2VolumeSegLib.propagation.settings import Settings
 

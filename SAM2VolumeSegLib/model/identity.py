@@ -13,23 +13,32 @@ from collections.abc import Hashable
 
 import numpy as np
 
-from SAM2VolumeSegLib.model.sam2_volume import SliceQuery
+from SAM2VolumeSegLib.model.network import SliceQuery
 
 
 def prompt_identity(slice_key: Hashable, mask: np.ndarray) -> bytes:
-    """Identity of a mask, bool [S, S], that was given on a slice; `slice_key` names the picture and the model."""
+    """Identity of a mask that was given on a slice.
+
+    Args:
+        slice_key: Names the picture and the model.
+        mask: bool [S, S].
+    """
     return _digest("prompt", slice_key, mask.shape, np.packbits(mask).tobytes())
 
 
 def query_identity(slice_key: Hashable, query: SliceQuery, furthest_pointer: int) -> bytes:
     """Identity of what a query predicts on its slice.
 
-    furthest_pointer: of the query's stack (VolumeSAM2.furthest_pointer), all that the length of the stack changes.
+    Args:
+        slice_key: Names the picture and the model.
+        query: What the slice looks at.
+        furthest_pointer: Of the query's stack (`MemoryLimits.furthest_pointer`), all that its length changes.
     """
-    spatial = [(row, memory.identity) for row, memory in query.spatial]
+    spatial = [(age, memory.identity) for age, memory in query.spatial]
     pointers = [(ago, memory.identity) for ago, memory in query.pointers]
-    return _digest("tracked", slice_key, spatial, pointers, furthest_pointer if pointers else None)
+    asked = ("beyond",) if query.beyond else ()  # a prediction without it is no answer to a query for it
+    return _digest("tracked", slice_key, spatial, pointers, furthest_pointer if pointers else None, *asked)
 
 
-def _digest(*parts) -> bytes:
+def _digest(*parts: object) -> bytes:
     return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()

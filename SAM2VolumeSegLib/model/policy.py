@@ -1,136 +1,168 @@
-"""Which slices a slice may look at, and with which temporal embedding: the paper's contribution, in plain Python.
+"""What a memory policy is: it decides which earlier slices a slice looks at. Plain Python, without torch.
 
-Slices are numbered along the direction of the stack (0 ... num_slices - 1). Rows are those of SAM2's
-`maskmem_tpos_enc` (sam2 1.1.0, num_maskmem = 7): 0 belongs to the slice just before, 5 to the oldest of six, 6 to
-prompted slices.
+Positions are those of slices along the axis, 0 ... num_slices - 1. A memory is looked at under an *age*: the temporal
+embedding that the network learned for slices so many ago. Two ages are no numbers of slices: `PROMPT` is for given
+masks, which have no age, and `OLDEST` for the oldest slice that the network has an embedding for.
+
+A new policy is a class in a file of its own, named in `policies.KINDS`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol
 
 from SAM2VolumeSegLib.errors import InputError
 
-MAX_RECENT = 6
-MAX_POINTERS = 16  # SAM2Base.max_obj_ptrs_in_encoder
-PROMPT_ROW = 6
-STRIDES = (1, 2, 4)
+PROMPT = 0
+OLDEST = -1
+
+
+@dataclass(frozen=True)
+class MemoryLimits:
+    """What a network can look at; every network says its own.
+
+    Attributes:
+        ages: Recent slices that it has temporal embeddings for: ages 1 (the slice just passed) to `ages`.
+        pointers: Length of the stack, in slices, over which it looks at object pointers, the present slice included.
+        candidates: Masks that it proposes for a tracked slice, of which the best is the answer.
+    """
+
+    ages: int
+    pointers: int
+    candidates: int = 1
+
+    def furthest_pointer(self, num_slices: int) -> int:
+        """How many slices ago the oldest pointer is in a stack of `num_slices`."""
+        return min(num_slices, self.pointers) - 1
+
+
+SAM2_LIMITS = MemoryLimits(ages=6, pointers=16, candidates=3)
+"""Those of all networks that Meta published as SAM 2 and 2.1, and of the demo model."""
+
+
+@dataclass(frozen=True)
+class SliceFacts:
+    """What a policy is told of a slice that was tracked; NaN is what it did not ask for (see `MemoryPolicy.needs`).
+
+    Attributes:
+        confidence: The network's own estimate of the overlap times the probability that the structure is there, 0..1.
+        area: Share of the picture that the mask covers, 0..1.
+        beyond: How much of another candidate mask lies outside of the chosen one, as a share of the two together,
+            0..1; the largest of all candidates. Near 0 they agree, 0.5 is something else of the same size.
+    """
+
+    confidence: float = math.nan
+    area: float = math.nan
+    beyond: float = math.nan
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a walk is, and what lies around it: all that a policy may decide by.
+
+    Attributes:
+        position: Of the slice that is to be predicted.
+        step: +1 forward, -1 backward.
+        prompted: Positions with a given mask, also those not reached yet.
+        tracked: Facts of the slices predicted so far, by position, in the order in which they were predicted.
+        num_slices: Length of the stack, the paper's N in abs(t - p) / N.
+        limits: What the network can look at.
+    """
+
+    position: int
+    step: int
+    prompted: Collection[int]
+    tracked: Mapping[int, SliceFacts]
+    num_slices: int
+    limits: MemoryLimits = SAM2_LIMITS
+
+    def ago(self, position: int) -> int:
+        """How many slices ago a position was passed; negative where it lies ahead."""
+        return (self.position - position) * self.step
 
 
 @dataclass(frozen=True)
 class Memories:
-    """The answer of a policy for one slice.
+    """What a slice looks at.
 
-    spatial: (slice, row of the temporal embedding), prompted slices first, then the oldest to the newest: in SAM2's
-    order, because a sum of floats depends on it; pointers: (slice, slices ago).
+    Attributes:
+        spatial: (position, age), given masks first, then the oldest to the newest: in SAM2's order, because a sum of
+            floats depends on it. Not empty.
+        pointers: (position, slices ago).
     """
 
     spatial: tuple[tuple[int, int], ...]
     pointers: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
-class MemoryPolicy:
-    """The choices of the paper's section II-D; the defaults are its best ("IS + SPS").
+class MemoryPolicy(Protocol):
+    """Decides what each slice looks at. Immutable, and equal to another one with the same values.
 
-    radius: SPS. Prompted slices further away than this share of the stack are left out (0.1 ... 1.0); None keeps all.
-        When none is in reach, the nearest one stays.
-    recent: how many of the slices just passed are remembered, 0 to 6.
-    embeddings: "sam2" gives each recent slice the embedding of its age; "is" gives the most recent one the first, and
-        the one before it the last (the two that differ most), and so needs recent <= 2.
-    stride: 1, 2 or 4. Beyond the slice just passed, only every stride-th slice is remembered
-        (SAM2's `memory_temporal_stride_for_eval`).
-    gate: 0 is off. 1 to 6 replaces the most recent slices by the most confident ones of all slices tracked so far.
-
-    Raises InputError for a value outside these ranges.
+    Attributes:
+        kind: Its name in `policies.KINDS`.
+        needs: Names of the `SliceFacts` that it asks for. Only those are read from the device: a GPU has to be waited
+            for to read anything, on every slice.
+        ages: How many recent slices it needs temporal embeddings for.
     """
 
-    radius: float | None = 0.3
-    recent: int = 2
-    embeddings: str = "is"
-    stride: int = 1
-    gate: int = 0
-
-    def __post_init__(self):
-        if self.radius is not None and not 0 < self.radius <= 1:
-            raise InputError(
-                f"The SPS radius is {self.radius}; it must be above 0 and at most 1 (the paper's best: 0.3)."
-            )
-        if self.recent not in range(MAX_RECENT + 1):
-            raise InputError(f"The number of recent slices is {self.recent}; it must be 0 to {MAX_RECENT}.")
-        if self.gate not in range(MAX_RECENT + 1):
-            raise InputError(f"The gate is {self.gate}; it must be 0 (off) to {MAX_RECENT}.")
-        if self.stride not in STRIDES:
-            raise InputError(f"The memory stride is {self.stride}; it must be 1, 2 or 4.")
-        if self.embeddings not in ("sam2", "is"):
-            raise InputError(f"The temporal embeddings are '{self.embeddings}'; they must be 'sam2' or 'is'.")
-        if self.embeddings == "is" and (self.gate or self.recent) > 2:
-            raise InputError(
-                "IS has an embedding for two recent slices only: keep at most 2 recent slices (and a gate of at most "
-                "2), or choose the embeddings of SAM2."
-            )
+    kind: ClassVar[str]
 
     @property
-    def reach(self) -> int | None:
-        """How many slices ago a slice that is not prompted can have been tracked, to be looked at; None: any number."""
-        return None if self.gate else max(MAX_POINTERS - 1, 1 + self.recent * self.stride)
+    def needs(self) -> frozenset[str]: ...
 
-    def choose(
-        self,
-        now: int,
-        step: int,
-        prompted: Collection[int],
-        tracked: Mapping[int, float],
-        num_slices: int,
-    ) -> Memories:
-        """Choose what slice `now` looks at.
+    @property
+    def ages(self) -> int: ...
 
-        step: +1 forward, -1 backward. prompted: slices with a mask of the user's. tracked: slices predicted so far,
-        with their confidence (which only a gate asks for). With the policy `STOCK` this is the rule of
-        SAM2Base._prepare_memory_conditioned_features.
+    def reach(self, limits: MemoryLimits) -> int | None:
+        """How many slices ago a tracked slice can have been passed, to be looked at; None: any number."""
+        ...
+
+    def choose(self, place: Place) -> Memories:
+        """Choose what the slice at `place` looks at."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold, with its `kind`; `policies.policy_from_dict` reads them."""
+        ...
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MemoryPolicy:
+        """A policy from the values of `to_dict`, without the kind; what is missing has its default.
+
+        Raises:
+            InputError: There is no setting of a name, or a value is out of range.
         """
-        near = self._near(now, step, sorted(prompted), num_slices)
-        # As in SAM2, a prompted slice that is left out still counts as a recent slice if it is one.
-        recent = {**tracked, **{slice_: 1.0 for slice_ in prompted if slice_ not in near}}
-        spatial = [(slice_, PROMPT_ROW) for slice_ in near]
-        spatial += self._confident(now, tracked) if self.gate else self._recent(now, step, recent)
-
-        pointers = [(slice_, (now - slice_) * step) for slice_ in near if (now - slice_) * step >= 0]
-        for ago in range(1, min(num_slices, MAX_POINTERS)):
-            if now - ago * step in recent:
-                pointers.append((now - ago * step, ago))
-        return Memories(tuple(spatial), tuple(pointers))
-
-    def _near(self, now, step, prompted, num_slices):
-        if self.radius is None:
-            return prompted
-        # Not radius * num_slices: 0.7 * 90 is just below 63 in floating point, and a prompt at the radius would go.
-        near = [slice_ for slice_ in prompted if abs(now - slice_) / num_slices <= self.radius]
-        # On a tie the one already passed stays: its neighbours have been tracked.
-        return near or sorted(prompted, key=lambda slice_: (abs(now - slice_), (slice_ - now) * step))[:1]
-
-    def _recent(self, now, step, available):
-        chosen = []
-        for age in range(self.recent, 0, -1):
-            if age == 1:
-                slice_ = now - step
-            else:
-                # SAM2 counts the strided slices from a fixed grid, so that they do not move with every slice.
-                grid = ((now * step - 2) // self.stride) * self.stride - (age - 2) * self.stride
-                slice_ = grid * step
-            if slice_ in available:
-                chosen.append((slice_, self._row(age - 1)))
-        return chosen
-
-    def _confident(self, now, tracked):
-        best = sorted(tracked, key=lambda slice_: (-tracked[slice_], abs(now - slice_)))[: self.gate]
-        by_age = sorted(best, key=lambda slice_: abs(now - slice_))
-        return [(slice_, self._row(rank)) for rank, slice_ in enumerate(by_age)][::-1]
-
-    def _row(self, rank):
-        return (0, MAX_RECENT - 1)[rank] if self.embeddings == "is" else rank
+        ...
 
 
-STOCK = MemoryPolicy(radius=None, recent=MAX_RECENT, embeddings="sam2")
-"""SAM2 as it comes: every prompted slice and the last six."""
+def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
+    """Refuse a policy that asks for more than the network of `model` has.
+
+    Raises:
+        InputError: It needs more recent slices than there are embeddings for, or candidate masks where there are none.
+    """
+    if policy.ages > limits.ages:
+        raise InputError(
+            f"The memory asks for {policy.ages} recent slices, but the model '{model}' was trained with {limits.ages}: "
+            f"keep at most {limits.ages}, or choose another model."
+        )
+    if "beyond" in policy.needs and limits.candidates < 2:
+        raise InputError(
+            f"The memory compares candidate masks, but the model '{model}' proposes a single one: choose another "
+            "memory, or another model."
+        )
+
+
+def known_values(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for the fields of a dataclass.
+
+    Raises:
+        InputError: It has no field of a name.
+    """
+    unknown = set(values) - {field.name for field in fields(cls)}
+    if unknown:
+        raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
+    return dict(values)

@@ -2,68 +2,54 @@
 
 `sam2` decides inside one method which earlier frames a frame may look at. Here that decision is taken outside
 (model/policy.py) and passed in; everything else (encoder, memory encoder, memory attention, mask decoder) is sam2's
-own.
+own. S is the side of the square input in pixels, C the channels of the coarsest features, M those of a memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 
+from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
+from SAM2VolumeSegLib.model.policy import MemoryLimits
+
 IMAGE_MEAN = (0.485, 0.456, 0.406)  # SAM2 was trained on images normalised with ImageNet's statistics
 IMAGE_STD = (0.229, 0.224, 0.225)
 
 
-@dataclass(frozen=True, eq=False)
-class SliceMemory:
-    """What later slices can look at: spatial features [B, M, h, w] and an object pointer [B, C].
-
-    identity: names all that the memory was made from (model/identity.py); empty where nobody asked for it.
-    """
-
-    features: torch.Tensor
-    pointer: torch.Tensor
-    identity: bytes = b""
-
-
-@dataclass(frozen=True, eq=False)
-class SlicePrediction:
-    """One slice: mask logits [B, 1, S/4, S/4], predicted IoU [B], object score logit [B], and its memory."""
-
-    logits: torch.Tensor
-    iou: torch.Tensor
-    object_score: torch.Tensor
-    memory: SliceMemory
-
-
-@dataclass(frozen=True, eq=False)
-class SliceQuery:
-    """A slice to predict: its index, and what it looks at in a stack of `num_slices`.
-
-    spatial: (row of maskmem_tpos_enc, memory), not empty. pointers: (slices ago, memory whose pointer counts).
-    """
-
-    index: int
-    spatial: tuple[tuple[int, SliceMemory], ...]
-    pointers: tuple[tuple[int, SliceMemory], ...]
-    num_slices: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """How many memories and pointers it has: queries of one shape can be answered as one batch."""
-        return len(self.spatial), len(self.pointers)
-
-
 class VolumeSAM2(SAM2Base):
-    """SAM2Base with explicit memory: `encode` a picture, `prompt` with a mask, or `track` from chosen memories."""
+    """SAM2Base with explicit memory, a `network.Network`.
+
+    Attributes:
+        logit_stride: SAM2's mask logits have a quarter of the input's size.
+    """
+
+    logit_stride = 4
 
     _memory_position: torch.Tensor | None = None
     """Position [1, M, h, w] of the features of every memory, kept once, as SAM2VideoPredictor does."""
+
+    @property
+    def limits(self) -> MemoryLimits:
+        """What its memory can hold: the last of `num_maskmem` temporal embeddings is for prompts."""
+        candidates = self.sam_mask_decoder.num_multimask_outputs if self._multimask else 1
+        return MemoryLimits(self.num_maskmem - 1, self.max_obj_ptrs_in_encoder, candidates)
+
+    @property
+    def _multimask(self) -> bool:
+        """Whether the decoder proposes several masks for a tracked slice."""
+        return self._use_multimask(is_init_cond_frame=False, point_inputs=None)
+
+    def on(self, device: torch.device) -> VolumeSAM2:
+        """Itself, moved to a device."""
+        self.to(device)
+        if device.type == "cuda":  # half-precision convolutions are made for this order
+            self.image_encoder.to(memory_format=torch.channels_last)
+        return self
 
     def encode(self, pictures: torch.Tensor) -> list[torch.Tensor]:
         """Features of grey pictures [B, S, S] in 0..1: [B, C/8, S/4, S/4], [B, C/4, S/8, S/8], [B, C, S/16, S/16]."""
@@ -72,7 +58,7 @@ class VolumeSAM2(SAM2Base):
         return self.forward_image((pictures[:, None] - mean) / std)["backbone_fpn"][-self.num_feature_levels :]
 
     def prompt(self, features: list[torch.Tensor], mask: torch.Tensor) -> SlicePrediction:
-        """Take a given mask [B, 1, S, S] (float 0 or 1; all 0 = absent) as the answer and remember it.
+        """Take given masks [B, 1, S, S] (float 0 or 1; all 0 = absent) as the answer and remember them.
 
         As in SAM2VideoPredictor, the memory is encoded from the mask that went through the decoder's resolution.
         """
@@ -88,11 +74,12 @@ class VolumeSAM2(SAM2Base):
         heads = self._forward_sam_heads(
             backbone_features=fused,
             high_res_features=features[:-1],
-            multimask_output=self._use_multimask(is_init_cond_frame=False, point_inputs=None),
+            multimask_output=self._multimask,
         )
-        _, _, ious, logits, upsampled, pointer, object_score = heads
+        candidates, _, ious, logits, upsampled, pointer, object_score = heads
         memory = self.remember(features[-1], upsampled, object_score, pointer, prompted=False)
-        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory)
+        beyond = _beyond(logits, candidates) if any(query.beyond for query in queries) else None
+        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory, beyond)
 
     def attend(self, top: torch.Tensor, queries: Sequence[SliceQuery]) -> torch.Tensor:
         """Fuse the top features [B, C, h, w] with the memories that B queries look at; same shape."""
@@ -101,8 +88,9 @@ class VolumeSAM2(SAM2Base):
         for column in zip(*(query.spatial for query in queries), strict=True):  # one memory of every query
             features = torch.cat([memory.features for _, memory in column])
             keys.append(_to_tokens(features).to(top.dtype))  # kept in bfloat16
-            rows = self.maskmem_tpos_enc[[row for row, _ in column], 0, 0]  # [B, M]
-            key_positions.append(_to_tokens(self._memory_position) + rows)
+            # Age 1 has the first row, PROMPT the last, and OLDEST the last but one, counted from the end.
+            embeddings = self.maskmem_tpos_enc[[age - 1 for age, _ in column], 0, 0]  # [B, M]
+            key_positions.append(_to_tokens(self._memory_position) + embeddings)
         num_pointer_tokens = 0
         if self.use_obj_ptrs_in_encoder and queries[0].pointers:
             tokens, token_positions = self._pointer_tokens(queries, channels)
@@ -118,8 +106,24 @@ class VolumeSAM2(SAM2Base):
         )
         return fused.permute(1, 2, 0).view(batch, channels, height, width)
 
-    def remember(self, top, mask_logits, object_score, pointer, *, prompted: bool) -> SliceMemory:
-        """Encode mask logits [B, 1, S, S] together with the slice's features into a memory."""
+    def remember(
+        self,
+        top: torch.Tensor,
+        mask_logits: torch.Tensor,
+        object_score: torch.Tensor,
+        pointer: torch.Tensor,
+        *,
+        prompted: bool,
+    ) -> SliceMemory:
+        """Encode mask logits together with the slice's features into a memory.
+
+        Args:
+            top: Features [B, C, h, w].
+            mask_logits: [B, 1, S, S].
+            object_score: [B, 1].
+            pointer: [B, C].
+            prompted: The mask was given; the network remembers it as sure, not as it was computed.
+        """
         features, position = self._encode_new_memory(
             current_vision_feats=[_to_tokens(top)],
             feat_sizes=[top.shape[-2:]],
@@ -132,13 +136,13 @@ class VolumeSAM2(SAM2Base):
                 self._memory_position = position[-1][:1].clone()
         return SliceMemory(features, pointer)
 
-    def _pointer_tokens(self, queries, channels):
+    def _pointer_tokens(self, queries: Sequence[SliceQuery], channels: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Object pointers as memory tokens: each of C channels is split into C / M tokens of M channels."""
         columns = list(zip(*(query.pointers for query in queries), strict=True))
         stacked = torch.stack([torch.cat([memory.pointer for _, memory in column]) for column in columns])  # [P, B, C]
         count, batch, splits = len(columns), len(queries), channels // self.mem_dim
         if self.add_tpos_enc_to_obj_ptrs:
-            furthest = [self.furthest_pointer(query.num_slices) for query in queries]
+            furthest = [self.limits.furthest_pointer(query.num_slices) for query in queries]
             ago = [[slices_ago for slices_ago, _ in column] for column in columns]
             share = torch.tensor(ago, device=stacked.device) / torch.tensor(furthest, device=stacked.device)
             width = channels if self.proj_tpos_enc_in_obj_ptrs else self.mem_dim
@@ -148,11 +152,17 @@ class VolumeSAM2(SAM2Base):
         tokens = stacked.reshape(-1, batch, splits, self.mem_dim).permute(0, 2, 1, 3).flatten(0, 1)
         return tokens, position.repeat_interleave(splits, dim=0)
 
-    def furthest_pointer(self, num_slices: int) -> int:
-        """Slices ago that a pointer's temporal embedding calls 1; all that the length of a stack changes."""
-        return min(num_slices, self.max_obj_ptrs_in_encoder) - 1
-
 
 def _to_tokens(maps: torch.Tensor) -> torch.Tensor:
     """[B, C, h, w] -> [h*w, B, C], the layout of sam2's attention."""
     return maps.flatten(2).permute(2, 0, 1)
+
+
+def _beyond(logits: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
+    """Share [B] of the chosen masks [B, 1, s, s] and another candidate [B, n, s, s] together that the chosen one lacks.
+
+    The largest of all candidates; 0 where nothing is found.
+    """
+    chosen = logits > 0
+    together = (chosen | (candidates > 0)).flatten(2).sum(dim=2)  # [B, n]
+    return ((together - chosen.flatten(2).sum(dim=2)) / together.clamp(min=1)).amax(dim=1)

@@ -1,8 +1,8 @@
-"""A SAM2 network on a device: computes nothing twice, and copes with little memory."""
+"""A network on a device: computes nothing twice, and copes with little memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -15,24 +15,27 @@ from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.identity import prompt_identity, query_identity
+from SAM2VolumeSegLib.model.network import Network, SliceMemory, SlicePrediction, SliceQuery
 from SAM2VolumeSegLib.model.pace import Pace
-from SAM2VolumeSegLib.model.policy import PROMPT_ROW
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery, VolumeSAM2
 from SAM2VolumeSegLib.model.slot_file import SlotFile
 from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 Answer = TypeVar("Answer")
 PREDICTION_SHARE = 0.2  # of the memory for embeddings: a prediction is a twentieth as large, but a slice has several
+BEYOND_BYTES = 4  # that a prediction takes more where candidate masks were compared
 MAIN_MEMORY_BYTES = 512 << 20
 """Embeddings kept in main memory; the others go to a file, which the system keeps in whatever memory is free. Reading
 takes milliseconds (tiny at 512 pixels: 1, from the disk 4), encoding again hundreds."""
 
 
 class Pictures(Protocol):
-    """The slices of one plane as the model sees them."""
+    """The slices of one plane as the model sees them.
+
+    Attributes:
+        key: Names all that the pictures depend on: the volume, intensity window, plane, and the window in the plane.
+    """
 
     key: str
-    """Names all that the pictures depend on: the volume, intensity window, plane, and the window in the plane."""
 
     def picture(self, index: int) -> np.ndarray:
         """Slice `index`: float32 [S, S] in 0..1."""
@@ -41,42 +44,58 @@ class Pictures(Protocol):
 class SliceTracker:
     """One network on one device, and what it has computed so far: what a program keeps between two runs.
 
-    A run after a correction gets everything from here that the correction cannot have changed. `name` and
-    `checkpoint_sha256` of the model are stored with every result.
+    A run after a correction gets everything from here that the correction cannot have changed.
+
+    Attributes:
+        network: On the plan's device.
+        plan: How it runs; its batches become smaller when memory runs out.
+        name: Of the model, stored with every result.
+        checkpoint_sha256: Of its weights, stored with every result.
+        cache: Features of slices.
+        predictions: What was predicted, by identity.
+        encoded: Slices encoded so far.
+        tracked: Slices predicted so far; those that were known already do not count.
+        encode_pace: How long it takes to encode a slice.
+        prompt_pace: How long it takes to remember a given mask.
+        predict_pace: How long it takes to predict a slice.
     """
 
-    def __init__(self, network: VolumeSAM2, plan: DevicePlan, name: str = "", checkpoint_sha256: str = ""):
+    def __init__(self, network: Network, plan: DevicePlan, name: str = "", checkpoint_sha256: str = ""):
         self.name = name
-        self.network = network.to(plan.device)
-        if plan.device.type == "cuda":  # half-precision convolutions are made for this order
-            network.image_encoder.to(memory_format=torch.channels_last)
+        self.network = network.on(plan.device)
         self.plan = plan
         self.checkpoint_sha256 = checkpoint_sha256
         budget = _budget(plan.device, plan.cache_bytes)
         self.cache = TensorCache(budget, plan.device, SlotFile(checkpoints.cache_folder()))
         self.predictions = TensorCache(
-            int(PREDICTION_SHARE * budget), plan.device, SlotFile(checkpoints.cache_folder())
+            int(PREDICTION_SHARE * budget),
+            plan.device,
+            SlotFile(checkpoints.cache_folder(), spare_bytes=BEYOND_BYTES),  # a prompt has none, and may come first
         )
         self.encoded = 0
-        """Slices encoded so far."""
         self.tracked = 0
-        """Slices predicted so far; those that were known already do not count."""
         self.restart_paces()
 
     @classmethod
     def load(cls, model: checkpoints.Model, device: str = "auto", image_size: int | None = None) -> SliceTracker:
         """Build a model with its weights on a device.
 
-        Raises InputError: the checkpoint is missing, damaged or of another architecture, the configuration describes no
-        network, or the device is absent.
+        Args:
+            model: Which one.
+            device: "auto", "cuda", "cuda:1", "mps" or "cpu" (see `devices.choose_device`).
+            image_size: Side of the square input in pixels; None: see `devices.choose_image_size`.
+
+        Raises:
+            InputError: The checkpoint is missing, damaged or of another architecture, the configuration describes no
+                network or one without memory, or the device is absent.
         """
         plan = devices.plan(model, device, image_size)
         weights = checkpoints.load_weights(model)
         network = build_network(checkpoints.config_file(model), plan.image_size)
-        if network.num_maskmem != PROMPT_ROW + 1:
+        if network.limits.ages < 0:
             raise InputError(
-                f"The configuration {model.config} has num_maskmem {network.num_maskmem}; only {PROMPT_ROW + 1} can be "
-                "used here, which all of SAM2's own models have."
+                f"The configuration {model.config} has num_maskmem 0: a network without memory cannot carry a mask "
+                "from slice to slice."
             )
         expected = network.state_dict()
         fits = expected.keys() == weights.keys() and all(expected[n].shape == weights[n].shape for n in expected)
@@ -100,9 +119,13 @@ class SliceTracker:
         return [feature.to(self.plan.device) for feature in found]
 
     def check_finite(self, logits: Iterable[np.ndarray]) -> None:
-        """Raise InputError where one of the model's answers holds a NaN or an infinity.
+        """Refuse answers with a NaN or an infinity.
 
-        Of answers that were read from the device, not of each prediction: a GPU would be waited for on every slice.
+        Args:
+            logits: Answers that were read from the device; a GPU would be waited for if each prediction was checked.
+
+        Raises:
+            InputError: One of them holds something that is no number.
         """
         if not all(np.isfinite(answer.sum()) for answer in logits):  # one of them anywhere makes the sum one
             raise InputError(
@@ -120,7 +143,8 @@ class SliceTracker:
         self.cache.clear()
         self.predictions.clear()
 
-    def _encode(self, pictures, index, upcoming):
+    def _encode(self, pictures: Pictures, index: int, upcoming: Sequence[int]) -> list[torch.Tensor]:
+        """Encode a slice, and the next ones in the same batch; returns the features of the first."""
         missing = [n for n in dict.fromkeys(upcoming) if n != index and self._key(pictures, n) not in self.cache]
         batch = [index, *missing[: self.plan.batch_size - 1]]
         stack = torch.from_numpy(np.stack([pictures.picture(n) for n in batch]))
@@ -129,12 +153,12 @@ class SliceTracker:
         with torch.inference_mode(), self.plan.autocast(), self.encode_pace.timed(len(batch)):
             levels = self.network.encode(stack)
         self.encoded += len(batch)
-        for position in reversed(range(len(batch))):  # the wanted slice last, so that it is not evicted
-            one = [level[position : position + 1].clone() for level in levels]
-            self.cache.put(self._key(pictures, batch[position]), one)
+        for n in reversed(range(len(batch))):  # the wanted slice last, so that it is not evicted
+            one = [level[n : n + 1].clone() for level in levels]
+            self.cache.put(self._key(pictures, batch[n]), one)
         return one
 
-    def _key(self, pictures, index):
+    def _key(self, pictures: Pictures, index: int) -> Hashable:
         return (pictures.key, self.plan.image_size, self.checkpoint_sha256, index)
 
     def prompt(self, pictures: Pictures, index: int, mask: np.ndarray) -> SlicePrediction:
@@ -155,24 +179,33 @@ class SliceTracker:
     def track(
         self, pictures: Pictures, queries: Sequence[SliceQuery], upcoming: Sequence[int] = ()
     ) -> list[SlicePrediction]:
-        """Predict slices from what they look at, in batches; the queries are of one shape.
+        """Predict slices from what they look at, in batches.
 
-        upcoming: slices that are encoded along where that fills a batch.
+        Args:
+            pictures: Of the plane.
+            queries: Of one shape.
+            upcoming: Indices of slices that are encoded along where that fills a batch.
+
+        Returns:
+            A prediction (B = 1) for each query.
         """
-        answers = []
+        answers: list[SlicePrediction] = []
         while len(answers) < len(queries):
             left = queries[len(answers) :]
             wanted = [query.index for query in left]
             # Each slice once, however many segments are on it.
-            features = dict.fromkeys(wanted[: self.plan.batch_size])
-            for n in features:
-                features[n] = self.features(pictures, n, [*wanted, *upcoming])
+            features = {
+                index: self.features(pictures, index, [*wanted, *upcoming])
+                for index in dict.fromkeys(wanted[: self.plan.batch_size])
+            }
             found = self._spare_memory(partial(self._predict, pictures, left, features))
             self.tracked += len(found)
             answers += found
         return answers
 
-    def _predict(self, pictures, queries, features):
+    def _predict(
+        self, pictures: Pictures, queries: Sequence[SliceQuery], features: Mapping[int, list[torch.Tensor]]
+    ) -> list[SlicePrediction]:
         """Predictions of the first queries: as many as a batch holds."""
         batch = queries[: self.plan.batch_size]
         found = [features[query.index] for query in batch]
@@ -181,31 +214,32 @@ class SliceTracker:
             prediction = self._call(self.network.track, levels, batch)
         return [self._keep(self._identity(pictures, query), prediction, n) for n, query in enumerate(batch)]
 
-    def _identity(self, pictures, query):
-        furthest = self.network.furthest_pointer(query.num_slices)
+    def _identity(self, pictures: Pictures, query: SliceQuery) -> bytes:
+        furthest = self.network.limits.furthest_pointer(query.num_slices)
         return query_identity(self._key(pictures, query.index), query, furthest)
 
-    def _known(self, identity):
+    def _known(self, identity: bytes) -> SlicePrediction | None:
         found = self.predictions.get(identity)
         if found is None:
             return None
-        logits, iou, object_score, features, pointer = (tensor.to(self.plan.device) for tensor in found)
-        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
+        logits, iou, object_score, features, pointer, *beyond = (tensor.to(self.plan.device) for tensor in found)
+        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity), *beyond)
 
-    def _keep(self, identity, prediction, position):
-        """One prediction of a batch, compact, and known from now on."""
+    def _keep(self, identity: bytes, prediction: SlicePrediction, n: int) -> SlicePrediction:
+        """The n-th prediction of a batch, compact, and known from now on."""
+
+        def cut(tensor: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+            return tensor[n : n + 1].clone().to(dtype or tensor.dtype)
+
         memory = prediction.memory
-        tensors = (prediction.logits, prediction.iou, prediction.object_score, memory.features, memory.pointer)
+        logits, iou, score = cut(prediction.logits, torch.float32), cut(prediction.iou), cut(prediction.object_score)
         # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
-        dtypes = (torch.float32, None, None, torch.bfloat16, None)
-        one = [
-            tensor[position : position + 1].clone().to(dtype or tensor.dtype)
-            for tensor, dtype in zip(tensors, dtypes, strict=True)
-        ]
-        self.predictions.put(identity, one)
-        return SlicePrediction(*one[:3], SliceMemory(*one[3:], identity))
+        features, pointer = cut(memory.features, torch.bfloat16), cut(memory.pointer)
+        beyond = [] if prediction.beyond is None else [cut(prediction.beyond, torch.float32)]
+        self.predictions.put(identity, [logits, iou, score, features, pointer, *beyond])
+        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity), *beyond)
 
-    def _call(self, method, *arguments):
+    def _call(self, method: Callable[..., Answer], *arguments: object) -> Answer:
         with torch.inference_mode(), self.plan.autocast():
             return method(*arguments)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import settings as engine
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL
 from SAM2VolumeSegLib.propagation.settings import Settings
@@ -238,13 +238,13 @@ def settings_from(choices: Choices) -> Settings:
     )
 
 
-def memory_of(choices: Choices) -> MemoryPolicy:
+def memory_of(choices: Choices) -> VolumeMemory:
     """Return what a slice may remember.
 
     Raises:
         InputError: the choices do not go together.
     """
-    return MemoryPolicy(
+    return VolumeMemory(
         radius=None if choices.keepAllSeeds else choices.radius,
         recent=choices.recent,
         embeddings=choices.embeddings.value,

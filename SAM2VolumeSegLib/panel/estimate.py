@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
 from SAM2VolumeSegLib.panel.choices import Choices, memory_of, planes_of
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -95,8 +95,8 @@ def _memories(prompted: Sequence[int], span: range, policy: MemoryPolicy) -> flo
     if not span:
         return 0.0
     sampled = span[:: max(1, len(span) // SAMPLES)]
-    near = [len(policy.choose(now, 1, prompted, {}, len(span)).spatial) for now in sampled]
-    return sum(near) / len(near) + (policy.gate or policy.recent)
+    near = [len(policy.choose(Place(now, 1, prompted, {}, len(span))).spatial) for now in sampled]
+    return sum(near) / len(near) + policy.ages
 
 
 class Timings:

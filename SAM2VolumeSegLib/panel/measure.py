@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from SAM2VolumeSegLib.model.policy import PROMPT_ROW
+from SAM2VolumeSegLib.model.network import SliceQuery
+from SAM2VolumeSegLib.model.policy import PROMPT
 from SAM2VolumeSegLib.panel.estimate import Speed
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 
@@ -26,8 +27,6 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
     The first of each is not counted: there kernels are chosen and memory is taken. What is encoded stays in the
     tracker's cache, so a run on the same pictures does not do it again. Closing the generator ends the measurement.
     """
-    from SAM2VolumeSegLib.model.sam2_volume import SliceQuery  # brings torch, which is not there before Set up
-
     indices = list(indices)  # two at least: a volume has no fewer slices
     fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
     if len(fresh) < REPEATS + 1:
@@ -49,7 +48,7 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
         yield
     found = {}
     for count in (1, MANY):
-        query = SliceQuery(first, count * ((PROMPT_ROW, memory),), ((1, memory),), NUM_SLICES)
+        query = SliceQuery(first, count * ((PROMPT, memory),), ((1, memory),), NUM_SLICES)
         each = []
         for _ in range(REPEATS):
             each.append(_seconds(lambda query=query: tracker.track(pictures, [query])[0].iou))

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory
+from SAM2VolumeSegLib.model.network import SliceMemory
+from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
-from SAM2VolumeSegLib.propagation.propagate import Guess, Walk, average, extra_prompts, span_of
+from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts, span_of
 from SAM2VolumeSegLib.propagation.settings import Settings
+from SAM2VolumeSegLib.propagation.vote import Vote, average
 from SAM2VolumeSegLib.seeds import SeedSlice
 
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
@@ -20,7 +22,16 @@ STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
 class AxisJob:
     """The seeds of one segment on one axis: the walks that carry them, and what became of them.
 
-    `guesses` holds the answer (time -> Guess) for every slice without a seed, once every pass has ended.
+    Attributes:
+        tracker: Computes.
+        pictures: The slices of the axis.
+        name: Of the segment.
+        seeds: Its painted slices on this axis, and those declared empty.
+        settings: Of the run.
+        prompted: Masks of the seeds as the model sees them, by position.
+        span: What is propagated through.
+        passes_left: How many have not begun.
+        votes: The answer by position, for every slice without a seed, once every pass has ended.
     """
 
     def __init__(
@@ -33,7 +44,7 @@ class AxisJob:
         self.span = span_of(self.prompted, ends, settings.extend)
         self.steps = STEPS[settings.direction]
         self.passes_left = settings.passes
-        self.guesses: dict[int, Guess] = {}
+        self.votes: dict[int, Vote] = {}
         self._walks: list[Walk] = []
         self._extra: dict[int, np.ndarray] = {}
 
@@ -44,61 +55,72 @@ class AxisJob:
         return passes + sum(walk.left for walk in self._walks)
 
     @property
-    def votes(self) -> int:
-        """Slices that have a vote; at most, as long as there are slices left."""
-        return self.span.slices if self.remaining else len(self.guesses) + len(self.seeds)
+    def vote_count(self) -> int:
+        """Slices that have a vote, seeds included; at most, as long as there are slices left."""
+        return self.span.slices if self.remaining else len(self.votes) + len(self.seeds)
 
     def start_pass(self) -> list[Walk]:
-        """The walks of the next pass, one for each direction; a second pass has confident slices of the first as extra
-        prompts."""
-        if self.guesses:
-            self._extra = extra_prompts(self.prompted, self.guesses, self.tracker.plan.image_size)
+        """The walks of the next pass, one for each direction.
+
+        A second pass has confident slices of the first as extra prompts.
+
+        Raises:
+            InputError: The network has not what the memory policy asks for.
+        """
+        policy, limits = self.settings.memory, self.tracker.network.limits
+        check_fits(policy, limits, self.tracker.name)
+        if self.votes:
+            self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
         prompts = _PromptMemories(self.tracker, self.pictures, self.prompted | self._extra)
-        policy, index = self.settings.memory, self.pictures.index
-        self._walks = [Walk(prompts, self.span, policy, step, index) for step in self.steps]
+        index = self.pictures.index
+        self._walks = [Walk(prompts, self.span, policy, step, index, limits) for step in self.steps]
         self.passes_left -= 1
         return self._walks
 
     def end_pass(self) -> None:
-        """Take the guesses of the walks, which have arrived. Raises InputError where one is no number."""
-        found = []
+        """Take the votes of the walks, which have arrived.
+
+        Raises:
+            InputError: The model answered with something that is no number.
+        """
+        directions = []
         for walk in self._walks:
-            guesses = walk.guesses
-            self.tracker.check_finite(guess.logits for guess in guesses.values())
-            found.append({t: replace(guess, weights=(self.weight(t, walk.step),)) for t, guess in guesses.items()})
-        # A slice that became a prompt has no new guess; the one that made it a prompt stands.
-        self.guesses = average(found) | {time: self.guesses[time] for time in self._extra}
+            votes = walk.votes
+            self.tracker.check_finite(vote.logits for vote in votes.values())
+            directions.append({p: replace(vote, weights=(self.weight(p, walk.step),)) for p, vote in votes.items()})
+        # A slice that became a prompt has no new vote; the one that made it a prompt stands.
+        self.votes = average(directions) | {position: self.votes[position] for position in self._extra}
         self._walks = []
 
-    def weight(self, time: int, step: int) -> float:
-        """How much the vote of slice `time` counts, when it was reached in direction `step`; 1 for a plain mean.
+    def weight(self, position: int, step: int) -> float:
+        """How much the vote at a position counts, when it was reached in direction `step`; 1 for a plain mean.
 
         By nearness: the inverse of the distance in mm to the seed that the propagation came from, because errors add up
         on the way. A seed itself counts as half a slice away.
         """
         if self.settings.fusion == "mean":
             return 1.0
-        passed = [(time - seed) * step for seed in self.prompted if (time - seed) * step >= 0]
+        passed = [(position - seed) * step for seed in self.prompted if (position - seed) * step >= 0]
         # Beyond the outermost seed, against `step`, it came from that seed.
-        slices = min(passed) if passed else min(abs(time - seed) for seed in self.prompted)
+        slices = min(passed) if passed else min(abs(position - seed) for seed in self.prompted)
         return 1.0 / (max(slices, 0.5) * self.pictures.view.slice_mm)
 
 
-class _PromptMemories(Mapping):
-    """Memories of masks by time, made when they are first looked at: the first slice of a run is not kept waiting."""
+class _PromptMemories(Mapping[int, SliceMemory]):
+    """Memories of masks by position, made when first looked at: the first slice of a run is not kept waiting."""
 
     def __init__(self, tracker: SliceTracker, pictures: PlanePictures, masks: Mapping[int, np.ndarray]):
         self._tracker, self._pictures, self._masks = tracker, pictures, masks
         self._made: dict[int, SliceMemory] = {}
 
-    def __getitem__(self, time: int) -> SliceMemory:
-        if time not in self._made:
-            prediction = self._tracker.prompt(self._pictures, self._pictures.index(time), self._masks[time])
-            self._made[time] = prediction.memory
-        return self._made[time]
+    def __getitem__(self, position: int) -> SliceMemory:
+        if position not in self._made:
+            prediction = self._tracker.prompt(self._pictures, self._pictures.index(position), self._masks[position])
+            self._made[position] = prediction.memory
+        return self._made[position]
 
-    def __contains__(self, time: object) -> bool:
-        return time in self._masks
+    def __contains__(self, position: object) -> bool:
+        return position in self._masks
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._masks)

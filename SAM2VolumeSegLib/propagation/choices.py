@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from SAM2VolumeSegLib.model.policy import MAX_RECENT
+from SAM2VolumeSegLib.model.policy import SAM2_LIMITS
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.volume import WINDOWS, Plane
 
@@ -143,7 +143,7 @@ CHOICES = (
     Choice(
         "memory.recent", "memory", "Recent slices", "--recent",
         "How many of the slices just finished the model remembers. Few keep old errors from being carried on.",
-        limits=(0, MAX_RECENT),
+        limits=(0, SAM2_LIMITS.ages),
     ),
     Choice(
         "memory.embeddings", "memory", "Age labels (IS)", "--embeddings",
@@ -161,7 +161,7 @@ CHOICES = (
         "memory.gate", "memory", "Most confident", "--gate",
         "0 is off. Otherwise the model remembers this many of its most confident slices instead of the most recent "
         "ones.",
-        limits=(0, MAX_RECENT),
+        limits=(0, SAM2_LIMITS.ages),
     ),
 )  # fmt: skip
 """Of Settings all but `roi`, which only scripts set."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.pictures import painted_box
-from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess
+from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
@@ -67,7 +67,7 @@ def claim_of(
                 view.slice(weight, offset)[at] += counts
             yield
         seeded = {seed.index: 1.0 for seed in job.seeds}
-        found = {job.pictures.index(time): guess.confidence for time, guess in job.guesses.items()}
+        found = {job.pictures.index(time): guess.confidence for time, guess in job.votes.items()}
         confidence[view.plane] = dict(sorted((found | seeded).items()))
         if votes is not None:
             planes[view.plane] = votes
@@ -109,13 +109,13 @@ def _votes(
     """
     seeded = {seed.index for seed in job.seeds}
     seen = _overlap(part, job.pictures.seen)
-    times = [time for time in job.guesses if job.pictures.index(time) not in seeded]
-    for _, alike in groupby(times, key=lambda time: len(job.guesses[time].weights)):
+    times = [time for time in job.votes if job.pictures.index(time) not in seeded]
+    for _, alike in groupby(times, key=lambda time: len(job.votes[time].weights)):
         alike = list(alike)
         for first in range(0, len(alike), AT_ONCE):
             some = alike[first : first + AT_ONCE]
-            guesses = [job.guesses[time] for time in some]
-            votes = Guess.votes(guesses, lambda logits: job.pictures.logits_from_model(logits, seen))
+            guesses = [job.votes[time] for time in some]
+            votes = Vote.means(guesses, lambda logits: job.pictures.logits_from_model(logits, seen))
             for time, guess, vote in zip(some, guesses, votes, strict=True):
                 yield job.pictures.index(time), seen, vote, guess.weight
     top, bottom, left, right = part
@@ -133,7 +133,7 @@ def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) 
 def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
     """Where each axis votes for the segment: elsewhere a mean of votes cannot be positive."""
     for job in jobs:
-        positive = {time: (guess.logits > 0).any(axis=0) for time, guess in job.guesses.items()}
+        positive = {time: (guess.logits > 0).any(axis=0) for time, guess in job.votes.items()}
         positive = {time: pixels for time, pixels in positive.items() if pixels.any()}
         part = job.pictures.reach(np.any(list(positive.values()), axis=0)) if positive else None
         if part is not None:

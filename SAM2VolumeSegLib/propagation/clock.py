@@ -35,7 +35,7 @@ class Clock:
         self._tracker, self._jobs = tracker, jobs
         tracker.restart_paces()
         self._started, self._since = time.monotonic(), 0
-        wanted = {(job.pictures, job.pictures.index(time)) for job in jobs for time in job.span.times}
+        wanted = {(job.pictures, job.pictures.index(position)) for job in jobs for position in job.span.times}
         # Segments on one crop share pictures, and each slice is encoded once.
         self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
         self._predicted, self._told, self._beside = 0, time.monotonic(), 0.0
@@ -100,7 +100,7 @@ class Clock:
         work = [
             (self._encoded_at_end - self._tracker.encoded, encode or predict),
             (to_predict, predict + self._beside),
-            (sum(job.votes for job in self._unvoted), self._vote_pace.each or VOTE_SHARE * predict),
+            (sum(job.vote_count for job in self._unvoted), self._vote_pace.each or VOTE_SHARE * predict),
             (self._unfused, self._fuse_pace.each or FUSE_SHARE * predict),
         ]
         return sum((count * each for count, each in work if count > 0), 0.0)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from SAM2VolumeSegLib.propagation.settings import Settings
 
 AIR = 0.0  # outside of the volume the model sees what is darkest in the window
-LOGIT_STRIDE = 4  # SAM2's mask logits have a quarter of the input's size
+LOGIT_STRIDE = 4  # SAM2's; see Network.logit_stride
 
 
 class Intensities:
@@ -53,13 +53,13 @@ class PlanePictures:
     Time 0 is the most inferior, posterior or left slice, whatever the storage order.
     """
 
-    def __init__(self, intensities: Intensities, plane: Plane, box: Box, size: int):
+    def __init__(self, intensities: Intensities, plane: Plane, box: Box, size: int, logit_stride: int = LOGIT_STRIDE):
         self.view = intensities.volume.view(plane)
         self.times = {index: time for time, index in enumerate(self.view.order)}
         self.box = box
         self._intensities = intensities
         self._input = SquareWindow.of(self.view, box, size)
-        self._output = SquareWindow.of(self.view, box, size // LOGIT_STRIDE)
+        self._output = SquareWindow.of(self.view, box, size // logit_stride)
         # Not the box: where it ends across the slices says nothing about what is on them.
         self.key = f"{intensities.key} {plane.value} {self._input}"
 

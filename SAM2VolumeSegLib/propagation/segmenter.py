@@ -68,7 +68,8 @@ class Segmenter:
         planes = settings.planes or tuple(Plane)
         portions: list[list[AxisJob]] = []
         for names, box in crops(volume, seeds, settings):
-            pictures = [PlanePictures(intensities, plane, box, self.tracker.plan.image_size) for plane in planes]
+            size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
+            pictures = [PlanePictures(intensities, plane, box, size, stride) for plane in planes]
             portions += _portions([self._jobs(name, seeds[name], pictures, settings) for name in names])
         clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
         claims: dict[str, Claim] = {}
@@ -81,7 +82,7 @@ class Segmenter:
                 own = [job for job in jobs if job.name == name]
                 claims[name] = yield from clock.voting(own, claim_of(volume, seeds[name], own, keep_votes))
                 for job in own:
-                    job.guesses.clear()
+                    job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         segments = yield from clock.fusing(fuse(volume, claims, settings.drop_islands))
         seconds = time.monotonic() - started

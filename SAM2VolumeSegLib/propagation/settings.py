@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.model.policies import policy_from_dict
+from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
 DIRECTIONS = {
@@ -54,7 +56,7 @@ class Settings:
     margin_mm: float = 15.0
     roi: Box | None = None
     crop_each: bool = False
-    memory: MemoryPolicy = field(default_factory=MemoryPolicy)
+    memory: MemoryPolicy = field(default_factory=VolumeMemory)
     direction: str = "forward-backward"
     fusion: str = "nearness"
     drop_islands: bool = True
@@ -88,7 +90,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that JSON can hold; `from_dict` reads them."""
-        values = asdict(self)
+        values = asdict(self) | {"memory": self.memory.to_dict()}
         values["planes"] = None if self.planes is None else [plane.value for plane in self.planes]
         return values
 
@@ -101,7 +103,7 @@ class Settings:
         """
         values = _known(cls, values)
         if isinstance(values.get("memory"), Mapping):
-            values["memory"] = MemoryPolicy(**_known(MemoryPolicy, values["memory"]))
+            values["memory"] = policy_from_dict(values["memory"])
         if isinstance(values.get("roi"), Mapping):
             values["roi"] = Box(*(tuple(values["roi"][side]) for side in ("lower", "upper")))
         return cls(**values)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from SAM2VolumeSegLib.model.sam2_volume import SlicePrediction, SliceQuery
+from SAM2VolumeSegLib.model.network import SlicePrediction, SliceQuery
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
@@ -15,7 +15,13 @@ from SAM2VolumeSegLib.propagation.propagate import Walk
 
 @dataclass(frozen=True)
 class Step:
-    """A slice that is done. known: it was predicted in an earlier run, or is prompted, so it took no time."""
+    """A slice that is done.
+
+    Attributes:
+        job: Whose.
+        index: Of the slice in the volume's array.
+        known: It was predicted in an earlier run, or is prompted, so it took no time.
+    """
 
     job: AxisJob
     index: int
@@ -23,21 +29,32 @@ class Step:
 
 
 def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[AxisJob]) -> Iterator[Step]:
-    """Propagate jobs that share pictures, through all passes; yields after each slice of each.
+    """Propagate jobs through all passes.
 
     The walk with most slices left goes on, and takes along others that look at as many memories, whatever slice they
     are on. So segments and both directions of each keep step: were one direction to go first, it would be out of step
     with the other from the first slice where they look at different numbers of memories, and go alone to its end.
+
+    Args:
+        tracker: Computes.
+        pictures: Of the axis.
+        jobs: Those on these pictures.
+
+    Yields:
+        Each slice of each job when it is done.
+
+    Raises:
+        InputError: The network has not what the memory policy asks for, or answers with something that is no number.
     """
     while any(job.passes_left for job in jobs):
         walks = [_Waiting(job, walk) for job in jobs for walk in job.start_pass()]
         for waiting in walks:
             yield from waiting.advance(tracker, pictures)
         while walks := sorted((w for w in walks if w.query is not None), key=_Waiting.order):
-            batch = [w for w in walks if w.query.shape == walks[0].query.shape][: tracker.plan.batch_size]
+            batch = [w for w in walks if w.shape == walks[0].shape][: tracker.plan.batch_size]
             ahead = zip_longest(*(w.walk.upcoming(tracker.plan.batch_size) for w in batch))
             upcoming = [index for indices in ahead for index in indices if index is not None]
-            answers = tracker.track(pictures, [w.query for w in batch], upcoming)
+            answers = tracker.track(pictures, [w.query for w in batch if w.query is not None], upcoming)
             for waiting, prediction in zip(batch, answers, strict=True):
                 yield waiting.take(prediction, pictures)
                 yield from waiting.advance(tracker, pictures)
@@ -52,13 +69,17 @@ class _Waiting:
         self.job, self.walk = job, walk
         self.query: SliceQuery | None = None
 
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        return None if self.query is None else self.query.shape
+
     def order(self) -> tuple[int, int]:
         return -self.walk.left, -self.walk.step
 
     def advance(self, tracker: SliceTracker, pictures: PlanePictures) -> Iterator[Step]:
         """Go on over what is prompted or known already, up to the next slice that has to be computed."""
         self.query = None
-        while self.walk.time is not None:
+        while self.walk.position is not None:
             query = self.walk.query()
             prediction = None if query is None else tracker.recall(pictures, query)
             if query is not None and prediction is None:
@@ -67,6 +88,6 @@ class _Waiting:
             yield self.take(prediction, pictures, known=True)
 
     def take(self, prediction: SlicePrediction | None, pictures: PlanePictures, known: bool = False) -> Step:
-        index = pictures.index(self.walk.time)
+        position = self.walk.position
         self.walk.go_on(prediction)
-        return Step(self.job, index, known)
+        return Step(self.job, pictures.index(position), known)

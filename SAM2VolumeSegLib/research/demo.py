@@ -12,8 +12,8 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
-from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.segmenter import Steps
 from SAM2VolumeSegLib.research.data.cases import Case, bundled_case, shared_cases

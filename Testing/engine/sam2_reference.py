@@ -8,9 +8,9 @@ from PIL import Image
 
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
-from SAM2VolumeSegLib.model.policy import STOCK
 from SAM2VolumeSegLib.model.sam2_volume import IMAGE_MEAN, IMAGE_STD
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation.propagate import Span, Walk
 
 
@@ -25,8 +25,8 @@ class Frames:
     def picture(self, index):
         return self.pictures[index]
 
-    def index(self, time):
-        return time
+    def index(self, position):
+        return position
 
 
 def a_moving_disc(size, count=14):
@@ -34,10 +34,10 @@ def a_moving_disc(size, count=14):
     rows, columns = np.mgrid[:size, :size] / size
     noise = np.random.default_rng(3).normal(0, 0.05, (count, size, size))
     pictures, masks = [], []
-    for time in range(count):
-        mask = (rows - 0.4 - 0.01 * time) ** 2 + (columns - 0.45) ** 2 < (0.15 + 0.005 * time) ** 2
+    for n in range(count):
+        mask = (rows - 0.4 - 0.01 * n) ** 2 + (columns - 0.45) ** 2 < (0.15 + 0.005 * n) ** 2
         other = (rows - 0.75) ** 2 + (columns - 0.8) ** 2 < 0.01
-        pictures.append(np.clip(0.25 + 0.6 * mask + 0.6 * other + noise[time], 0, 1))
+        pictures.append(np.clip(0.25 + 0.6 * mask + 0.6 * other + noise[n], 0, 1))
         masks.append(mask)
     return np.array(pictures, dtype=np.float32), np.array(masks)
 
@@ -67,16 +67,17 @@ def our_logits(network, pictures, prompted, policy=STOCK, step=1):
     plan = DevicePlan(torch.device("cpu"), torch.float32, size, 4, 1 << 30)
     tracker = SliceTracker(network, plan)
     frames = Frames(pictures)
-    prompts = {time: tracker.prompt(frames, time, mask).memory for time, mask in prompted.items()}
-    walk, logits = Walk(prompts, Span(0, len(pictures) - 1), policy, step), {}
-    while walk.time is not None:
+    prompts = {frame: tracker.prompt(frames, frame, mask).memory for frame, mask in prompted.items()}
+    walk = Walk(prompts, Span(0, len(pictures) - 1), policy, step, limits=network.limits)
+    logits = {}
+    while walk.position is not None:
         query, prediction = walk.query(), None
         if query is not None:
             (prediction,) = tracker.track(frames, [query])
             large = torch.nn.functional.interpolate(
                 prediction.logits, (size, size), mode="bilinear", align_corners=False
             )
-            logits[walk.time] = large[0, 0].numpy()
+            logits[walk.position] = large[0, 0].numpy()
         walk.go_on(prediction)
     return logits
 

@@ -8,7 +8,7 @@ from cli_files import ROOT
 
 from SAM2VolumeSegLib.command.options import settings_of
 from SAM2VolumeSegLib.command.parser import parse
-from SAM2VolumeSegLib.model.policy import STRIDES
+from SAM2VolumeSegLib.model.volume_memory import STRIDES
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Settings
 from SAM2VolumeSegLib.propagation.choices import CHOICES, GROUPS, PRESETS
 from SAM2VolumeSegLib.volume import Plane

@@ -15,7 +15,7 @@ from dicom_files import upright, write_series
 from SAM2VolumeSegLib import __version__, cli
 from SAM2VolumeSegLib.command import segment as segment_command
 from SAM2VolumeSegLib.command.parser import parse
-from SAM2VolumeSegLib.model.policy import STOCK
+from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import RECOMMENDED
 from SAM2VolumeSegLib.seeds import simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_provenance, read_seeds, read_volume, write_segmentation

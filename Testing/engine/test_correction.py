@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from propagation_runs import AXIAL, PLANES, finish
 
 from SAM2VolumeSegLib.model import checkpoints
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane
@@ -21,8 +21,8 @@ EDITS = ("shrink", "add", "remove", "absent", "restore")
 WHOLE = Box((0, 0, 0), (28, 28, 28))
 CASES = {
     "recommended": RECOMMENDED,
-    "stride": Settings(memory=MemoryPolicy(radius=None, recent=4, embeddings="sam2", stride=2), planes=AXIAL),
-    "gate": Settings(memory=MemoryPolicy(gate=2), planes=AXIAL),
+    "stride": Settings(memory=VolumeMemory(radius=None, recent=4, embeddings="sam2", stride=2), planes=AXIAL),
+    "gate": Settings(memory=VolumeMemory(gate=2), planes=AXIAL),
     "extended, two passes": Settings(extend=True, passes=2, planes=AXIAL),
 }
 
@@ -134,7 +134,7 @@ def test_a_change_is_computed_from_where_it_comes_into_reach(demo_weights, a_pha
     reference, view = a_phantom.references["middle"], a_phantom.volume.view(Plane.AXIAL)
     mask = np.array(view.slice(reference, 14))
     seeds = [SeedSlice(Plane.AXIAL, view.order[time], mask) for time in (4, 20)]
-    chosen = Settings(memory=MemoryPolicy(radius=radius), direction="forward", roi=WHOLE)
+    chosen = Settings(memory=VolumeMemory(radius=radius), direction="forward", roi=WHOLE)
     tracker = a_tracker_that_knows_nothing(demo_weights)
     runs(tracker, a_phantom.volume, {"middle": seeds}, chosen)
     changed = edited(seeds, seeds, "shrink", Plane.AXIAL, 1.0 if view.order[4] < view.order[20] else 0.0, a_phantom)

@@ -16,7 +16,8 @@ from sam2_reference import a_moving_disc, our_logits, predictor_logits, twin
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.build import build_network
-from SAM2VolumeSegLib.model.policy import STOCK, Memories, MemoryPolicy
+from SAM2VolumeSegLib.model.policy import OLDEST, PROMPT, Memories
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 
 pytestmark = pytest.mark.numeric
 
@@ -92,20 +93,18 @@ def stock_with(rows, stride=1):
 
 POLICIES = {
     "stock": (STOCK, lambda predictor: None),
-    "IS": (MemoryPolicy(radius=None), stock_with((0, 5, 6))),
-    "IS one slice": (MemoryPolicy(radius=None, recent=1), stock_with((0, 6))),
-    "capacity 2": (MemoryPolicy(None, 2, "sam2"), stock_with((0, 1, 6))),
-    "capacity 4": (MemoryPolicy(None, 4, "sam2"), stock_with((0, 1, 2, 3, 6))),
-    "stride 2": (MemoryPolicy(None, 6, "sam2", stride=2), stock_with(range(7), stride=2)),
-    "stride 4": (MemoryPolicy(None, 6, "sam2", stride=4), stock_with(range(7), stride=4)),
+    "IS": (VolumeMemory(radius=None), stock_with((0, 5, 6))),
+    "IS one slice": (VolumeMemory(radius=None, recent=1), stock_with((0, 6))),
+    "capacity 2": (VolumeMemory(None, 2, "sam2"), stock_with((0, 1, 6))),
+    "capacity 4": (VolumeMemory(None, 4, "sam2"), stock_with((0, 1, 2, 3, 6))),
+    "stride 2": (VolumeMemory(None, 6, "sam2", stride=2), stock_with(range(7), stride=2)),
+    "stride 4": (VolumeMemory(None, 6, "sam2", stride=4), stock_with(range(7), stride=4)),
 }
 
 
 @pytest.mark.parametrize("name", POLICIES)
 @pytest.mark.parametrize("step", [1, -1], ids=["forward", "backward"])
-def test_each_policy_gives_the_logits_of_sam2_brought_to_the_same_memory(
-    loud_weights, frames, tmp_path, name, step
-):
+def test_each_policy_gives_the_logits_of_sam2_brought_to_the_same_memory(loud_weights, frames, tmp_path, name, step):
     pictures, prompted = frames
     policy, change = POLICIES[name]
     ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), loud_weights, 192)
@@ -119,37 +118,37 @@ def test_sps_gives_the_logits_of_sam2_that_never_saw_the_far_prompt(demo_weights
     pictures, masks = a_moving_disc(192)
     ours, theirs = twin(checkpoints.config_file(checkpoints.find("demo")), demo_weights, 192)
     expected = predictor_logits(theirs, pictures, {7: masks[7]}, tmp_path, 1)
-    near = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, MemoryPolicy(0.3, 6, "sam2"))
+    near = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, VolumeMemory(0.3, 6, "sam2"))
     every = our_logits(ours, pictures, {7: masks[7], 13: masks[13]}, STOCK)
     assert largest_difference(near[8], expected[8]) < ROUNDING
     assert largest_difference(every[8], expected[8]) > 10 * ROUNDING
 
 
 @dataclass(frozen=True)
-class Broken(MemoryPolicy):
+class Broken(VolumeMemory):
     """The recommended policy with a deliberate fault."""
 
     fault: str = ""
 
-    def choose(self, now, step, prompted, tracked, num_slices):
-        right = super().choose(now, step, prompted, tracked, num_slices)
+    def choose(self, place):
+        right = super().choose(place)
         spatial, pointers = right.spatial, right.pointers
-        prompts = tuple(memory for memory in spatial if memory[1] == 6)
-        recent = tuple(memory for memory in spatial if memory[1] != 6)
+        prompts = tuple(memory for memory in spatial if memory[1] == PROMPT)
+        recent = tuple(memory for memory in spatial if memory[1] != PROMPT)
         if self.fault == "no recent slices":
             spatial = prompts
         elif self.fault == "recent slices one older":
-            spatial = prompts + tuple((n - step, row) for n, row in recent if n - step in tracked)
+            spatial = prompts + tuple((n - place.step, age) for n, age in recent if n - place.step in place.tracked)
         elif self.fault == "later prompts lost":
-            spatial = tuple(m for m in spatial if m[1] != 6 or (now - m[0]) * step >= 0)
+            spatial = tuple(m for m in spatial if m[1] != PROMPT or place.ago(m[0]) >= 0)
         elif self.fault == "temporal embeddings swapped":
-            spatial = prompts + tuple((n, 5 - row) for n, row in recent)
+            spatial = prompts + tuple((n, 7 - (6 if age == OLDEST else age)) for n, age in recent)
         elif self.fault == "prompts with an embedding of recent slices":
-            spatial = tuple((n, 0) for n, _ in prompts) + recent
+            spatial = tuple((n, 1) for n, _ in prompts) + recent
         elif self.fault == "no pointers":
             pointers = ()
         elif self.fault == "pointers of the prompts lost":
-            pointers = tuple((n, ago) for n, ago in pointers if n not in prompted)
+            pointers = tuple((n, ago) for n, ago in pointers if n not in place.prompted)
         elif self.fault == "pointers one slice older":
             pointers = tuple((n, ago + 1) for n, ago in pointers)
         return Memories(spatial, pointers)
@@ -176,7 +175,7 @@ def network_with(weights):
 @pytest.fixture(scope="module")
 def recommended_logits(loud_weights, frames):
     network = network_with(loud_weights)
-    policy = MemoryPolicy(radius=1.0)  # both prompts in reach, so that losing the later one is seen
+    policy = VolumeMemory(radius=1.0)  # both prompts in reach, so that losing the later one is seen
     return network, our_logits(network, *frames, policy)
 
 
@@ -189,11 +188,11 @@ def test_a_fault_in_the_memory_bank_shows_in_the_logits(recommended_logits, fram
 
 def test_logits_do_not_depend_on_repetition_or_threads(loud_weights, frames):
     network = network_with(loud_weights)
-    right = our_logits(network, *frames, MemoryPolicy(radius=1.0))
+    right = our_logits(network, *frames, VolumeMemory(radius=1.0))
     threads = torch.get_num_threads()
     try:
         for count in (1, 2):
             torch.set_num_threads(count)
-            assert largest_difference(right, our_logits(network, *frames, MemoryPolicy(radius=1.0))) < ROUNDING
+            assert largest_difference(right, our_logits(network, *frames, VolumeMemory(radius=1.0))) < ROUNDING
     finally:
         torch.set_num_threads(threads)

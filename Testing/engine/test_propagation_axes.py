@@ -12,7 +12,7 @@ from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
-from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess, average
+from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote, average
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.volume import Box, Plane, Window
@@ -125,11 +125,11 @@ def test_nearness_lets_the_direction_that_comes_from_the_nearer_seed_decide(a_ph
         up, down = job.weight(time, 1), job.weight(time, -1)
         assert up == pytest.approx(1 / ((time - first) * pictures.view.slice_mm))
         assert down == pytest.approx(1 / ((last - time) * pictures.view.slice_mm))
-        guess = {
-            step: {time: Guess(np.full((1, 16, 16), value, dtype=np.float32), 0.5, (weight,))}
+        votes = {
+            step: {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5, (weight,))}
             for step, value, weight in ((1, 2.0, up), (-1, -2.0, down))
         }
-        fused = average([guess[1], guess[-1]])[time].vote()
+        fused = average([votes[1], votes[-1]])[time].mean()
         assert np.sign(fused).ravel()[0] == np.sign((last - time) - (time - first))
 
 
@@ -190,7 +190,7 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
         job = AxisJob(None, PlanePictures(intensities, plane, box, 64), "middle", own, PAPER)
         value = -1024.0 if plane is Plane.CORONAL else sure
         between = range(job.span.first + 1, job.span.last)
-        job.guesses = {time: Guess(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
+        job.votes = {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
         jobs.append(job)
     _, claim = finish(claim_of(volume, seeds, jobs, keep_votes=True))
     _, found = finish(fuse(volume, {"middle": claim}, drop_islands=False))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from propagation_runs import AXIAL, PLANES, finish
 
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Plane
@@ -15,7 +15,7 @@ CASES = {
     "recommended": RECOMMENDED,
     "paper": PAPER,
     "stock": STOCK_SAM2,
-    "gated, two passes": replace(RECOMMENDED, memory=MemoryPolicy(gate=2), passes=2, planes=AXIAL),
+    "gated, two passes": replace(RECOMMENDED, memory=VolumeMemory(gate=2), passes=2, planes=AXIAL),
 }
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.volume import WINDOWS, Box, Plane
@@ -20,16 +21,20 @@ def boxes(draw):
 
 
 numbers = st.floats(-5000, 5000)
-policies = st.one_of(
-    st.builds(MemoryPolicy, st.one_of(st.none(), st.floats(0.01, 1)), st.integers(0, 2), st.just("is")),
+volume_memories = st.one_of(
+    st.builds(VolumeMemory, st.one_of(st.none(), st.floats(0.01, 1)), st.integers(0, 2), st.just("is")),
     st.builds(
-        MemoryPolicy,
+        VolumeMemory,
         st.one_of(st.none(), st.floats(0.01, 1)),
         st.integers(0, 6),
         st.just("sam2"),
         st.sampled_from((1, 2, 4)),
         st.integers(0, 6),
     ),
+)
+policies = st.one_of(
+    volume_memories,
+    st.builds(DistractorAwareMemory, volume_memories, st.integers(1, 6), st.floats(0.01, 0.99), st.floats(0, 1)),
 )
 settings = st.builds(
     Settings,
@@ -57,11 +62,18 @@ def test_settings_survive_json(chosen):
     assert Settings.from_dict(json.loads(json.dumps(chosen.to_dict()))) == chosen
 
 
+def test_the_papers_memory_is_written_as_it_always_was():
+    """The study's records and the names of its tasks hold it: another form would make every result count as missing."""
+    plain = {"radius": 0.3, "recent": 2, "embeddings": "is", "stride": 1, "gate": 0}
+    assert RECOMMENDED.to_dict()["memory"] == plain
+    assert list(RECOMMENDED.to_dict()["memory"]) == list(plain)
+
+
 def test_what_is_missing_has_its_default():
     """Files of an older version know fewer settings."""
     assert Settings.from_dict({}) == RECOMMENDED
     assert Settings.from_dict({"passes": 2, "memory": {"recent": 1}}) == Settings(
-        passes=2, memory=MemoryPolicy(recent=1)
+        passes=2, memory=VolumeMemory(recent=1)
     )
 
 
@@ -100,7 +112,10 @@ def test_plain_values_are_understood():
         ({"colour": 1, "windw": "bone"}, "no setting named colour, windw"),
         ({"memory": {"radius": 0.3, "recents": 2}}, "no setting named recents"),
         ({"memory": {"radius": 0}}, "radius is 0"),
-        ({"memory": {"recent": 7}}, "recent slices is 7"),
+        ({"memory": {"recent": -1}}, "recent slices is -1"),
+        ({"memory": {"kind": "photographic"}}, "no memory of the kind 'photographic'.*volume, distractor-aware"),
+        ({"memory": {"kind": "distractor-aware", "anchor": 3}}, "no setting named anchor"),
+        ({"memory": {"kind": "distractor-aware", "base": {"radius": 0}}}, "radius is 0"),
         ({"memory": {"recent": 4}}, "IS has an embedding for two"),
     ],
     ids=str,

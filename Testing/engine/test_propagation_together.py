@@ -8,7 +8,7 @@ import torch
 from propagation_runs import AXIAL, SIZE, finish, result_of
 from rounding import ROUNDING
 
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import Segmenter, Settings, segmenter
 from SAM2VolumeSegLib.propagation.propagate import Span, Walk
 from SAM2VolumeSegLib.seeds import SeedSlice
@@ -76,11 +76,11 @@ def test_a_batch_predicts_what_single_queries_predict(a_tracker):
     pictures, queries = Pictures(), []
     for first, width, length in ((0, 30, 12), (2, 50, 25), (5, 70, 9)):
         prompts = {
-            time: a_tracker.prompt(pictures, time, (rows > 20) & (rows < 20 + width)).memory
-            for time in (first, first + 6)
+            index: a_tracker.prompt(pictures, index, (rows > 20) & (rows < 20 + width)).memory
+            for index in (first, first + 6)
         }
-        walk = Walk(prompts, Span(first, first + length - 1), MemoryPolicy(radius=1.0), 1)
-        while len(walk.guesses) < 3:
+        walk = Walk(prompts, Span(first, first + length - 1), VolumeMemory(radius=1.0), 1)
+        while len(walk.votes) < 3:
             query = walk.query()
             walk.go_on(None if query is None else a_tracker.track(pictures, [query])[0])
         queries.append(walk.query())

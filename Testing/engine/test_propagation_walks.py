@@ -5,18 +5,10 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction
-from SAM2VolumeSegLib.propagation.propagate import (
-    GONE_AFTER,
-    LOGIT_LIMIT,
-    Guess,
-    Span,
-    Walk,
-    average,
-    extra_prompts,
-    span_of,
-)
+from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
+from SAM2VolumeSegLib.propagation.propagate import GONE_AFTER, Span, Walk, extra_prompts, span_of
+from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote, average
 
 SIZE = 32
 HERE, ABSENT = np.ones((SIZE, SIZE), dtype=bool), np.zeros((SIZE, SIZE), dtype=bool)
@@ -29,25 +21,25 @@ def answer(found):
 
 
 def walked(prompted, span, step=1, present=range(100), policy=None):
-    """Walk where the structure is on the times in `present`: times, guesses, and what each time looked at."""
-    memories = {time: SliceMemory(torch.zeros(1), torch.zeros(1), str(time)) for time in prompted}
-    walk = Walk(dict(memories), span, policy or MemoryPolicy(), step)
-    times, looked_at, left = [], {}, []
-    while walk.time is not None:
-        time, query = walk.time, walk.query()
-        times.append(time)
+    """Walk where the structure is on the positions in `present`: positions, votes, and what each position looked at."""
+    memories = {position: SliceMemory(torch.zeros(1), torch.zeros(1), str(position)) for position in prompted}
+    walk = Walk(dict(memories), span, policy or VolumeMemory(), step)
+    positions, looked_at, left = [], {}, []
+    while walk.position is not None:
+        position, query = walk.position, walk.query()
+        positions.append(position)
         left.append(walk.left)
         if query is not None:
-            assert query.index == time and query.num_slices == span.slices
-            names = {id(memory): time for time, memory in memories.items()}
-            looked_at[time] = [names[id(memory)] for _, memory in query.spatial]
-            prediction = answer(time in present)
-            memories[time] = prediction.memory
+            assert query.index == position and query.num_slices == span.slices
+            names = {id(memory): name for name, memory in memories.items()}
+            looked_at[position] = [names[id(memory)] for _, memory in query.spatial]
+            prediction = answer(position in present)
+            memories[position] = prediction.memory
             walk.go_on(prediction)
         else:
             walk.go_on(None)
     assert left == sorted(left, reverse=True) and left[-1] >= 1 and walk.left == 0
-    return times, walk.guesses, looked_at
+    return positions, walk.votes, looked_at
 
 
 def order(prompted, span, step=1, present=range(100), policy=None):
@@ -66,34 +58,34 @@ def test_an_extension_goes_on_to_the_ends_of_the_volume():
 
 def test_an_extension_stops_when_the_structure_is_gone():
     """Else every bone would be looked for through the whole body, and found again elsewhere."""
-    times = order((30,), Span(0, 99), present=range(28, 36))
-    assert times == [30, *range(31, 36 + GONE_AFTER), 29, 28, *range(27, 27 - GONE_AFTER, -1)]
+    positions = order((30,), Span(0, 99), present=range(28, 36))
+    assert positions == [30, *range(31, 36 + GONE_AFTER), 29, 28, *range(27, 27 - GONE_AFTER, -1)]
 
 
 def test_a_gap_of_one_slice_does_not_end_an_extension():
     present = set(range(20, 50)) - {35}
-    times = order((30,), Span(0, 99), present=present)
-    assert max(times) == 49 + GONE_AFTER
+    positions = order((30,), Span(0, 99), present=present)
+    assert max(positions) == 49 + GONE_AFTER
 
 
 def test_between_seeds_a_lost_structure_is_looked_for_again():
-    times = order((2, 12), Span(2, 12), present=())
-    assert times == list(range(2, 13))
+    positions = order((2, 12), Span(2, 12), present=())
+    assert positions == list(range(2, 13))
 
 
 def test_an_extension_never_looks_at_slices_it_has_not_reached():
     """Backwards from the first seed, the slices just passed are above."""
-    _, _, looked_at = walked((4, 6), Span(0, 9), policy=MemoryPolicy(recent=2))
+    _, _, looked_at = walked((4, 6), Span(0, 9), policy=VolumeMemory(recent=2))
     assert looked_at[2] == [4, 3] and looked_at[1] == [4, 3, 2]
     assert looked_at[9] == [6, 7, 8]
 
 
 def test_logits_of_an_absent_structure_are_clamped():
     """SAM2 says -1024: averaged as it is, one axis would outvote the two others."""
-    _, guesses, _ = walked((1, 4), Span(1, 4), present={2})
-    assert list(guesses) == [2, 3]
-    assert (guesses[2].vote() == 3).all() and guesses[2].confidence == pytest.approx(0.8)
-    assert (guesses[3].vote() == -LOGIT_LIMIT).all() and guesses[3].confidence == 0
+    _, votes, _ = walked((1, 4), Span(1, 4), present={2})
+    assert list(votes) == [2, 3]
+    assert (votes[2].mean() == 3).all() and votes[2].confidence == pytest.approx(0.8)
+    assert (votes[3].mean() == -LOGIT_LIMIT).all() and votes[3].confidence == 0
 
 
 @pytest.mark.parametrize(
@@ -137,43 +129,43 @@ def test_nothing_is_read_from_the_device_slice_by_slice(monkeypatch, gate, grows
     for last in (6, 20):
         read.clear()
         with Scalars():
-            walked((0, last), Span(0, last), policy=MemoryPolicy(gate=gate))
+            walked((0, last), Span(0, last), policy=VolumeMemory(gate=gate))
         counts.append(len(read))
     assert (counts[1] > counts[0]) == grows
 
 
-def guess(value, confidence):
-    return Guess(np.full((1, 8, 8), value, dtype=np.float32), confidence)
+def vote(value, confidence):
+    return Vote(np.full((1, 8, 8), value, dtype=np.float32), confidence)
 
 
 def test_clamping_does_not_move_the_boundary():
     """Half as sure inside as outside: the boundary is a third of a pixel from the inner one, not halfway."""
-    edge = Guess(np.array([[[5.0, -10.0]]], dtype=np.float32), 1.0)
+    edge = Vote(np.array([[[5.0, -10.0]]], dtype=np.float32), 1.0)
     fine = np.linspace(0, 1, 32)
     sample = lambda logits: (1 - fine) * logits[..., :1] + fine * logits[..., 1:]  # noqa: E731
-    found = Guess.votes([edge], sample)[0, 0]
+    found = Vote.means([edge], sample)[0, 0]
     assert fine[found > 0].max() < 1 / 3 < fine[found <= 0].min()
     assert np.abs(found).max() == LOGIT_LIMIT
 
 
 def test_directions_are_averaged_where_both_arrived():
     """An extension may end earlier one way: the other way's slices must not be lost or halved."""
-    found = average([{1: guess(4.0, 0.9), 2: guess(2.0, 0.5)}, {1: guess(-2.0, 0.3)}])
+    found = average([{1: vote(4.0, 0.9), 2: vote(2.0, 0.5)}, {1: vote(-2.0, 0.3)}])
     assert list(found) == [1, 2]
-    assert (found[1].vote() == 1).all() and found[1].confidence == pytest.approx(0.6)
-    assert (found[2].vote() == 2).all() and found[2].confidence == 0.5
+    assert (found[1].mean() == 1).all() and found[1].confidence == pytest.approx(0.6)
+    assert (found[2].mean() == 2).all() and found[2].confidence == 0.5
     assert average([{}, {}]) == {}
 
 
 def test_extra_prompts_are_the_most_confident_slices_of_long_gaps():
-    guesses = {time: guess(2.0, 0.6 + time / 100) for time in (1, 2, 3, 4, 6, 7, 9, 10, 11, 12)}
-    guesses[2] = guess(1.0, 0.95)
-    guesses[11] = guess(-3.0, 0.99)  # confident that nothing is there
-    extra = extra_prompts({0: HERE, 5: HERE, 8: HERE, 13: HERE}, guesses, SIZE)
+    votes = {position: vote(2.0, 0.6 + position / 100) for position in (1, 2, 3, 4, 6, 7, 9, 10, 11, 12)}
+    votes[2] = vote(1.0, 0.95)
+    votes[11] = vote(-3.0, 0.99)  # confident that nothing is there
+    extra = extra_prompts({0: HERE, 5: HERE, 8: HERE, 13: HERE}, votes, SIZE)
     assert list(extra) == [2], "the gap 6-7 is short, the best slice of 9-12 is empty"
     assert extra[2].shape == (SIZE, SIZE) and extra[2].all()
 
 
 def test_an_unsure_slice_is_no_extra_prompt():
     """A wrong mask as a prompt is believed from then on."""
-    assert extra_prompts({0: HERE, 6: HERE}, {time: guess(2.0, 0.45) for time in range(1, 6)}, SIZE) == {}
+    assert extra_prompts({0: HERE, 6: HERE}, {position: vote(2.0, 0.45) for position in range(1, 6)}, SIZE) == {}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.cli import main
-from SAM2VolumeSegLib.model.policy import STOCK
+from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import Settings
 from SAM2VolumeSegLib.research.bench import command, measure
 from SAM2VolumeSegLib.research.bench.cases import PROFILES, Case, case, tubes

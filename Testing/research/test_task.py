@@ -10,7 +10,7 @@ import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import STOCK_SAM2, Segmenter
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import dice
@@ -22,7 +22,7 @@ from SAM2VolumeSegLib.volume import Box, Plane
 
 CT, MASK = "sub-ct_label-22_ct.nii.gz", "sub-ct_seg-vert_label-22_msk.nii.gz"
 BASELINE = Configuration("Baseline")
-IS_SPS = Configuration("IS + SPS", replace(STOCK_SAM2, memory=MemoryPolicy()))
+IS_SPS = Configuration("IS + SPS", replace(STOCK_SAM2, memory=VolumeMemory()))
 INTERPOLATION = Configuration("Interpolation", method="interpolation")
 NAMES = {"key", "case", "structure", "bone", "configuration"}
 MEASURED = NAMES | {

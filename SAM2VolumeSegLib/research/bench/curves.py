@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.research.bench.cases import tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks
 from SAM2VolumeSegLib.research.bench.measure import Row, measure
@@ -38,7 +38,7 @@ def curves(networks: Networks, repeats: int, memory: bool) -> Iterator[Curve]:
     rows = []
     for recent in RECENT:
         # Every prompt and the last `recent` slices: stock keeps six of these, whatever we choose.
-        policy = MemoryPolicy(radius=None, recent=recent, embeddings="sam2")
+        policy = VolumeMemory(radius=None, recent=recent, embeddings="sam2")
         rows.append(measure(networks, replace(short, settings=replace(short.settings, memory=policy)), repeats))
     tokens = (plan.image_size // 16) ** 2
     yield Curve(f"memory tokens (3 prompts and recent slices, {tokens} each)", _tokens(tokens), tuple(rows))

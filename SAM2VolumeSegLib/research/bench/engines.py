@@ -22,7 +22,7 @@ from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation import segmenter as running
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
-from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT
+from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 from SAM2VolumeSegLib.research.bench.cases import Case
 from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 from SAM2VolumeSegLib.volume import Plane, SquareWindow

@@ -16,8 +16,8 @@ from SAM2VolumeSegLib.propagation import Settings
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import reach_of
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
-from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess
 from SAM2VolumeSegLib.propagation.together import Step, run_together
+from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
@@ -45,7 +45,7 @@ def segment_whole(
         for name in names:
             for job in done[name]:
                 _add(job, reach_of(done[name]), sums[name], weights[name])
-                job.guesses.clear()
+                job.votes.clear()
     logits = {
         name: np.divide(total, weights[name], out=np.full_like(total, -LOGIT_LIMIT), where=weights[name] > 0)
         for name, total in sums.items()
@@ -59,8 +59,8 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
     top, bottom, left, right = view.bounds(reach.lower, reach.upper)
     seeded = {seed.index for seed in job.seeds}
     votes = [
-        (job.pictures.index(time), Guess.votes([guess], job.pictures.logits_from_model)[0], guess.weight)
-        for time, guess in job.guesses.items()
+        (job.pictures.index(time), Vote.means([guess], job.pictures.logits_from_model)[0], guess.weight)
+        for time, guess in job.votes.items()
         if job.pictures.index(time) not in seeded
     ]
     for seed in job.seeds:

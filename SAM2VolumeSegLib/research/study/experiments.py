@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
+from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.research.study.configuration import Configuration
 from SAM2VolumeSegLib.research.study.paper import TABLES
@@ -35,7 +35,7 @@ from SAM2VolumeSegLib.volume import Plane
 AXES = tuple(Plane)
 SPS = replace(STOCK, radius=0.3)
 IS = replace(STOCK, recent=2, embeddings="is")
-IS_SPS = MemoryPolicy()
+IS_SPS = VolumeMemory()
 NO_CROP_MM = 1e4  # more than any CT has around a structure
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from SAM2VolumeSegLib.model.policy import PROMPT_ROW
-from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SliceQuery
+from SAM2VolumeSegLib.model.network import SliceMemory, SliceQuery
+from SAM2VolumeSegLib.model.policy import PROMPT
 from SAM2VolumeSegLib.research.training.losses import decode, losses
 
 POINTERS = 15
@@ -86,8 +86,8 @@ class ClipRun:
         near = self.prompted
         if self.reach:
             near = near[max(0, self.before - self.reach) : self.before + min(self.after, self.reach)]
-        spatial = [(PROMPT_ROW, memories[t]) for t in near]
-        spatial += [(row, memories[t]) for row, t in zip(self.rows, passed, strict=False)]
+        spatial = [(PROMPT, memories[t]) for t in near]
+        spatial += [(row + 1, memories[t]) for row, t in zip(self.rows, passed, strict=False)]
         past = [t for t in near if t < time] + passed[:POINTERS]
         pointers = [(self._ago(time, t), memories[t]) for t in past]
         features = self.of([time])
