@@ -9,7 +9,7 @@ from cli_files import ROOT
 
 PACKAGE = ROOT / "SAM2VolumeSegLib"
 LAYERS = (
-    ("errors", "progress", "streams"),
+    ("errors", "i18n", "progress", "streams"),
     ("volume",),
     ("seeds",),
     ("synthetic", "model"),
