@@ -9,9 +9,8 @@ from itertools import groupby
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.pictures import painted_box
 from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT, Guess
-from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 AT_ONCE = 8  # slices whose votes are computed together
@@ -19,10 +18,15 @@ AT_ONCE = 8  # slices whose votes are computed together
 
 @dataclass(eq=False)
 class Claim:
-    """The voxels of `box` [k, j, i], from the votes of all axes (paper, section II-D3).
+    """What a segment claims of the voxels of a box, from the votes of all axes (paper, section II-D3).
 
-    logits: float32, the mean of the votes by their weights; a voxel without any is background. weight: float32, sum of
-    the weights. painted: bool, by the user. mask: bool, what is claimed. confidence, plane_logits: see SegmentResult.
+    Attributes:
+        box: voxels [k, j, i]; the arrays are on it.
+        logits: float32, the mean of the votes by their weights; a voxel without any is background.
+        weight: float32, sum of the weights.
+        painted: bool, by the user.
+        mask: bool, what is claimed.
+        confidence, plane_logits: see SegmentResult.
     """
 
     box: Box
@@ -43,10 +47,20 @@ class Claim:
 def claim_of(
     volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
 ) -> Generator[None, None, Claim]:
-    """Bring together what the axes of a segment found; yields after each slice.
+    """Bring together what the axes of a segment found.
 
-    seeds: all of the segment's, also those on axes that do not propagate. keep_votes: keep those of every axis, and
-    all that is in reach of the model; else only the box in which some axis votes for the segment.
+    Args:
+        volume: the CT.
+        seeds: all of the segment's, also those on axes that do not propagate.
+        jobs: the segment's axes, all passes ended.
+        keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
+            axis votes for the segment.
+
+    Yields:
+        After each slice.
+
+    Returns:
+        The claim.
     """
     painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
     if not keep_votes:
@@ -103,9 +117,16 @@ def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndar
 def _votes(
     job: AxisJob, part: tuple[int, int, int, int]
 ) -> Iterator[tuple[int, tuple[int, int, int, int], np.ndarray, float]]:
-    """Of every slice of an axis: index, the part of the picture that has a vote, its logits there, their weight.
+    """The votes of an axis, a few at a time, because they are large.
 
-    A few at a time, they are large. A guess has a vote inside of the model's window, a painted slice everywhere.
+    A guess has a vote inside of the model's window, a painted slice everywhere.
+
+    Args:
+        job: the axis.
+        part: what is wanted of each picture (top, bottom, left, right; ends exclusive).
+
+    Yields:
+        Of every slice: index, the part of the picture that has a vote, its logits there, their weight.
     """
     seeded = {seed.index for seed in job.seeds}
     seen = _overlap(part, job.pictures.seen)

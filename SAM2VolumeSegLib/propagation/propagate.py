@@ -10,6 +10,7 @@ import torch
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.sam2_volume import SliceMemory, SlicePrediction, SliceQuery
+from SAM2VolumeSegLib.propagation.sight import Span
 
 LOGIT_LIMIT = 4.0
 """Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
@@ -74,38 +75,6 @@ class Guess:
         """The guess as a mask of the model's input size, bool [size, size]."""
         enlarge = size // self.logits.shape[-1]
         return np.kron(self.vote() > 0, np.ones((enlarge, enlarge), dtype=bool))
-
-
-@dataclass(frozen=True)
-class Span:
-    """Which times are propagated through: from `first` to `last`; seeds bound it unless the volume's ends do."""
-
-    first: int
-    last: int
-
-    @property
-    def slices(self) -> int:
-        """Length of the stack, the paper's N in abs(t - p) / N."""
-        return self.last - self.first + 1
-
-    @property
-    def times(self) -> range:
-        """From `first` to `last`."""
-        return range(self.first, self.last + 1)
-
-
-def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: bool) -> Span:
-    """The span of an axis with masks at the given times; an extension goes no further than `ends` (first, last time).
-
-    A single painted slice always extends. Nothing is looked for beyond an outermost slice that is declared absent.
-    """
-    first, last = min(prompted), max(prompted)
-    if extend or sum(mask.any() for mask in prompted.values()) == 1:
-        if prompted[first].any():
-            first = min(first, ends[0])
-        if prompted[last].any():
-            last = max(last, ends[1])
-    return Span(first, last)
 
 
 class Walk:
