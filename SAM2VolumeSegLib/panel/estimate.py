@@ -55,14 +55,12 @@ class Speed:
         return Speed(self.encode * factor, self.predict * factor, self.memory * factor)
 
 
-def workload(
-    sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] = lambda pictures, index: False
-) -> Workload:
+def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | None = None) -> Workload:
     """Count what a run computes at most.
 
     Args:
         sight: what the model sees in it.
-        is_encoded: whether what the encoder makes of a slice is at hand (`SliceTracker.is_encoded`).
+        is_encoded: whether what the encoder makes of a slice is at hand (`SliceTracker.is_encoded`); None: of none.
 
     Raises:
         InputError: as `Sight.crop`.
@@ -70,15 +68,16 @@ def workload(
     settings = sight.settings
     visited, memories, encoded = 0, 0.0, set()
     for segment in (name for group in sight.groups for name in group):
-        for plane in sight.planes:
-            span = sight.span(segment, plane)
-            if span is None:
-                continue
-            pictures = sight.pictures(segment, plane)
-            prompted = [pictures.times[seed.index] for seed in sight.seeds_on(segment, plane)]
+        for plane in sight.planes_of(segment):
+            order, span, crop = sight.volume.view(plane).order, sight.span(segment, plane), sight.crop(segment)
+            prompted = [order.index(seed.index) for seed in sight.seeds_on(segment, plane)]
             visited += span.slices
             memories += span.slices * _memories(prompted, span, settings.memory)
-            encoded |= {(pictures, time) for time in span.times if not is_encoded(pictures, pictures.index(time))}
+            indices = [order[time] for time in span.times]
+            if is_encoded is not None:
+                pictures = sight.pictures(segment, plane)
+                indices = [index for index in indices if not is_encoded(pictures, index)]
+            encoded |= {(crop, plane, index) for index in indices}
     directions = 2 if settings.direction == "forward-backward" else 1
     return Workload(visited * directions * settings.passes, len(encoded), memories / max(visited, 1))
 

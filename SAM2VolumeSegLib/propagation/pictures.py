@@ -86,13 +86,6 @@ class PlanePictures:
         """Bytes that the logits of one slice take, float32."""
         return 4 * self._output.size_px**2
 
-    @property
-    def ends(self) -> tuple[int, int]:
-        """The first and the last time inside of the box."""
-        axis = self.view.axis
-        first, last = sorted(self.times[index] for index in (self.box.lower[axis], self.box.upper[axis] - 1))
-        return first, last
-
     def index(self, time: int) -> int:
         """Index of a slice in the volume's array."""
         return self.view.order[time]

@@ -59,19 +59,22 @@ class Request:
         """
         if not seeds:
             raise InputError("Nothing is painted. Paint the structure on at least one slice, and propagate again.")
-        names = names or {}
+        asked_for = None if wanted is None else list(wanted)
+        names = {key: key for key in (*seeds, *(asked_for or ()))} | dict(names or {})
+        for key in seeds if asked_for is None else asked_for:
+            _check(volume, seeds.get(key, ()), names[key])
         used = {}
-        for key in seeds if wanted is None else wanted:
-            name, found = names.get(key, key), seeds.get(key, ())
-            _check(volume, found, name)
+        for key, found in seeds.items():
+            if asked_for is not None and key not in asked_for:
+                continue
             own = found if marks is None else marks.applied(key, found, volume)
             if is_painted(own):
                 used[key] = tuple(own)
-            elif wanted is not None:  # who skips every slice of a segment does not want it, unless it was asked for
-                raise InputError(f'Every painted slice of "{name}" is switched off. Switch at least one on.')
+            elif asked_for is not None:  # who skips every slice of a segment does not want it, unless it was asked for
+                raise InputError(f'Every painted slice of "{names[key]}" is switched off. Switch at least one on.')
         if not used:
             raise InputError("Every painted slice is switched off. Switch at least one on, and propagate again.")
-        unique = _unique({key: names.get(key, key) for key in used})
+        unique = _unique({key: names[key] for key in used})
         planes = settings.planes or tuple(Plane)
         for key, name in unique.items():
             if not is_painted(seed for seed in used[key] if seed.plane in planes):

@@ -98,7 +98,7 @@ class Segmenter:
 
     def _jobs(self, sight: Sight, name: str) -> list[AxisJob]:
         """The axes of a segment: one job for each on which it is painted."""
-        return [AxisJob(self.tracker, sight, name, plane) for plane in sight.planes if sight.span(name, plane)]
+        return [AxisJob(self.tracker, sight, name, plane) for plane in sight.planes_of(name)]
 
     def _provenance(
         self, request: Request, window: Window, segments: Mapping[str, SegmentResult], seconds: float

@@ -56,8 +56,8 @@ def span_of(painted: Mapping[int, bool], ends: tuple[int, int], extend: bool) ->
 class Sight:
     """What the model sees of segments. Each part is made when it is first asked for, and once.
 
-    Segments that share a crop share its pictures, as objects: so each slice is encoded once. Segments without paint are
-    on no crop of their own; where nothing at all is painted the whole volume is seen.
+    Segments that share a crop share its pictures, as objects: so each slice is encoded once. A segment without paint is
+    seen as the others are; where nothing is painted, or each segment has its own crop, it is the whole volume.
     """
 
     def __init__(self, volume: Volume, seeds: Seeds, settings: Settings, image_size: int):
@@ -75,7 +75,7 @@ class Sight:
 
     @property
     def planes(self) -> tuple[Plane, ...]:
-        """The axes that propagate, as far as something is painted on them."""
+        """The axes that are switched on."""
         return self.settings.planes or tuple(Plane)
 
     @cached_property
@@ -122,14 +122,19 @@ class Sight:
         """The seeds of a segment on the slices of a plane."""
         return [seed for seed in self.seeds[segment] if seed.plane is plane]
 
-    def span(self, segment: str, plane: Plane) -> Span | None:
-        """What is propagated through along an axis; None where nothing is painted on it. Raises as ``crop``."""
-        seeds = self.seeds_on(segment, plane)
-        if not is_painted(seeds):
-            return None
-        pictures = self.pictures(segment, plane)
-        ends = (0, pictures.view.count - 1) if self.settings.roi is None else pictures.ends
-        return span_of({pictures.times[seed.index]: not seed.absent for seed in seeds}, ends, self.settings.extend)
+    def planes_of(self, segment: str) -> list[Plane]:
+        """The axes along which a segment is propagated: those on which it is painted."""
+        return [plane for plane in self.planes if is_painted(self.seeds_on(segment, plane))]
+
+    def span(self, segment: str, plane: Plane) -> Span:
+        """What is propagated through along an axis of ``planes_of``. Raises InputError as ``crop``."""
+        view, box = self.volume.view(plane), self.crop(segment)
+        ends = 0, view.count - 1
+        if self.settings.roi is not None and box is not None:
+            first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
+            ends = first, last
+        painted = {view.order.index(seed.index): not seed.absent for seed in self.seeds_on(segment, plane)}
+        return span_of(painted, ends, self.settings.extend)
 
     def has_intensities_of(self, other: Sight | None) -> bool:
         """Whether another sight has the same voxels in 0..1."""

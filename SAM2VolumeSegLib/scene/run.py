@@ -15,9 +15,9 @@ if TYPE_CHECKING:  # seeds are shown before torch is installed
 
 
 class SceneRun:
-    """One run of a ``Segmenter`` on a painted segmentation. The request holds what was read of the scene when the run
-    began; the scene is written by ``finish``.
+    """One run of a ``Segmenter`` on a painted segmentation.
 
+    Its request holds what was read of the scene when the run began; the scene is written by ``finish``, and not before.
     Step it, and let the application handle events between two steps::
 
         with SceneRun(segmenter, request, segmentation_node, volume_node) as run:

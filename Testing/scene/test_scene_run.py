@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from scene_runs import a_run
+from scene_runs import a_request, a_run
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import Settings
-from SAM2VolumeSegLib.scene import provenance_of, write_result
+from SAM2VolumeSegLib.scene import SceneRun, provenance_of, write_result
 from SAM2VolumeSegLib.volume import Plane
 
 SETTINGS = Settings(planes=(Plane.AXIAL, Plane.SAGITTAL), direction="forward")
@@ -302,6 +302,20 @@ def test_a_ct_that_was_changed_meanwhile_gets_no_result(nodes, painted, segmente
         with pytest.raises(InputError, match="changed or moved"):
             run.finish()
     assert nodes.ids() == ids
+
+
+def test_a_request_about_another_ct_is_refused(nodes, painted, segmenter):
+    """Found, and then cropped, filtered or moved before the run began: the slices are no longer what was painted."""
+    ct, segmentation = painted
+    request = a_request(segmentation, ct, SETTINGS)
+    SceneRun(segmenter, request, segmentation, ct).cancel()
+    nodes.slicer.util.arrayFromVolume(ct)[0, 0, 0] += 1  # and nobody is told
+    with pytest.raises(InputError, match="changed or moved since its painted slices were found"):
+        SceneRun(segmenter, request, segmentation, ct)
+    request = a_request(segmentation, ct, SETTINGS)
+    segmentation.GetSegmentation().RemoveSegment("id_below")
+    with pytest.raises(InputError, match=r'The segment "bone \(2\)" was removed'):
+        SceneRun(segmenter, request, segmentation, ct)
 
 
 def test_paint_added_meanwhile_is_not_lost(nodes, painted, segmenter):

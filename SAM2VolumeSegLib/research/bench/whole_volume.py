@@ -32,7 +32,7 @@ def segment_whole(
             sums[name], weights[name] = (np.zeros(volume.voxels.shape, dtype=np.float32) for _ in range(2))
         for plane in sight.planes:
             pictures = sight.pictures(group[0], plane)
-            jobs = [AxisJob(tracker, sight, name, plane) for name in group if sight.span(name, plane)]
+            jobs = [AxisJob(tracker, sight, name, plane) for name in group if plane in sight.planes_of(name)]
             yield from run_together(tracker, pictures, jobs)
             for job in jobs:
                 done.setdefault(job.name, []).append(job)
