@@ -22,9 +22,9 @@ from PIL import Image
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel.estimate import count_slices
+from SAM2VolumeSegLib.panel.estimate import workload
 from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegLib.propagation import Segmenter
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Sight
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.metrics import dice, unprompted_dice
@@ -61,7 +61,7 @@ class Tutorial:
     def segment(self, seeds: Mapping[str, Sequence[SeedSlice]], **chosen) -> dict[str, np.ndarray]:
         """The masks of a run with the panel's recommended choices, but for those given."""
         settings = ch.settings_from(ch.Choices(**chosen))
-        result = self._segmenter.segment(self.volume, seeds, settings)
+        result = self._segmenter.segment(Request.of(self.volume, seeds, settings))
         return {name: segment.mask for name, segment in result.segments.items()}
 
     @cached_property
@@ -355,7 +355,7 @@ def draw_presets(tutorial: Tutorial, path: Path) -> None:
 
 def print_numbers(tutorial: Tutorial) -> None:
     """The tables that docs/tutorial.md quotes."""
-    slices = count_slices(tutorial.seeds, tutorial.volume, ch.Choices())
+    slices = workload(Sight(tutorial.volume, tutorial.seeds, RECOMMENDED, tutorial.image_size)).predicted
     rows = {
         f"**Recommended** ({slices} slices)": tutorial.recommended,
         "the same, from the three axial painted slices alone": tutorial.axial_only,

@@ -10,10 +10,9 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, facts
-from SAM2VolumeSegLib.panel.measure import measure, slices_to_measure
-from SAM2VolumeSegLib.panel.seed_table import Marks
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
-from SAM2VolumeSegLib.volume.planes import Plane
+from SAM2VolumeSegLib.panel.measure import measure, needed_first
+from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE
+from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 
 TIMINGS_KEY = "SAM2VolumeSeg/Timings"  # in the user's settings: a scene travels to other computers
@@ -67,18 +66,29 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         if self._tracker is not None:
             self._tracker[1].forget()
 
-    def findSeeds(self, segmentationNode, volumeNode):
-        """(Volume, seeds by segment ID) of what is painted. A segment that did not change is not searched again."""
+    def findSeeds(self, segmentationNode, volumeNode, segmentIDs=None):
+        """(Volume, seeds by segment ID) of what is painted. A segment that did not change is not searched again.
+
+        Raises InputError.
+
+        Args:
+            segmentIDs: which segments; None takes all.
+        """
         from SAM2VolumeSegLib.scene import seeds_from_segmentation
         from SAM2VolumeSegLib.scene.nodes import node_to_world
+        from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id
 
         volume = self.volume(volumeNode)
+        check_labelmaps(segmentationNode, volumeNode)
+        wanted = None if segmentIDs is None else [checked_id(segmentationNode, ID) for ID in segmentIDs]
         segmentation = segmentationNode.GetSegmentation()
         place = (volumeNode.GetID(), volume.voxels.shape, volume.ijk_to_ras.tobytes(), segmentationNode.GetID())
         place += (node_to_world(segmentationNode).tobytes(),)  # a transform's time of change does not tell
         found = {}
         for n in range(segmentation.GetNumberOfSegments()):
             segmentID = segmentation.GetNthSegmentID(n)
+            if wanted is not None and segmentID not in wanted:
+                continue
             segment = segmentation.GetSegment(segmentID)
             labelmap = segment.GetRepresentation(segmentation.GetSourceRepresentationName())
             stamp = (*place, labelmap and labelmap.GetMTime(), segment.GetLabelValue())
@@ -87,7 +97,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
                 seeds = seeds_from_segmentation(segmentationNode, volumeNode, [segmentID])
                 known = (stamp, seeds.get(segmentID, []))
             found[segmentID] = known
-        self._found = found
+        self._found = found if wanted is None else self._found | found
         return volume, {segmentID: seeds for segmentID, (_stamp, seeds) in found.items() if seeds}
 
     def devicePlan(self, choices):
@@ -123,25 +133,30 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             self._tracker = (wanted, tracker)
         return Segmenter(self._tracker[1])
 
+    def request(self, volumeNode, segmentationNode, choices, segmentIDs=None, marks=None):
+        """What a run is for (`propagation.Request`), from what is in the scene now. Raises InputError."""
+        from SAM2VolumeSegLib.scene import segment_names
+
+        settings = ch.settings_from(choices)
+        volume, found = self.findSeeds(segmentationNode, volumeNode, segmentIDs)
+        names = segment_names(segmentationNode)
+        return Request.of(volume, found, settings, marks=marks, wanted=segmentIDs, names=names)
+
     def startRun(self, volumeNode, segmentationNode, choices, segmentIDs=None, marks=None):
         """A SceneRun: step it until it gives None, then finish it. Raises InputError."""
         from SAM2VolumeSegLib.scene import SceneRun
 
-        marks = marks or Marks()
-        settings = ch.settings_from(choices)
+        request = self.request(volumeNode, segmentationNode, choices, segmentIDs, marks)
         segmenter = self.segmenter(choices)
-        run = SceneRun(
-            segmenter,
-            segmentationNode,
-            volumeNode,
-            settings,
-            segment_ids=segmentIDs,
-            absent=marks.absent,
-            skipped=marks.skipped,
-        )
+        try:
+            run = SceneRun(segmenter, request, segmentationNode, volumeNode)
+        except InputError:
+            self._volume = (None, None)  # voxels were changed and nobody was told: the next run reads them anew
+            raise
         tracker = segmenter.tracker
         key = self._speedKey(ch.model_from(choices), tracker.plan)
-        self._computed = (key, tracker.encoded, tracker.tracked, estimate.workload(run.seeds, run.volume, choices))
+        planned = estimate.workload(Sight(request.volume, request.seeds, request.settings, tracker.plan.image_size))
+        self._computed = (key, tracker.encoded, tracker.tracked, planned)
         return run
 
     def segment(
@@ -157,14 +172,17 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     ):
         """Carry the painted segments through the CT; returns the segmentation node that holds the result.
 
-        :param choices: a `choices.Choices`, or the module's parameter node; default: the recommended ones with the best
-          model that is on this computer.
-        :param segmentIDs: which segments; None: all with painted slices.
-        :param target: "new": a new node; "same": into the painted segments. Save the editor's state before, for undo.
-        :param editorNode: whose masking is respected; None: no masking.
-        :param intensityRange: (lower, upper) in HU that the result is limited to.
-        :param progress: called with a `segment.Progress` after each slice; what it raises cancels the run.
-        :raises InputError: one or two sentences that say what to do. Nothing was written then.
+        Args:
+            choices: a `choices.Choices`, or the module's parameter node; default: the recommended ones with the best
+                model that is on this computer.
+            segmentIDs: which segments; None: all with painted slices.
+            target: "new": a new node; "same": into the painted segments. Save the editor's state before, for undo.
+            editorNode: whose masking is respected; None: no masking.
+            intensityRange: (lower, upper) in HU that the result is limited to.
+            progress: called with a `propagation.Progress` after each slice; what it raises cancels the run.
+
+        Raises:
+            InputError: one or two sentences that say what to do. Nothing was written then.
         """
         with self.startRun(volumeNode, segmentationNode, choices or self.recommended(), segmentIDs) as run:
             while (step := run.step()) is not None:
@@ -195,40 +213,27 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     def workload(self, seeds, volume, choices):
         """What a run has to compute; slices whose features are at hand are not counted as encoded. Raises InputError.
 
-        :param seeds: by segment ID, those in use.
+        Args:
+            seeds: by segment ID, those in use.
         """
+        settings = ch.settings_from(choices)
         if self.isLoaded(choices) and len(self._tracker[1].cache):
-            return estimate.workload(seeds, volume, choices, self._isEncoded(seeds, volume, choices))
-        return estimate.workload(seeds, volume, choices)
-
-    def _isEncoded(self, seeds, volume, choices):
-        tracker, settings = self._tracker[1], ch.settings_from(choices)
-        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-        painted = {name: own for name, own in seeds.items() if any(not seed.absent for seed in own)}
-        pictures = {}
-        for names, box in crops(volume, painted, settings) if painted else ():
-            for plane in Plane:
-                shared = PlanePictures(intensities, plane, box, tracker.plan.image_size)
-                pictures |= {(name, plane): shared for name in names}
-        return lambda name, plane, index: (name, plane) in pictures and tracker.is_encoded(pictures[name, plane], index)
+            tracker = self._tracker[1]
+            return estimate.workload(Sight(volume, seeds, settings, tracker.plan.image_size), tracker.is_encoded)
+        return estimate.workload(Sight(volume, seeds, settings, UNKNOWN_SIZE))  # any size has as many slices
 
     def measurement(self, volume, seeds, choices):
         """Load the model and measure it on a few slices of the CT: a generator, to be stepped; the result is kept.
 
-        :param seeds: by segment ID, those in use; what is measured is what a run on them needs first.
+        Args:
+            seeds: by segment ID, those in use; what is measured is what a run on them needs first.
         """
         tracker = self.segmenter(choices).tracker
         yield
         # CLAHE is computed on the whole CT, once, and says nothing of the model.
         settings = replace(ch.settings_from(choices), clahe=False)
-        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-        painted = {name: own for name, own in seeds.items() if any(not seed.absent for seed in own)}
-        names, box = crops(volume, painted, settings)[0]
-        indices = {plane: [seed.index for n in names for seed in painted[n] if seed.plane is plane] for plane in Plane}
-        plane = max(indices, key=lambda plane: len(indices[plane]))
-        pictures = PlanePictures(intensities, plane, box, tracker.plan.image_size)
-        middle = (min(indices[plane]) + max(indices[plane])) // 2
-        speed = yield from measure(tracker, pictures, slices_to_measure(pictures, middle))
+        sight = Sight(volume, seeds, settings, tracker.plan.image_size)
+        speed = yield from measure(tracker, *needed_first(sight))
         timings = self.timings()
         timings.record(self._speedKey(ch.model_from(choices), tracker.plan), speed)
         self._keepTimings(timings)

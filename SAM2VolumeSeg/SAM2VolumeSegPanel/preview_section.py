@@ -4,10 +4,8 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence
-from SAM2VolumeSegLib.volume.crop import Box
-
-UNKNOWN_SIZE = 512  # pixels, while PyTorch, which knows the device, is not there
+from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE, preview_sentence
+from SAM2VolumeSegLib.propagation import Sight
 
 
 class PreviewSection:
@@ -23,18 +21,15 @@ class PreviewSection:
                 self.ui.previewLabel.setVisible(bool(self._seedProblem))
             return
         try:
-            settings = ch.settings_from(p)
-            window = settings.window_for(self._volume.voxels)
             seeds = self.seedsOfRun() if self.wantedSegments() else {}
-            box = crop_to_show(self._volume, seeds, settings, self.currentSegment()[0])
-            size = self.previewSize()
-            if self.preview.needs_equalising(self._volume, window, settings.clahe):
+            sight = Sight(self._volume, seeds, ch.settings_from(p), self.previewSize())
+            if self.preview.needs_equalising(sight):
                 self.say(_("CLAHE is computed on the whole CT..."))
                 if self._parameterNode is not p or self._volume is None:  # the scene was closed, or the module left
                     return
-            shown = box or Box.whole(self._volume)
-            self.preview.show(p.volume, self._volume, window, settings.clahe, shown, size)
-            lines = [preview_sentence(self._volume, box, size), *self.preview.problems]
+            segmentID = self.currentSegment()[0]
+            self.preview.show(p.volume, sight, segmentID)
+            lines = [preview_sentence(sight, segmentID), *self.preview.problems]
             if not self.preview.is_shown and not self.preview.problems:
                 lines = [_("No slice view shows this CT. Show it in the slice views first.")]
         except InputError as error:

@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, readiness
 from SAM2VolumeSegLib.panel.messages import in_panel
 from SAM2VolumeSegLib.panel.seed_table import position_text
+from SAM2VolumeSegLib.seeds import is_painted
 
 
 class RunSection:
@@ -29,7 +30,7 @@ class RunSection:
         """The seeds that a run takes, by segment ID; a segment whose painted slices are all switched off is none."""
         marks = self.marks()
         seeds = {segmentID: self.usedSeeds(segmentID, marks) for segmentID in self.wantedSegments()}
-        return {segmentID: own for segmentID, own in seeds.items() if any(not seed.absent for seed in own)}
+        return {segmentID: own for segmentID, own in seeds.items() if is_painted(own)}
 
     def updateEstimate(self):
         """How many slices, where, how long; and whether a run can start."""
@@ -183,7 +184,7 @@ class RunSection:
     def showProgress(self, progress):
         """Plane, slice, time left."""
         self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
-        where = progress.plane and position_text(self._run.volume, progress.plane, progress.index)
+        where = progress.plane and position_text(self._run.request.volume, progress.plane, progress.index)
         self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
 
     def finishRun(self):

@@ -6,8 +6,8 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel.advice import advise
-from SAM2VolumeSegLib.panel.seed_table import Marks, position_text, seed_rows
-from SAM2VolumeSegLib.seeds.choose import marked_seeds
+from SAM2VolumeSegLib.panel.seed_table import position_text, seed_rows, toggle_absent
+from SAM2VolumeSegLib.seeds.choose import Marks
 from SAM2VolumeSegLib.volume.planes import Plane
 
 
@@ -63,8 +63,7 @@ class SeedsSection:
 
     def usedSeeds(self, segmentID, marks):
         """The seeds of a segment that a run takes."""
-        places = [store.get(segmentID, []) for store in (marks.absent, marks.skipped)]
-        return marked_seeds(self._seeds.get(segmentID, []), *places, self._volume)
+        return marks.applied(segmentID, self._seeds.get(segmentID, []), self._volume)
 
     def showSeeds(self):
         """Table, advice and buttons for the selected segment."""
@@ -141,9 +140,7 @@ class SeedsSection:
     def switchSeed(self, p, segmentID, place, used):
         """Use a painted slice, or leave it out; unless the scene was closed or the module left meanwhile."""
         if p is not None and p is self._parameterNode:
-            marks = self.marks()
-            marks.switch(segmentID, place, used)
-            self.setMarks(marks)
+            self.setMarks(self.marks().switched(segmentID, place, used))
 
     def onNextSlice(self, checked=False):
         """Go to the slice that would help most."""
@@ -164,9 +161,8 @@ class SeedsSection:
         """Mark the shown slice as empty of the selected segment, or take the mark back."""
         segmentID, _name = self.currentSegment()
         with self.errorsShown():
-            marks = self.marks()
-            marks.mark_absent(segmentID, self.shownSlice(), self._seeds.get(segmentID, []), self._volume)
-            self.setMarks(marks)
+            seeds = self._seeds.get(segmentID, [])
+            self.setMarks(toggle_absent(self.marks(), segmentID, self.shownSlice(), seeds, self._volume))
 
     def updateViews(self):
         """Say when the views lie at an angle to the CT, because what is painted there is no slice of it."""

@@ -20,7 +20,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, readiness
 from SAM2VolumeSegLib.panel.messages import in_panel
-from SAM2VolumeSegLib.panel.seed_table import Marks
+from SAM2VolumeSegLib.seeds.choose import Marks
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):

@@ -9,8 +9,8 @@ from pathlib import Path
 from SAM2VolumeSegLib.command.options import add_choices, add_model, model_of, settings_of
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.progress import Shown, duration, follow
-from SAM2VolumeSegLib.propagation import Result, check_seeds
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
+from SAM2VolumeSegLib.propagation import Request, Result
+from SAM2VolumeSegLib.seeds import Marks, SeedSlice, describe, find_seeds, typed_marks
 from SAM2VolumeSegLib.volume import (
     Segment,
     Volume,
@@ -54,8 +54,8 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     settings = settings_of(options)
     model = model_of(options)
     volume, segments = _read(options)
-    seeds = _seeds(options, volume, segments)
-    check_seeds(volume, seeds, settings)
+    seeds, marks = _seeds(options, volume, segments)
+    request = Request.of(volume, seeds, settings, marks=marks)
     check_segments(options.output, volume, segments)
 
     # torch and sam2 take seconds to import: not before everything else is known to be right
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
-    result = follow(Segmenter(tracker).run(volume, seeds, settings), _shown, "slices")
+    result = follow(Segmenter(tracker).run(request), _shown, "slices")
     answer = [segments[name].with_mask(found.found) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
     return volume, result
@@ -89,29 +89,24 @@ def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
     return volume, segments
 
 
-def _seeds(options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]) -> dict[str, list[SeedSlice]]:
-    seeds = {}
+def _seeds(
+    options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]
+) -> tuple[dict[str, list[SeedSlice]], Marks]:
+    """Return the seeds that are found in each segment, and what the user says over them. Raises InputError."""
     for name, segment in segments.items():
         if segment.is_empty:
             raise InputError(f'"{name}" is not painted on any slice: paint it, or choose others with --segments.')
-        seeds[name] = find_seeds(segment.mask, volume)
-    for change, texts in ((skip_seeds, options.skip), (add_absent, options.absent)):
-        for text in texts:
-            name, _, slice_ = text.rpartition("=")
-            if not name and len(seeds) > 1:
-                raise InputError(f'"{text}" could mean any of {", ".join(seeds)}: write "{next(iter(seeds))}={text}".')
-            name = name or next(iter(seeds))
-            if name not in seeds:
-                raise InputError(f'"{text}" names no segment. The segments are: {", ".join(seeds)}.')
-            seeds[name] = change(seeds[name], [parse_slice(slice_, volume)], volume)
-    return seeds
+    seeds = {name: find_seeds(segment.mask, volume) for name, segment in segments.items()}
+    return seeds, typed_marks(options.skip, options.absent, seeds, volume)
 
 
 def _show_seeds(options: argparse.Namespace) -> None:
     volume, segments = _read(options)
-    for name, seeds in _seeds(options, volume, segments).items():
-        print(f"{name}: {len(seeds)} seeds")
-        for seed in seeds:
+    seeds, marks = _seeds(options, volume, segments)
+    for name, found in seeds.items():
+        used = marks.applied(name, found, volume)
+        print(f"{name}: {len(used)} seeds")
+        for seed in used:
             print(f"  {describe(seed, volume)}")
 
 

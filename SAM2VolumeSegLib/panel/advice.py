@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegLib.propagation.pictures import painted_extent
+from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -72,7 +72,10 @@ def _next_on(plane, seeds, painted, volume, counts):
     view = volume.view(plane)
     own = sorted(seed.index for seed in painted if seed.plane is plane)
     others = [seed for seed in painted if seed.plane is not plane]
-    extent = painted_extent(others, volume, view.axis)
+    extent = None
+    if is_painted(others):
+        box = painted_box(others, volume)
+        extent = box.lower[view.axis], box.upper[view.axis] - 1
     if not own:
         return None if extent is None else (sum(extent) // 2, "through the middle, as the first one on this axis")
     if counts[plane] >= ENOUGH:

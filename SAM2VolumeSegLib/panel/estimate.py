@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
-from SAM2VolumeSegLib.panel.choices import Choices, memory_of, planes_of
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
-from SAM2VolumeSegLib.volume.planes import Plane
-from SAM2VolumeSegLib.volume.volume import Volume
+from SAM2VolumeSegLib.propagation.pictures import PlanePictures
+from SAM2VolumeSegLib.propagation.result import Progress
+from SAM2VolumeSegLib.propagation.sight import Sight, Span
 
 MIN_SLICES = 5  # a shorter run says little: loading and the first slice dominate it
 NEWER = 0.5  # weight of the latest run against all before
@@ -21,8 +20,11 @@ SAMPLES = 16  # slices of a span on which the memory is counted
 class Workload:
     """What a run computes at most.
 
-    predicted: slices, over segments, axes, directions and passes; encoded: slices that go through the image encoder,
-    each once; memories: slices that a predicted one looks at, on average.
+    Attributes:
+        predicted: slices, over segments, axes, directions and passes. An upper bound: beyond the outermost painted
+            slices a run stops where the structure does.
+        encoded: slices that go through the image encoder, each once.
+        memories: slices that a predicted one looks at, on average.
     """
 
     predicted: int
@@ -32,7 +34,13 @@ class Workload:
 
 @dataclass(frozen=True)
 class Speed:
-    """Seconds that one slice takes: through the image encoder; predicted, without and for each slice in memory."""
+    """How fast a model is on this machine.
+
+    Attributes:
+        encode: seconds that a slice takes through the image encoder.
+        predict: seconds that a prediction takes without a memory.
+        memory: seconds more for each slice in memory.
+    """
 
     encode: float
     predict: float
@@ -47,55 +55,37 @@ class Speed:
         return Speed(self.encode * factor, self.predict * factor, self.memory * factor)
 
 
-def workload(
-    seeds: Mapping[str, Sequence[SeedSlice]],
-    volume: Volume,
-    choices: Choices,
-    is_encoded: Callable[[str, Plane, int], bool] = lambda segment, plane, index: False,
-) -> Workload:
-    """What a run computes at most (see `count_slices`). is_encoded: which slices of a segment's crop are at hand.
+def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | None = None) -> Workload:
+    """Count what a run computes at most.
 
-    Raises InputError when every axis is off, or for a memory whose choices do not go together.
+    Args:
+        sight: what the model sees in it.
+        is_encoded: whether what the encoder makes of a slice is at hand (`SliceTracker.is_encoded`); None: of none.
+
+    Raises:
+        InputError: as `Sight.crop`.
     """
-    policy, directions = memory_of(choices), 2 if choices.direction.value == "forward-backward" else 1
+    settings = sight.settings
     visited, memories, encoded = 0, 0.0, set()
-    for segment, own in seeds.items():
-        for plane in (Plane(name) for name in planes_of(choices)):
-            span = _span(own, volume, plane, choices.extend)
-            visited += len(span)
-            memories += len(span) * _memories([seed.index for seed in own if seed.plane is plane], span, policy)
-            crop = segment if choices.cropEach else ""
-            encoded |= {(crop, plane, n) for n in span if not is_encoded(segment, plane, n)}
-    return Workload(visited * directions * choices.passes, len(encoded), memories / max(visited, 1))
+    for segment in (name for group in sight.groups for name in group):
+        for plane in sight.planes_of(segment):
+            order, span, crop = sight.volume.view(plane).order, sight.span(segment, plane), sight.crop(segment)
+            prompted = [order.index(seed.index) for seed in sight.seeds_on(segment, plane)]
+            visited += span.slices
+            memories += span.slices * _memories(prompted, span, settings.memory)
+            indices = [order[position] for position in span.positions]
+            if is_encoded is not None:
+                pictures = sight.pictures(segment, plane)
+                indices = [index for index in indices if not is_encoded(pictures, index)]
+            encoded |= {(crop, plane, index) for index in indices}
+    directions = 2 if settings.direction == "forward-backward" else 1
+    return Workload(visited * directions * settings.passes, len(encoded), memories / max(visited, 1))
 
 
-def count_slices(seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume, choices: Choices) -> int:
-    """Slices that a run predicts at most, over segments, axes, directions and passes.
-
-    Between the first and the last seed of an axis; to the volume's ends with `extend` or a single painted slice, which
-    is an upper bound, as a run stops where the structure does. Raises InputError as `workload`.
-    """
-    return workload(seeds, volume, choices).predicted
-
-
-def _span(seeds: Iterable[SeedSlice], volume: Volume, plane: Plane, extend: bool) -> range:
-    own = {seed.index: seed.absent for seed in seeds if seed.plane is plane}
-    painted = [index for index, absent in own.items() if not absent]
-    if not painted:
-        return range(0)
-    first, last = min(own), max(own)
-    if extend or len(painted) == 1:
-        first = first if own[first] else 0
-        last = last if own[last] else volume.view(plane).count - 1
-    return range(first, last + 1)
-
-
-def _memories(prompted: Sequence[int], span: range, policy: MemoryPolicy) -> float:
+def _memories(prompted: Sequence[int], span: Span, policy: MemoryPolicy) -> float:
     """Slices in memory, on average: the painted ones in reach, and the recent ones."""
-    if not span:
-        return 0.0
-    sampled = span[:: max(1, len(span) // SAMPLES)]
-    near = [len(policy.choose(Place(now, 1, prompted, {}, len(span))).spatial) for now in sampled]
+    sampled = span.positions[:: max(1, span.slices // SAMPLES)]
+    near = [len(policy.choose(Place(now, 1, prompted, {}, span.slices)).spatial) for now in sampled]
     return sum(near) / len(near) + policy.ages
 
 
@@ -144,12 +134,26 @@ class Timings:
 
 
 def timing_key(model_sha256: str, device: str, input_size: int, version: str) -> str:
-    """The name under which a speed is kept. device: `devices.describe`; version: of this program."""
+    """The name under which a speed is kept.
+
+    Args:
+        model_sha256: of the model's file.
+        device: as `devices.describe` says it.
+        input_size: pixels.
+        version: of this program.
+    """
     return f"{model_sha256[:16]} {device} {input_size} {version}"
 
 
 def before_sentence(slices: int, device: str, seconds: float | None, measuring: bool = False) -> str:
-    """What is said before a run starts. seconds: None while they are not known; measuring: they soon will be."""
+    """What is said before a run starts.
+
+    Args:
+        slices: to be predicted at most.
+        device: PyTorch's name of it.
+        seconds: how long it takes; None while that is not known.
+        measuring: it soon will be.
+    """
     text = f"Up to {slices} slices on {device_text(device)}."
     if measuring:
         return f"{text} How long that takes is being measured..."
@@ -165,9 +169,14 @@ def device_text(device: str) -> str:
     return "the Apple graphics" if device.startswith("mps") else "the processor (slow for large models)"
 
 
-def progress_sentence(progress, position: str | None, name: str) -> str:
-    """What is said while a run goes on. progress: segment.Progress; position: of its slice, None without one; name: of
-    its segment."""
+def progress_sentence(progress: Progress, position: str | None, name: str) -> str:
+    """What is said while a run goes on.
+
+    Args:
+        progress: where it is.
+        position: of its slice, in words; None without one.
+        name: of its segment.
+    """
     if progress.plane is None:
         doing = "bringing the axes together"
     else:
@@ -175,8 +184,8 @@ def progress_sentence(progress, position: str | None, name: str) -> str:
     return f"{name}: {doing}. {left_sentence(progress)}"
 
 
-def left_sentence(progress) -> str:
-    """How long a run still takes. progress: segment.Progress."""
+def left_sentence(progress: Progress) -> str:
+    """How long a run still takes."""
     if progress.seconds_left is None:
         return "How long it takes is not known yet."
     return f"About {duration(progress.seconds_left)} left."

@@ -12,6 +12,8 @@ from SAM2VolumeSegLib.model.network import SliceQuery
 from SAM2VolumeSegLib.model.policy import PROMPT
 from SAM2VolumeSegLib.panel.estimate import Speed
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
+from SAM2VolumeSegLib.propagation.sight import Sight
+from SAM2VolumeSegLib.volume.planes import Plane
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.tracker import SliceTracker
@@ -22,12 +24,23 @@ NUM_SLICES = 16  # length of the pretended stack
 
 
 def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[int]) -> Generator[None, None, Speed]:
-    """Encode and predict a few of the slices `indices`; returns the Speed. Yields after each piece of work.
+    """Encode and predict a few slices.
 
     The first of each is not counted: there kernels are chosen and memory is taken. What is encoded stays in the
     tracker's cache, so a run on the same pictures does not do it again. Closing the generator ends the measurement.
+
+    Args:
+        tracker: the model.
+        pictures: what it is measured on.
+        indices: of the slices that may be taken, the first ones first; two at least.
+
+    Yields:
+        After each piece of work.
+
+    Returns:
+        The speed.
     """
-    indices = list(indices)  # two at least: a volume has no fewer slices
+    indices = list(indices)
     fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
     if len(fresh) < REPEATS + 1:
         pictures, fresh = _Unknown(pictures), indices
@@ -58,9 +71,14 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
     return Speed(min(encode), max(found[1] - more, 0.1 * found[1]), more)
 
 
-def slices_to_measure(pictures: PlanePictures, middle: int) -> list[int]:
-    """Slice indices from the middle of what is painted outwards: those that a run needs come first."""
-    return sorted(range(pictures.view.count), key=lambda index: abs(index - middle))
+def needed_first(sight: Sight) -> tuple[PlanePictures, list[int]]:
+    """What a run needs first: pictures, and the indices of their slices from the middle of what is painted outwards."""
+    group = sight.groups[0]
+    painted = {plane: [seed.index for name in group for seed in sight.seeds_on(name, plane)] for plane in Plane}
+    plane = max(painted, key=lambda plane: len(painted[plane]))
+    middle = (min(painted[plane]) + max(painted[plane])) // 2
+    pictures = sight.pictures(group[0], plane)
+    return pictures, sorted(range(pictures.view.count), key=lambda index: abs(index - middle))
 
 
 def _seconds(compute: Callable[[], Any]) -> float:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.seeds.choose import add_absent
+from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
-SlicePlace = tuple[Plane, int]
 _LETTERS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}
 
 
@@ -70,61 +69,22 @@ def area_text(seed: SeedSlice, volume: Volume) -> str:
     return f"{area:.{1 if area < 10 else 0}f} mm²"
 
 
-@dataclass
-class Marks:
-    """Slices that the user switched off or marked absent, by segment ID; plain strings in a scene."""
+def toggle_absent(
+    marks: Marks, segment_id: str, place: SlicePlace, seeds: Sequence[SeedSlice], volume: Volume
+) -> Marks:
+    """Marks with a slice declared empty of the segment, or with that taken back.
 
-    absent: dict[str, list[SlicePlace]] = field(default_factory=dict)
-    skipped: dict[str, list[SlicePlace]] = field(default_factory=dict)
-
-    @classmethod
-    def from_strings(cls, absent: Iterable[str], skipped: Iterable[str]) -> Marks:
-        """Read what `strings` wrote; a line that cannot be read (another version's) is left out."""
-        return cls(_read(absent), _read(skipped))
-
-    def strings(self) -> tuple[list[str], list[str]]:
-        """Lines such as "axial:34:Segment_1" for (absent, skipped)."""
-        return _write(self.absent), _write(self.skipped)
-
-    def switch(self, segment_id: str, place: SlicePlace, used: bool) -> None:
-        """Switch a seed on or off."""
-        _set(self.skipped, segment_id, place, not used)
-
-    def mark_absent(self, segment_id: str, place: SlicePlace, seeds: Sequence[SeedSlice], volume: Volume) -> bool:
-        """Mark a slice as empty of the segment, or take the mark back; returns whether it is marked now.
-
-        Raises InputError when something is painted on the slice.
-        """
-        if place in self.absent.get(segment_id, ()):
-            _set(self.absent, segment_id, place, False)
-            _set(self.skipped, segment_id, place, False)
-            return False
-        try:
-            add_absent(seeds, [place], volume)
-        except InputError:
-            where = f"{place[0].value} slice at {position_text(volume, *place)}"
-            raise InputError(
-                f"The {where} has paint of this segment on it, so it cannot be marked as absent. "
-                "Erase the paint first, or go to another slice."
-            ) from None
-        _set(self.absent, segment_id, place, True)
-        return True
-
-
-def _set(marks: dict[str, list[SlicePlace]], segment_id: str, place: SlicePlace, wanted: bool) -> None:
-    places = [other for other in marks.get(segment_id, []) if other != place]
-    marks[segment_id] = [*places, place] if wanted else places
-
-
-def _write(marks: dict[str, list[SlicePlace]]) -> list[str]:
-    return [f"{plane.value}:{index}:{segment}" for segment, places in marks.items() for plane, index in places]
-
-
-def _read(lines: Iterable[str]) -> dict[str, list[SlicePlace]]:
-    marks: dict[str, list[SlicePlace]] = {}
-    for line in lines:
-        plane, _, rest = line.partition(":")
-        index, _, segment = rest.partition(":")
-        if plane in {p.value for p in Plane} and index.isdigit() and segment:
-            marks.setdefault(segment, []).append((Plane(plane), int(index)))
-    return marks
+    Raises:
+        InputError: something is painted on the slice.
+    """
+    if place in marks.absent.get(segment_id, ()):
+        return marks.declared(segment_id, place, absent=False)
+    try:
+        add_absent(seeds, [place], volume)
+    except InputError:
+        where = f"{place[0].value} slice at {position_text(volume, *place)}"
+        raise InputError(
+            f"The {where} has paint of this segment on it, so it cannot be marked as absent. "
+            "Erase the paint first, or go to another slice."
+        ) from None
+    return marks.declared(segment_id, place, absent=True)

@@ -6,9 +6,10 @@ is installed, and without the seconds that it takes to load.
 
 from typing import TYPE_CHECKING
 
-from SAM2VolumeSegLib.propagation.check import check_seeds
+from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.settings import PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.propagation.sight import Sight
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.propagation.segmenter import Segmenter
@@ -18,11 +19,12 @@ __all__ = [
     "RECOMMENDED",
     "STOCK_SAM2",
     "Progress",
+    "Request",
     "Result",
     "SegmentResult",
     "Segmenter",
     "Settings",
-    "check_seeds",
+    "Sight",
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +11,10 @@ from SAM2VolumeSegLib.model.network import SliceMemory
 from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
-from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts, span_of
-from SAM2VolumeSegLib.propagation.settings import Settings
+from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts
+from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.vote import Vote, average
-from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.volume import Plane
 
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
 
@@ -34,16 +34,14 @@ class AxisJob:
         votes: The answer by position, for every slice without a seed, once every pass has ended.
     """
 
-    def __init__(
-        self, tracker: SliceTracker, pictures: PlanePictures, name: str, seeds: Sequence[SeedSlice], settings: Settings
-    ):
-        self.tracker, self.pictures, self.name, self.settings = tracker, pictures, name, settings
-        self.seeds = seeds
-        self.prompted = {pictures.times[seed.index]: pictures.mask_to_model(seed.mask) for seed in seeds}
-        ends = (0, pictures.view.count - 1) if settings.roi is None else pictures.ends
-        self.span = span_of(self.prompted, ends, settings.extend)
-        self.steps = STEPS[settings.direction]
-        self.passes_left = settings.passes
+    def __init__(self, tracker: SliceTracker, sight: Sight, name: str, plane: Plane):
+        self.tracker, self.name, self.settings = tracker, name, sight.settings
+        self.seeds = sight.seeds_on(name, plane)
+        self.pictures = pictures = sight.pictures(name, plane)
+        self.prompted = {pictures.positions[seed.index]: pictures.mask_to_model(seed.mask) for seed in self.seeds}
+        self.span = sight.span(name, plane)
+        self.steps = STEPS[self.settings.direction]
+        self.passes_left = self.settings.passes
         self.votes: dict[int, Vote] = {}
         self._walks: list[Walk] = []
         self._extra: dict[int, np.ndarray] = {}

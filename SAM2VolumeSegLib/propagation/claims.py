@@ -9,9 +9,8 @@ from itertools import groupby
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.pictures import painted_box
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
-from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 AT_ONCE = 8  # slices whose votes are computed together
@@ -19,10 +18,15 @@ AT_ONCE = 8  # slices whose votes are computed together
 
 @dataclass(eq=False)
 class Claim:
-    """The voxels of `box` [k, j, i], from the votes of all axes (paper, section II-D3).
+    """What a segment claims of the voxels of a box, from the votes of all axes (paper, section II-D3).
 
-    logits: float32, the mean of the votes by their weights; a voxel without any is background. weight: float32, sum of
-    the weights. painted: bool, by the user. mask: bool, what is claimed. confidence, plane_logits: see SegmentResult.
+    Attributes:
+        box: voxels [k, j, i]; the arrays are on it.
+        logits: float32, the mean of the votes by their weights; a voxel without any is background.
+        weight: float32, sum of the weights.
+        painted: bool, by the user.
+        mask: bool, what is claimed.
+        confidence, plane_logits: see SegmentResult.
     """
 
     box: Box
@@ -43,10 +47,20 @@ class Claim:
 def claim_of(
     volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
 ) -> Generator[None, None, Claim]:
-    """Bring together what the axes of a segment found; yields after each slice.
+    """Bring together what the axes of a segment found.
 
-    seeds: all of the segment's, also those on axes that do not propagate. keep_votes: keep those of every axis, and
-    all that is in reach of the model; else only the box in which some axis votes for the segment.
+    Args:
+        volume: the CT.
+        seeds: all of the segment's, also those on axes that do not propagate.
+        jobs: the segment's axes, all passes ended.
+        keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
+            axis votes for the segment.
+
+    Yields:
+        After each slice.
+
+    Returns:
+        The claim.
     """
     painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
     if not keep_votes:
@@ -67,7 +81,7 @@ def claim_of(
                 view.slice(weight, offset)[at] += counts
             yield
         seeded = {seed.index: 1.0 for seed in job.seeds}
-        found = {job.pictures.index(time): guess.confidence for time, guess in job.votes.items()}
+        found = {job.pictures.index(position): vote.confidence for position, vote in job.votes.items()}
         confidence[view.plane] = dict(sorted((found | seeded).items()))
         if votes is not None:
             planes[view.plane] = votes
@@ -103,25 +117,32 @@ def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndar
 def _votes(
     job: AxisJob, part: tuple[int, int, int, int]
 ) -> Iterator[tuple[int, tuple[int, int, int, int], np.ndarray, float]]:
-    """Of every slice of an axis: index, the part of the picture that has a vote, its logits there, their weight.
+    """The votes of an axis, a few at once, because they are large.
 
-    A few at a time, they are large. A guess has a vote inside of the model's window, a painted slice everywhere.
+    A slice that was predicted has a vote inside of the model's window, a painted slice everywhere.
+
+    Args:
+        job: the axis.
+        part: what is wanted of each picture (top, bottom, left, right; ends exclusive).
+
+    Yields:
+        Of every slice: index, the part of the picture that has a vote, its logits there, their weight.
     """
     seeded = {seed.index for seed in job.seeds}
     seen = _overlap(part, job.pictures.seen)
-    times = [time for time in job.votes if job.pictures.index(time) not in seeded]
-    for _, alike in groupby(times, key=lambda time: len(job.votes[time].weights)):
+    positions = [position for position in job.votes if job.pictures.index(position) not in seeded]
+    for _, alike in groupby(positions, key=lambda position: len(job.votes[position].weights)):
         alike = list(alike)
         for first in range(0, len(alike), AT_ONCE):
             some = alike[first : first + AT_ONCE]
-            guesses = [job.votes[time] for time in some]
-            votes = Vote.means(guesses, lambda logits: job.pictures.logits_from_model(logits, seen))
-            for time, guess, vote in zip(some, guesses, votes, strict=True):
-                yield job.pictures.index(time), seen, vote, guess.weight
+            votes = [job.votes[position] for position in some]
+            means = Vote.means(votes, lambda logits: job.pictures.logits_from_model(logits, seen))
+            for position, vote, mean in zip(some, votes, means, strict=True):
+                yield job.pictures.index(position), seen, mean, vote.weight
     top, bottom, left, right = part
     for seed in job.seeds:
         sure = np.where(seed.mask[top:bottom, left:right], LOGIT_LIMIT, -LOGIT_LIMIT)
-        yield seed.index, part, sure, job.weight(job.pictures.times[seed.index], 1)
+        yield seed.index, part, sure, job.weight(job.pictures.positions[seed.index], 1)
 
 
 def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
@@ -133,11 +154,11 @@ def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) 
 def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
     """Where each axis votes for the segment: elsewhere a mean of votes cannot be positive."""
     for job in jobs:
-        positive = {time: (guess.logits > 0).any(axis=0) for time, guess in job.votes.items()}
-        positive = {time: pixels for time, pixels in positive.items() if pixels.any()}
+        positive = {position: (vote.logits > 0).any(axis=0) for position, vote in job.votes.items()}
+        positive = {position: pixels for position, pixels in positive.items() if pixels.any()}
         part = job.pictures.reach(np.any(list(positive.values()), axis=0)) if positive else None
         if part is not None:
-            indices = [job.pictures.index(time) for time in positive]
+            indices = [job.pictures.index(position) for position in positive]
             yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
 
 
@@ -147,6 +168,6 @@ def reach_of(jobs: Sequence[AxisJob]) -> Box:
     boxes = [crop]
     for job in jobs:
         view = job.pictures.view
-        first, last = sorted(job.pictures.index(time) for time in (job.span.first, job.span.last))
+        first, last = sorted(job.pictures.index(position) for position in (job.span.first, job.span.last))
         boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
     return Box.around_boxes(boxes)

@@ -16,13 +16,23 @@ from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
 def fuse(
     volume: Volume, claims: Mapping[str, Claim], drop_islands: bool
 ) -> Generator[str, None, dict[str, SegmentResult]]:
-    """Masks from claims, which are changed. Yields the name of a segment after each piece of work.
+    """Masks from claims.
 
     What the user painted stays; of two claims on a voxel the higher logit wins. Of two equal ones, frequent because
     logits are clamped, the one whose votes weigh more: by nearness, the nearer painted slices; then the first by name.
 
-    Segments whose painted slices overlap each other are meant to, and may overlap everywhere. drop_islands then removes
-    what is not connected (26 neighbours) to anything painted.
+    Segments whose painted slices overlap each other are meant to, and may overlap everywhere.
+
+    Args:
+        volume: the CT.
+        claims: by name of the segment; they are changed.
+        drop_islands: remove in the end what is not connected (26 neighbours) to anything painted.
+
+    Yields:
+        The name of a segment after each piece of work.
+
+    Returns:
+        The answers by name.
     """
     in_order = {name: claims[name] for name in sorted(claims)}
     whole = Box.around_boxes([claim.box for claim in claims.values()])

@@ -10,41 +10,10 @@ import torch
 
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
 from SAM2VolumeSegLib.model.policy import SAM2_LIMITS, MemoryLimits, MemoryPolicy, Place, SliceFacts
+from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.propagation.vote import Found, Vote
 
 GONE_AFTER = 2  # slices without the structure that end an extension
-
-
-@dataclass(frozen=True)
-class Span:
-    """Which times are propagated through: from `first` to `last`; seeds bound it unless the volume's ends do."""
-
-    first: int
-    last: int
-
-    @property
-    def slices(self) -> int:
-        """Length of the stack, the paper's N in abs(t - p) / N."""
-        return self.last - self.first + 1
-
-    @property
-    def times(self) -> range:
-        """From `first` to `last`."""
-        return range(self.first, self.last + 1)
-
-
-def span_of(prompted: Mapping[int, np.ndarray], ends: tuple[int, int], extend: bool) -> Span:
-    """The span of an axis with masks at the given times; an extension goes no further than `ends` (first, last time).
-
-    A single painted slice always extends. Nothing is looked for beyond an outermost slice that is declared absent.
-    """
-    first, last = min(prompted), max(prompted)
-    if extend or sum(mask.any() for mask in prompted.values()) == 1:
-        if prompted[first].any():
-            first = min(first, ends[0])
-        if prompted[last].any():
-            last = max(last, ends[1])
-    return Span(first, last)
 
 
 @dataclass

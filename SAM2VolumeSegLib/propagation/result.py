@@ -14,9 +14,11 @@ from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 class Progress:
     """Where a run is.
 
-    segment: its name. plane, index: the slice that is done; None while the votes of the axes are brought together.
-    done, total: slices; `total` can shrink, when a structure ends before the volume does. seconds_left: until the
-    result is there, None as long as too little was computed to tell.
+    Attributes:
+        segment: its name.
+        plane, index: the slice that is done; None while the votes of the axes are brought together.
+        done, total: slices; `total` can shrink, when a structure ends before the volume does.
+        seconds_left: until the result is there; None as long as too little was computed to tell.
     """
 
     segment: str
@@ -36,10 +38,13 @@ class Progress:
 class SegmentResult:
     """The answer for one segment, kept in the box around it.
 
-    found: the mask; on seeded slices it is the user's. logits: fused, float32, inside `box` (background outside of it),
-    before contested voxels are given away and islands dropped. confidence: per axis and slice index, 0..1: SAM2's own
-    estimate of the overlap times the probability that the structure is there; 1 on seeded slices. plane_logits: per
-    axis, inside `box`, NaN where that axis has no vote; only kept on request.
+    Attributes:
+        found: the mask; on seeded slices it is the user's.
+        logits: fused, float32, inside `box` (background outside of it), before contested voxels are given away and
+            islands dropped.
+        confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
+            structure is there; 1 on seeded slices.
+        plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
     """
 
     found: BoxMask
@@ -65,7 +70,12 @@ class SegmentResult:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Segments by name, and how they were made (plain values that JSON can hold)."""
+    """What a run found.
+
+    Attributes:
+        segments: the answers by name.
+        provenance: how they were made, plain values that JSON can hold.
+    """
 
     segments: dict[str, SegmentResult]
     provenance: dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,16 +12,14 @@ from typing import Any
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.check import Seeds, check_seeds
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import Clock
 from SAM2VolumeSegLib.propagation.fuse import fuse
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
-from SAM2VolumeSegLib.propagation.result import Progress, Result
-from SAM2VolumeSegLib.propagation.settings import RECOMMENDED, Settings
+from SAM2VolumeSegLib.propagation.request import Request
+from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
+from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.together import run_together
-from SAM2VolumeSegLib.seeds import SeedSlice
-from SAM2VolumeSegLib.volume import Plane, Volume
+from SAM2VolumeSegLib.volume import Window
 
 GUESSES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
@@ -45,32 +43,36 @@ class Segmenter:
     def __init__(self, tracker: SliceTracker):
         self.tracker = tracker
 
-    def run(
-        self, volume: Volume, seeds: Seeds, settings: Settings, keep_votes: bool = False
-    ) -> Generator[Progress, None, Result]:
-        """Segment every structure of `seeds` (name -> painted slices) in `volume`.
+    def run(self, request: Request, keep_votes: bool = False) -> Generator[Progress, None, Result]:
+        """Segment every structure of a request.
 
-        Yields Progress after each slice, and several times a second while votes become masks; returns the Result (the
-        value of StopIteration, or of `yield from`). Closing the generator cancels the run between two steps.
-
-        keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach of
-        the model; without it, those of the box in which some axis votes for the segment.
+        Closing the generator cancels the run between two steps.
 
         A voxel that an axis does not reach has no vote of that axis; a voxel without any vote is background. Where two
         structures whose seeds do not overlap claim one voxel, the higher fused logit wins (see `fuse`). Votes are
-        weighted, and parts that connect to nothing painted dropped, as `settings` say.
+        weighted, and parts that connect to nothing painted dropped, as the settings say.
 
-        Raises InputError when there is nothing to propagate.
+        Args:
+            request: what the run is for.
+            keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach
+                of the model; without it, those of the box in which some axis votes for the segment.
+
+        Yields:
+            Progress after each slice, and several times a second while votes become masks.
+
+        Returns:
+            The result (the value of StopIteration, or of `yield from`).
+
+        Raises:
+            InputError: the region of interest holds no voxel, or misses a painted slice.
         """
-        seeds = check_seeds(volume, seeds, settings)
         started = time.monotonic()
-        intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
-        planes = settings.planes or tuple(Plane)
+        volume, seeds = request.volume, request.named_seeds
+        size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
+        sight = Sight(volume, seeds, request.settings, size, stride)
         portions: list[list[AxisJob]] = []
-        for names, box in crops(volume, seeds, settings):
-            size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
-            pictures = [PlanePictures(intensities, plane, box, size, stride) for plane in planes]
-            portions += _portions([self._jobs(name, seeds[name], pictures, settings) for name in names])
+        for group in sight.groups:
+            portions += _portions([self._jobs(sight, name) for name in group])
         clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
         claims: dict[str, Claim] = {}
         while portions:
@@ -84,35 +86,30 @@ class Segmenter:
                 for job in own:
                     job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
-        segments = yield from clock.fusing(fuse(volume, claims, settings.drop_islands))
+        segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands))
         seconds = time.monotonic() - started
-        return Result(segments, self._provenance(volume, seeds, settings, intensities.window, segments, seconds))
+        return Result(segments, self._provenance(request, sight.window, segments, seconds))
 
-    def _jobs(
-        self, name: str, seeds: Sequence[SeedSlice], pictures: Sequence[PlanePictures], settings: Settings
-    ) -> list[AxisJob]:
-        """The axes of a segment: one job for each on which it is painted."""
-        jobs = []
-        for own in pictures:
-            on_plane = [seed for seed in seeds if seed.plane is own.view.plane]
-            if any(not seed.absent for seed in on_plane):
-                jobs.append(AxisJob(self.tracker, own, name, on_plane, settings))
-        return jobs
-
-    def segment(self, volume: Volume, seeds: Seeds, settings: Settings = RECOMMENDED) -> Result:
+    def segment(self, request: Request) -> Result:
         """`run` to its end, for a script that shows no progress."""
-        steps = Steps(self.run(volume, seeds, settings))
+        steps = Steps(self.run(request))
         for _ in steps:
             pass
         return steps.result
 
-    def _provenance(self, volume, seeds, settings, window, segments, seconds) -> dict[str, Any]:
+    def _jobs(self, sight: Sight, name: str) -> list[AxisJob]:
+        """The axes of a segment: one job for each on which it is painted."""
+        return [AxisJob(self.tracker, sight, name, plane) for plane in sight.planes_of(name)]
+
+    def _provenance(
+        self, request: Request, window: Window, segments: Mapping[str, SegmentResult], seconds: float
+    ) -> dict[str, Any]:
         plan = self.tracker.plan
         return {
             "program": f"SAM2VolumeSeg {__version__}",
             "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seconds": round(seconds, 2),
-            "volume": {"name": volume.name, "fingerprint": volume.fingerprint()},
+            "volume": {"name": request.volume.name, "fingerprint": request.fingerprint},
             "model": {
                 "name": self.tracker.name,
                 "sha256": self.tracker.checkpoint_sha256,
@@ -120,14 +117,14 @@ class Segmenter:
                 "device": str(plan.device),
                 "precision": str(plan.dtype).removeprefix("torch."),
             },
-            "settings": settings.to_dict(),
+            "settings": request.settings.to_dict(),
             "window_hu": [window.lower, window.upper],
             "segments": {
                 name: {
                     "seeds": [f"{seed.plane.value}:{seed.index}{' absent' * seed.absent}" for seed in own],
                     "mean_confidence": round(segments[name].mean_confidence, 4),
                 }
-                for name, own in seeds.items()
+                for name, own in request.named_seeds.items()
             },
             "versions": {"python": platform.python_version()}
             | {package: _version(package) for package in ("torch", "sam2", "numpy")},

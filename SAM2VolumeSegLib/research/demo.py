@@ -14,7 +14,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import STOCK
-from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.segmenter import Steps
 from SAM2VolumeSegLib.research.data.cases import Case, bundled_case, shared_cases
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
@@ -105,7 +105,7 @@ def _segment(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings, references
 ):
     seconds, slices = dict.fromkeys(seeds, 0.0), dict.fromkeys(seeds, 0)
-    steps, before = Steps(Segmenter(tracker).run(volume, seeds, settings)), time.monotonic()
+    steps, before = Steps(Segmenter(tracker).run(Request.of(volume, seeds, settings))), time.monotonic()
     for step in steps:
         now = time.monotonic()
         seconds[step.segment] += now - before

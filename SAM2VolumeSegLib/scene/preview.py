@@ -8,10 +8,11 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.propagation.pictures import AIR, Intensities, PlanePictures
+from SAM2VolumeSegLib.propagation import Sight
+from SAM2VolumeSegLib.propagation.pictures import AIR, PlanePictures
 from SAM2VolumeSegLib.scene.nodes import grid_of
 from SAM2VolumeSegLib.scene.views import slice_nodes, view_slice
-from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Volume, Window
+from SAM2VolumeSegLib.volume import Plane, SquareWindow, Volume
 
 NAME = "What the model sees"
 OWN_FOREGROUND = "SAM2VolumeSeg.Foreground"
@@ -25,7 +26,13 @@ memory."""
 
 @dataclass(eq=False)
 class _Shown:
-    """What a view shows: pictures (their key) on a slice, in a node with `frame` dark pixels above and left of them."""
+    """What a view shows.
+
+    Attributes:
+        node: holds the picture.
+        key, index: whose picture, and on which slice.
+        frame: dark pixels above and left of it.
+    """
 
     node: slicer.vtkMRMLScalarVolumeNode
     key: str = ""
@@ -36,52 +43,47 @@ class _Shown:
 class ModelPreview:
     """Shows in every slice view of a CT what the model will see there: window, CLAHE, crop and resolution.
 
-    It is made by the engine's own code (`PlanePictures`), on a node of its own for each view, which is hidden and not
-    saved and lies over the CT as the view's foreground; outside of the crop it is black. Views are followed: another
-    slice, another picture. `hide` puts everything back.
+    It is the engine's own `Sight`, on a node of its own for each view, which is hidden and not saved and lies over the
+    CT as the view's foreground; outside of the crop it is black. Views are followed: another slice, another picture.
+    `hide` puts everything back.
+
+    Attributes:
+        problems: why views that show the CT have no picture: sentences.
     """
 
     def __init__(self):
         self._volume_node = None
-        self._intensities: Intensities | None = None
+        self._sight: Sight | None = None
         self._pictures: dict[Plane, PlanePictures] = {}
         self._shown: dict[str, _Shown] = {}  # by the ID of the slice node
         self._observed: list[tuple[slicer.vtkMRMLNode, int]] = []
         self._busy = False
         self.problems: list[str] = []
-        """Why views that show the CT have no picture: sentences."""
 
     @property
     def is_shown(self) -> bool:
         """Whether there is a picture in any view."""
         return bool(self._shown)
 
-    def needs_equalising(self, volume: Volume, window: Window, clahe: bool) -> bool:
+    def needs_equalising(self, sight: Sight) -> bool:
         """Whether `show` would have to compute CLAHE on the whole CT first, which takes its time."""
-        return clahe and not self._is_known(volume, window, clahe)
+        return sight.settings.clahe and not sight.has_intensities_of(self._sight)
 
-    def show(
-        self,
-        volume_node: slicer.vtkMRMLScalarVolumeNode,
-        volume: Volume,
-        window: Window,
-        clahe: bool,
-        box: Box,
-        size: int,
-    ) -> None:
+    def show(self, volume_node: slicer.vtkMRMLScalarVolumeNode, sight: Sight, segment: str) -> None:
         """Show the pictures of a CT, or others than before. What has not changed is not computed again.
 
         Args:
             volume_node: the CT in the views.
-            volume: the same as the engine has it (`volume_from_node`).
-            window, clahe: how intensities become 0..1.
-            box: the crop, voxels [k, j, i].
-            size: pixels along each side of the model's input.
+            sight: what the model sees of it (of the same `volume_from_node`).
+            segment: whose crop is shown.
+
+        Raises:
+            InputError: as `Sight.crop`.
         """
-        if not self._is_known(volume, window, clahe):
-            self._intensities = Intensities(volume, window, clahe)
-        self._volume_node = volume_node
-        self._pictures = {plane: PlanePictures(self._intensities, plane, box, size) for plane in Plane}
+        if self._sight is not None and sight.has_intensities_of(self._sight):
+            sight.share_intensities(self._sight)
+        self._pictures = {plane: sight.pictures(segment, plane) for plane in Plane}
+        self._volume_node, self._sight = volume_node, sight
         self.update()
 
     def update(self, caller=None, event=None) -> None:
@@ -101,12 +103,8 @@ class ModelPreview:
         self._observed = []
         for shown in self._shown.values():
             _remove(shown.node)
-        self._shown, self._pictures, self._volume_node, self._intensities = {}, {}, None, None
+        self._shown, self._pictures, self._volume_node, self._sight = {}, {}, None, None
         self.problems = []
-
-    def _is_known(self, volume: Volume, window: Window, clahe: bool) -> bool:
-        known = self._intensities
-        return known is not None and (known.volume, known.window, known.clahe) == (volume, window, clahe)
 
     def _update_views(self) -> None:
         self.problems = []
@@ -132,7 +130,7 @@ class ModelPreview:
 
     def _fits(self) -> bool:
         """Whether the pictures are those of the CT as it is now."""
-        volume, (shape, matrix) = self._intensities.volume, grid_of(self._volume_node)
+        volume, (shape, matrix) = self._sight.volume, grid_of(self._volume_node)
         return volume.voxels.shape == shape and np.array_equal(volume.ijk_to_ras, matrix)
 
     def _draw(self, shown: _Shown, plane: Plane, index: int) -> None:
@@ -150,7 +148,7 @@ class ModelPreview:
         above, left = shown.frame
         slicer.util.arrayFromVolume(shown.node)[0, above : above + size, left : left + size] = picture
         with slicer.util.NodeModify(shown.node):
-            matrix = _pixels_to_ras(self._intensities.volume, plane, index, window, shown.frame)
+            matrix = _pixels_to_ras(self._sight.volume, plane, index, window, shown.frame)
             shown.node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(matrix))
             slicer.util.arrayFromVolumeModified(shown.node)
         shown.key, shown.index = pictures.key, index

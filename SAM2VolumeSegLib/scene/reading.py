@@ -13,7 +13,7 @@ from SAM2VolumeSegLib.scene.labelmaps import voxels_of
 from SAM2VolumeSegLib.scene.lattice import Parallel, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
-from SAM2VolumeSegLib.volume import Box, Volume
+from SAM2VolumeSegLib.volume import Box
 
 
 def seeds_from_segmentation(
@@ -38,18 +38,7 @@ def seeds_from_segmentation(
             against the CT's, so that what was painted is no slice of the CT; a segment is painted beside the CT only;
             or what ``volume_from_node`` refuses.
     """
-    return find_all_seeds(segmentation_node, volume_node, volume_from_node(volume_node), segment_ids, convert=convert)
-
-
-def find_all_seeds(
-    segmentation_node: slicer.vtkMRMLSegmentationNode,
-    volume_node: slicer.vtkMRMLScalarVolumeNode,
-    volume: Volume,
-    segment_ids: Sequence[str] | None,
-    *,
-    convert: bool = False,
-) -> dict[str, list[SeedSlice]]:
-    """Do what ``seeds_from_segmentation`` says, for a ``volume`` that was already made of ``volume_node``."""
+    volume = volume_from_node(volume_node)
     check_labelmaps(segmentation_node, volume_node, convert=convert)
     segmentation = segmentation_node.GetSegmentation()
     wanted = None if segment_ids is None else [checked_id(segmentation_node, segment) for segment in segment_ids]
@@ -73,25 +62,7 @@ def mask_from_segment(
     """
     check_labelmaps(segmentation_node, volume_node)
     checked_id(segmentation_node, segment_id)
-    painted, image_to_world = _painted_part(segmentation_node, segment_id)
-    shape, volume_to_world = grid_of(volume_node)
-    if painted is None:
-        return np.zeros(shape, dtype=bool)
-    parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
-    if parallel is None:
-        raise InputError(
-            f'"{segmentation_node.GetName()}" was painted on a grid that is turned against "{volume_node.GetName()}". '
-            "Choose the CT that it was painted on. If that was moved by a transform since, put the segmentation under "
-            "the same transform (module Data or Transforms)."
-        )
-    mask = parallel.put(painted, shape)
-    if not mask.any():
-        name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
-        raise InputError(
-            f'"{name}" is painted beside "{volume_node.GetName()}". Choose the CT that it was painted on, '
-            "and check that both lie under the same transform."
-        )
-    return mask
+    return _on_grid_of(segmentation_node, segment_id, volume_node, strict=True)
 
 
 def place_of_segment(
@@ -101,14 +72,32 @@ def place_of_segment(
 
     No seeds can be found in such a mask, but it says where the segment is.
     """
+    return _on_grid_of(segmentation_node, segment_id, volume_node, strict=False)
+
+
+def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -> np.ndarray:
+    """Return a segment on the CT's grid; ``strict``: raise InputError where it is turned against it, or beside it."""
     painted, image_to_world = _painted_part(segmentation_node, segment_id)
     shape, volume_to_world = grid_of(volume_node)
     if painted is None:
         return np.zeros(shape, dtype=bool)
     parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
     if parallel is None:
-        return nearest(painted, (0, 0, 0), np.linalg.solve(image_to_world, volume_to_world), (0, 0, 0), shape)
-    return parallel.put(painted, shape)
+        if not strict:
+            return nearest(painted, (0, 0, 0), np.linalg.solve(image_to_world, volume_to_world), (0, 0, 0), shape)
+        raise InputError(
+            f'"{segmentation_node.GetName()}" was painted on a grid that is turned against "{volume_node.GetName()}". '
+            "Choose the CT that it was painted on. If that was moved by a transform since, put the segmentation under "
+            "the same transform (module Data or Transforms)."
+        )
+    mask = parallel.put(painted, shape)
+    if strict and not mask.any():
+        name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
+        raise InputError(
+            f'"{name}" is painted beside "{volume_node.GetName()}". Choose the CT that it was painted on, '
+            "and check that both lie under the same transform."
+        )
+    return mask
 
 
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:

@@ -1,19 +1,23 @@
 """What the user gave: painted slices found in a mask, and the paper's simulated ones. No torch here."""
 
-from SAM2VolumeSegLib.seeds.choose import add_absent, marked_seeds, parse_slice, skip_seeds
+from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent, parse_slice, typed_marks
 from SAM2VolumeSegLib.seeds.find import find_seeds
+from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, describe, paint_seeds
 from SAM2VolumeSegLib.seeds.simulate import STRATEGIES, simulate_seeds
 
 __all__ = [
     "STRATEGIES",
+    "Marks",
     "SeedSlice",
+    "SlicePlace",
     "add_absent",
     "describe",
     "find_seeds",
-    "marked_seeds",
+    "is_painted",
     "paint_seeds",
+    "painted_box",
     "parse_slice",
     "simulate_seeds",
-    "skip_seeds",
+    "typed_marks",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -10,6 +11,106 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, describe, paint_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
+
+SlicePlace = tuple[Plane, int]
+"""A plane and the index of a slice along that plane's axis of the volume's array."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What the user says over found seeds, by the key of a segment.
+
+    Marks outlive what they were set on: one of a slice that was erased since, or that the volume does not have (the CT
+    was replaced by a smaller one), counts for nothing. A slice that is both skipped and absent is skipped.
+
+    Attributes:
+        absent: slices on which the structure is not.
+        skipped: slices that are no seeds, though they are painted or marked absent.
+    """
+
+    absent: Mapping[str, Sequence[SlicePlace]] = field(default_factory=dict)
+    skipped: Mapping[str, Sequence[SlicePlace]] = field(default_factory=dict)
+
+    def applied(self, key: str, seeds: Sequence[SeedSlice], volume: Volume) -> list[SeedSlice]:
+        """Return the seeds that a run takes: those not skipped, and an all-False one for each slice marked absent.
+
+        Args:
+            key: whose marks count.
+            seeds: what was found in that segment.
+            volume: what they were found on.
+
+        Raises:
+            InputError: something is painted on a slice marked absent.
+        """
+        skipped = set(self.skipped.get(key, ()))
+        kept = [seed for seed in seeds if (seed.plane, seed.index) not in skipped]
+        absent = [
+            (plane, index)
+            for plane, index in self.absent.get(key, ())
+            if (plane, index) not in skipped and 0 <= index < volume.view(plane).count
+        ]
+        return add_absent(kept, absent, volume) if absent else kept
+
+    def switched(self, key: str, place: SlicePlace, used: bool) -> Marks:
+        """Return these marks with a seed switched on (``used``) or skipped."""
+        return Marks(self.absent, _with(self.skipped, key, place, not used))
+
+    def declared(self, key: str, place: SlicePlace, absent: bool) -> Marks:
+        """Return these marks with a slice declared absent, or no longer (then it is not skipped either)."""
+        skipped = self.skipped if absent else _with(self.skipped, key, place, False)
+        return Marks(_with(self.absent, key, place, absent), skipped)
+
+    @classmethod
+    def from_strings(cls, absent: Iterable[str], skipped: Iterable[str]) -> Marks:
+        """Read what ``strings`` wrote; a line that cannot be read (another version's) is left out."""
+        return cls(_read(absent), _read(skipped))
+
+    def strings(self) -> tuple[list[str], list[str]]:
+        """Return lines such as "axial:34:Segment_1" for (absent, skipped), to be kept in a scene."""
+        return _written(self.absent), _written(self.skipped)
+
+
+def typed_marks(
+    skip: Iterable[str], absent: Iterable[str], seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume
+) -> Marks:
+    """Read marks as they are typed: ``"axial:34"``, with ``"L3=axial:34"`` where there are several segments.
+
+    Args:
+        skip: seeds to leave out.
+        absent: slices to declare absent.
+        seeds: those found, by the name of the segment.
+        volume: what they were found on.
+
+    Raises:
+        InputError: no such segment or slice; a slice to skip is no seed, the last one, or declared absent as well.
+    """
+    declared = [_typed(text, seeds, volume) for text in absent]
+    marks = Marks()
+    for name, place in [_typed(text, seeds, volume) for text in skip]:
+        plane, index = place
+        if place not in [(seed.plane, seed.index) for seed in seeds[name]]:
+            listed = "; ".join(describe(seed, volume) for seed in seeds[name])
+            raise InputError(f"{plane.value}:{index} cannot be skipped, it is not a seed. The seeds are: {listed}.")
+        if (name, place) in declared:
+            raise InputError(f"{plane.value}:{index} is both skipped and declared absent. Leave one of the two out.")
+        marks = marks.switched(name, place, used=False)
+        if not marks.applied(name, seeds[name], volume):
+            raise InputError(
+                "Every painted slice is skipped, so nothing says where the structure is. Keep at least one."
+            )
+    for name, place in declared:
+        marks = marks.declared(name, place, absent=True)
+    return marks
+
+
+def _typed(text: str, seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> tuple[str, SlicePlace]:
+    name, _, place = text.rpartition("=")
+    if not name and len(seeds) > 1:
+        raise InputError(f'"{text}" could mean any of {", ".join(seeds)}: write "{next(iter(seeds))}={text}".')
+    name = name or next(iter(seeds))
+    if name not in seeds:
+        raise InputError(f'"{text}" names no segment. The segments are: {", ".join(seeds)}.')
+    return name, parse_slice(place, volume)
 
 
 def parse_slice(text: str, volume: Volume) -> tuple[Plane, int]:
@@ -36,23 +137,6 @@ def parse_slice(text: str, volume: Volume) -> tuple[Plane, int]:
     return plane, index
 
 
-def skip_seeds(seeds: Sequence[SeedSlice], slices: Iterable[tuple[Plane, int]], volume: Volume) -> list[SeedSlice]:
-    """Return ``seeds`` without those on ``slices``.
-
-    Raises:
-        InputError: a slice is not among the seeds, or no seed would be left.
-    """
-    skipped = set(slices)
-    found = {(seed.plane, seed.index) for seed in seeds}
-    for plane, index in sorted(skipped - found):
-        listed = "; ".join(describe(seed, volume) for seed in seeds)
-        raise InputError(f"{plane.value}:{index} cannot be skipped, it is not a seed. The seeds are: {listed}.")
-    kept = [seed for seed in seeds if (seed.plane, seed.index) not in skipped]
-    if not kept:
-        raise InputError("Every painted slice is skipped, so nothing says where the structure is. Keep at least one.")
-    return kept
-
-
 def add_absent(seeds: Sequence[SeedSlice], slices: Iterable[tuple[Plane, int]], volume: Volume) -> list[SeedSlice]:
     """Return ``seeds`` and an all-False seed for each of ``slices``: the structure is not there.
 
@@ -73,21 +157,22 @@ def add_absent(seeds: Sequence[SeedSlice], slices: Iterable[tuple[Plane, int]], 
     return [*seeds, *(seed for seed in added if (seed.plane, seed.index) not in taken)]
 
 
-def marked_seeds(
-    seeds: Sequence[SeedSlice],
-    absent: Iterable[tuple[Plane, int]],
-    skipped: Iterable[tuple[Plane, int]],
-    volume: Volume,
-) -> list[SeedSlice]:
-    """Return the seeds of a segment that a run takes: those switched on, and an all-False one where marked absent.
+def _with(
+    marks: Mapping[str, Sequence[SlicePlace]], key: str, place: SlicePlace, wanted: bool
+) -> dict[str, Sequence[SlicePlace]]:
+    places = tuple(other for other in marks.get(key, ()) if other != place)
+    return {**marks, key: (*places, place) if wanted else places}
 
-    Marks outlive what they were set on: one of a slice that was erased since, or that ``volume`` does not have (the CT
-    was replaced by a smaller one), counts for nothing, and a slice that is both skipped and absent is skipped.
 
-    Raises:
-        InputError: something is painted on a slice marked absent.
-    """
-    off = set(skipped)
-    kept = [seed for seed in seeds if (seed.plane, seed.index) not in off]
-    marked = [place for place in absent if place not in off and 0 <= place[1] < volume.view(place[0]).count]
-    return add_absent(kept, marked, volume) if marked else kept
+def _written(marks: Mapping[str, Sequence[SlicePlace]]) -> list[str]:
+    return [f"{plane.value}:{index}:{key}" for key, places in marks.items() for plane, index in places]
+
+
+def _read(lines: Iterable[str]) -> dict[str, Sequence[SlicePlace]]:
+    marks: dict[str, Sequence[SlicePlace]] = {}
+    for line in lines:
+        plane, _, rest = line.partition(":")
+        index, _, key = rest.partition(":")
+        if plane in {p.value for p in Plane} and index.isdigit() and key:
+            marks[key] = (*marks.get(key, ()), (Plane(plane), int(index)))
+    return marks

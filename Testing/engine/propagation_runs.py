@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import simulate_seeds
 from SAM2VolumeSegLib.synthetic.volumes import make_volume
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -44,7 +44,7 @@ def finish(run):
 
 def result_of(tracker, volume, seeds, settings=None, **options):
     """The result of a run."""
-    return finish(Segmenter(tracker).run(volume, seeds, settings or Settings(), **options))[1]
+    return finish(Segmenter(tracker).run(Request.of(volume, seeds, settings or Settings()), **options))[1]
 
 
 def mask_of(tracker, volume, seeds, settings=None):

@@ -11,7 +11,8 @@ from SAM2VolumeSegLib.model.devices import DevicePlan
 from SAM2VolumeSegLib.model.sam2_volume import IMAGE_MEAN, IMAGE_STD
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import STOCK
-from SAM2VolumeSegLib.propagation.propagate import Span, Walk
+from SAM2VolumeSegLib.propagation.propagate import Walk
+from SAM2VolumeSegLib.propagation.sight import Span
 
 
 class Frames:

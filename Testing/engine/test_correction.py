@@ -11,7 +11,7 @@ from propagation_runs import AXIAL, PLANES, finish
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation import RECOMMENDED, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane
 
@@ -81,23 +81,23 @@ def test_any_edits_give_what_a_run_from_nothing_gives(demo_weights, a_phantom, c
     """Bit by bit: a wrong reuse would be a mistake that nobody can see, and that goes away when Slicer is restarted."""
     original = a_phantom.seeds()["middle"]
     session = Segmenter(a_tracker_that_knows_nothing(demo_weights))
-    session.segment(a_phantom.volume, {"middle": original}, CASES[case])
+    session.segment(Request.of(a_phantom.volume, {"middle": original}, CASES[case]))
     planes, seeds = CASES[case].planes or PLANES, original
     for edit, plane, position in edits:
         plane = plane if plane in planes else planes[0]
         seeds = edited(seeds, original, edit, plane, position, a_phantom)
         if not any(seed.plane in planes and not seed.absent for seed in seeds):
             continue  # nothing to propagate
-        corrected = session.segment(a_phantom.volume, {"middle": seeds}, CASES[case])
+        corrected = session.segment(Request.of(a_phantom.volume, {"middle": seeds}, CASES[case]))
         fresh = Segmenter(a_tracker_that_knows_nothing(demo_weights))
-        assert_equal(corrected, fresh.segment(a_phantom.volume, {"middle": seeds}, CASES[case]))
+        assert_equal(corrected, fresh.segment(Request.of(a_phantom.volume, {"middle": seeds}, CASES[case])))
         assert session.tracker.tracked > 0
 
 
 def runs(tracker, volume, seeds, chosen):
     """Result, and how many slices were encoded and predicted for it."""
     encoded, tracked = tracker.encoded, tracker.tracked
-    steps, result = finish(Segmenter(tracker).run(volume, seeds, chosen))
+    steps, result = finish(Segmenter(tracker).run(Request.of(volume, seeds, chosen)))
     return result, tracker.encoded - encoded, tracker.tracked - tracked, steps
 
 
@@ -147,7 +147,7 @@ def test_a_change_is_computed_from_where_it_comes_into_reach(demo_weights, a_pha
 def test_forgetting_makes_room_and_changes_nothing(demo_weights, a_phantom):
     """With a tiny budget every slice is computed again; the answer is the same."""
     seeds = a_phantom.seeds("first-last", AXIAL)
-    plenty = Segmenter(a_tracker_that_knows_nothing(demo_weights)).segment(a_phantom.volume, seeds)
+    plenty = Segmenter(a_tracker_that_knows_nothing(demo_weights)).segment(Request.of(a_phantom.volume, seeds))
     tracker = a_tracker_that_knows_nothing(demo_weights)
     tracker.predictions.budget_bytes, tracker.predictions.overflow = 20_000, None
     for _ in range(2):

@@ -117,7 +117,7 @@ def test_what_needs_no_network_is_imported_without_torch():
         ("torch", "sam2", "hydra", "omegaconf", "torchvision"),
         "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
         "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser\n"
-        "from SAM2VolumeSegLib.propagation import RECOMMENDED, Progress, Result, Settings, check_seeds\n"
+        "from SAM2VolumeSegLib.propagation import RECOMMENDED, Progress, Request, Result, Settings, Sight\n"
         "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED",
     )
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
@@ -26,12 +26,13 @@ def run(slices):
     mask = volume.view(Plane.AXIAL).slice(voxels > 0, 0)
     seeds = {"rod": [SeedSlice(Plane.AXIAL, index, mask) for index in (0, slices // 2, slices - 1)]}
     settings = Settings(roi=Box.whole(volume), direction="forward")
-    Segmenter(tracker).segment(volume, {"rod": seeds["rod"][:1]}, Settings(roi=Box((0, 0, 0), (40, 12, 12))))
+    one, part = {"rod": seeds["rod"][:1]}, Settings(roi=Box((0, 0, 0), (40, 12, 12)))
+    Segmenter(tracker).segment(Request.of(volume, one, part))
     tracker.forget()
     tracker.encoded = 0
     reset_peak_memory()
     before = peak_memory_mb()
-    result = Segmenter(tracker).segment(volume, seeds, settings)
+    result = Segmenter(tracker).segment(Request.of(volume, seeds, settings))
     assert result.segments["rod"].mask.any(axis=(1, 2)).sum() > 2
     return (
         peak_memory_mb() - before,

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from propagation_runs import PLANES, finish
 
 from SAM2VolumeSegLib.model.pace import Pace
-from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.claims import Claim
 from SAM2VolumeSegLib.propagation.fuse import fuse
-from SAM2VolumeSegLib.propagation.pictures import painted_box
 from SAM2VolumeSegLib.research.bench.whole_volume import segment_whole
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent
+from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, painted_box
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Segment, SquareWindow, Volume
 
 NAMES = ("above", "middle", "below")
@@ -22,7 +21,7 @@ NAMES = ("above", "middle", "below")
 
 def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
     _, masks = finish(segment_whole(tracker, volume, seeds, chosen))
-    _, result = finish(Segmenter(tracker).run(volume, seeds, chosen))
+    _, result = finish(Segmenter(tracker).run(Request.of(volume, seeds, chosen)))
     assert list(result.segments) == list(seeds)
     for name, segment in result.segments.items():
         np.testing.assert_array_equal(segment.mask, masks[name], err_msg=name)
@@ -126,7 +125,7 @@ def test_what_a_result_keeps_is_its_box(a_fast_tracker, a_phantom):
         name: [SeedSlice(seed.plane, seed.index + 60, np.pad(seed.mask, 60)) for seed in own]
         for name, own in a_phantom.seeds(names=NAMES).items()
     }
-    for segment in Segmenter(a_fast_tracker).segment(volume, seeds).segments.values():
+    for segment in Segmenter(a_fast_tracker).segment(Request.of(volume, seeds)).segments.values():
         kept = segment.found.inside.nbytes + segment.logits.nbytes
         assert kept < volume.voxels.size / 10
         np.testing.assert_array_equal(BoxMask.of(segment.mask).whole(), segment.mask)
@@ -139,12 +138,12 @@ def test_progress_goes_on_after_the_last_slice_and_cancels_there(a_fast_tracker,
     """Slicer's window froze for minutes after "0 left": now it says what it does, how long, and Cancel works."""
     monkeypatch.setattr("SAM2VolumeSegLib.propagation.clock.TELL_AFTER", 0.0)
     seeds = a_phantom.seeds(names=NAMES)
-    run = Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, RECOMMENDED)
+    run = Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds))
     steps, _ = finish(run)
     after = [step for step in steps if step.plane is None]
     assert {step.segment for step in after} == set(NAMES) and len(after) > 20
     assert after[0].seconds_left > after[-1].seconds_left == 0
-    run = Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, RECOMMENDED)
+    run = Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds))
     for step in run:
         if step.plane is None:
             run.close()

@@ -7,15 +7,14 @@ import numpy as np
 import pytest
 from propagation_runs import AXIAL, PLANES, finish, mask_of, result_of
 
-from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter, Settings, propagate
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight, propagate
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.fuse import fuse
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote, average
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.seeds import paint_seeds
-from SAM2VolumeSegLib.volume import Box, Plane, Window
+from SAM2VolumeSegLib.volume import Box, Plane
 
 pytestmark = pytest.mark.numeric
 
@@ -48,7 +47,7 @@ def test_every_slice_between_the_seeds_gets_a_vote(every_axis, a_phantom, monkey
     monkeypatch.setattr(propagate, "MIN_CONFIDENCE", 0.0)  # whatever the model thinks of itself
     tracker, seeds, _ = every_axis
     settings = Settings(planes=AXIAL, direction=direction, passes=passes)
-    steps, result = finish(Segmenter(tracker).run(a_phantom.volume, seeds, settings, keep_votes=True))
+    steps, result = finish(Segmenter(tracker).run(Request.of(a_phantom.volume, seeds, settings), keep_votes=True))
     segment = result.segments["middle"]
     indices = [seed.index for seed in seeds["middle"] if seed.plane is Plane.AXIAL]
     between = range(min(indices), max(indices) + 1)
@@ -116,15 +115,13 @@ def test_plane_logits_are_kept_only_on_request(every_axis, a_phantom):
 
 def test_nearness_lets_the_direction_that_comes_from_the_nearer_seed_decide(a_phantom):
     """Up says structure, down says background: the lower half follows the first, the upper half the second."""
-    volume, seeds = a_phantom.volume, a_phantom.seeds("first-last")["middle"]
-    own = [seed for seed in seeds if seed.plane is Plane.AXIAL]
-    pictures = PlanePictures(Intensities(volume, Window.named("bone"), False), Plane.AXIAL, Box.whole(volume), 64)
-    job = AxisJob(None, pictures, "middle", own, RECOMMENDED)
+    volume, seeds = a_phantom.volume, a_phantom.seeds("first-last")
+    job = AxisJob(None, Sight(volume, seeds, RECOMMENDED, 64), "middle", Plane.AXIAL)
     first, last = min(job.prompted), max(job.prompted)
     for time in range(first + 1, last):
         up, down = job.weight(time, 1), job.weight(time, -1)
-        assert up == pytest.approx(1 / ((time - first) * pictures.view.slice_mm))
-        assert down == pytest.approx(1 / ((last - time) * pictures.view.slice_mm))
+        assert up == pytest.approx(1 / ((time - first) * job.pictures.view.slice_mm))
+        assert down == pytest.approx(1 / ((last - time) * job.pictures.view.slice_mm))
         votes = {
             step: {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5, (weight,))}
             for step, value, weight in ((1, 2.0, up), (-1, -2.0, down))
@@ -170,10 +167,8 @@ def test_of_two_structures_that_are_equally_sure_the_nearer_seeds_get_the_voxel(
 
 
 def test_beyond_the_outermost_seed_the_weight_falls_with_the_distance_to_it(a_phantom):
-    volume, seeds = a_phantom.volume, a_phantom.seeds("middle")["middle"]
-    own = [seed for seed in seeds if seed.plane is Plane.AXIAL]
-    pictures = PlanePictures(Intensities(volume, Window.named("bone"), False), Plane.AXIAL, Box.whole(volume), 64)
-    job = AxisJob(None, pictures, "middle", own, RECOMMENDED)
+    volume, seeds = a_phantom.volume, a_phantom.seeds("middle")
+    job = AxisJob(None, Sight(volume, seeds, RECOMMENDED, 64), "middle", Plane.AXIAL)
     (seed,) = job.prompted
     assert job.weight(seed + 3, 1) == job.weight(seed - 3, 1) == job.weight(seed - 3, -1)
     assert job.weight(seed, 1) > job.weight(seed + 1, 1) > job.weight(seed + 2, 1)
@@ -183,11 +178,10 @@ def test_beyond_the_outermost_seed_the_weight_falls_with_the_distance_to_it(a_ph
 def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins):
     """SAM2's -1024 for an absent structure is -4 here: (3 + 3 - 4) / 3 is structure, (1.5 + 1.5 - 4) / 3 is not."""
     volume, seeds = a_phantom.volume, a_phantom.seeds("first-last")["middle"]
-    intensities, box = Intensities(volume, Window.named("bone"), False), Box.whole(volume)
+    sight = Sight(volume, {"middle": seeds}, replace(PAPER, roi=Box.whole(volume)), 64)
     jobs = []
     for plane in PLANES:
-        own = [seed for seed in seeds if seed.plane is plane]
-        job = AxisJob(None, PlanePictures(intensities, plane, box, 64), "middle", own, PAPER)
+        job = AxisJob(None, sight, "middle", plane)
         value = -1024.0 if plane is Plane.CORONAL else sure
         between = range(job.span.first + 1, job.span.last)
         job.votes = {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}

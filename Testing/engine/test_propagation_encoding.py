@@ -7,7 +7,7 @@ import pytest
 from propagation_runs import AXIAL, result_of
 from rounding import ROUNDING
 
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.volume import Box, Volume
 
 
@@ -121,7 +121,7 @@ def test_what_memory_has_no_room_for_is_read_from_the_disk(a_fast_tracker, a_pha
 def test_cancelled_work_is_not_lost(a_fast_tracker, a_phantom):
     """A user who cancels and starts again goes on from the embeddings that are there."""
     seeds = a_phantom.seeds(planes=AXIAL)
-    run = Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, Settings())
+    run = Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds))
     for _ in range(12):
         next(run)
     run.close()

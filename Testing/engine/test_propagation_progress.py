@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from propagation_runs import AXIAL, finish, result_of
 
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
@@ -27,7 +27,7 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 def test_progress(a_fast_tracker, a_phantom, strategy, settings):
     """The bar goes forward only, never promises less than it takes, and ends at its end."""
     seeds = a_phantom.seeds(strategy, names=("middle", "above"))
-    steps, _ = finish(Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, settings))
+    steps, _ = finish(Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds, settings)))
     slices = [step for step in steps if step.plane is not None]
     assert [step.done for step in slices] == list(range(1, len(slices) + 1))
     totals = [step.total for step in steps]
@@ -46,9 +46,9 @@ def test_progress(a_fast_tracker, a_phantom, strategy, settings):
 def test_closing_cancels_and_leaves_the_segmenter_usable(a_fast_tracker, a_phantom):
     """The Cancel button, at the start, inside of an axis and just before the end; then the user tries again."""
     seeds, segmenter = a_phantom.seeds("first-last", AXIAL), Segmenter(a_fast_tracker)
-    expected = finish(segmenter.run(a_phantom.volume, seeds, Settings()))
+    expected = finish(segmenter.run(Request.of(a_phantom.volume, seeds)))
     for steps in (0, 1, 7, len(expected[0])):
-        run = segmenter.run(a_phantom.volume, seeds, Settings())
+        run = segmenter.run(Request.of(a_phantom.volume, seeds))
         for _ in range(steps):
             next(run)
         run.close()
@@ -62,7 +62,7 @@ def test_closing_cancels_and_leaves_the_segmenter_usable(a_fast_tracker, a_phant
 def test_two_runs_can_be_stepped_in_turn(a_fast_tracker, a_phantom):
     """Two views of one Slicer: neither run may see the memory of the other."""
     segmenter = Segmenter(a_fast_tracker)
-    runs = [segmenter.run(a_phantom.volume, a_phantom.seeds("first-last", AXIAL, (n,)), Settings()) for n in
+    runs = [segmenter.run(Request.of(a_phantom.volume, a_phantom.seeds("first-last", AXIAL, (n,)))) for n in
             ("middle", "above")]  # fmt: skip
     masks = {}
     while len(masks) < 2:

@@ -7,7 +7,7 @@ import pytest
 from propagation_runs import AXIAL, PLANES, finish
 
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Segmenter
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Plane
 
@@ -38,11 +38,12 @@ def test_two_segments_on_slices_of_their_own_are_what_each_is_alone(a_fast_track
     # Batches of one: a batch changes the last bits of what is in it (see test_segment_together).
     a_fast_tracker.plan = replace(a_fast_tracker.plan, batch_size=1)
     seeds = {"above": painted(a_phantom, "above", (19, 22, 25)), "below": painted(a_phantom, "below", (2, 5, 8))}
-    together = Segmenter(a_fast_tracker).segment(a_phantom.volume, seeds, settings).segments
+    together = Segmenter(a_fast_tracker).segment(Request.of(a_phantom.volume, seeds, settings)).segments
     masks = []
-    for name in seeds:
+    for name, own in seeds.items():
         a_fast_tracker.forget()
-        alone = Segmenter(a_fast_tracker).segment(a_phantom.volume, {name: seeds[name]}, settings).segments[name]
+        request = Request.of(a_phantom.volume, {name: own}, settings)
+        alone = Segmenter(a_fast_tracker).segment(request).segments[name]
         np.testing.assert_array_equal(together[name].logits, alone.logits)
         np.testing.assert_array_equal(together[name].mask, alone.mask)
         assert together[name].confidence == alone.confidence
@@ -60,13 +61,14 @@ def test_paint_beyond_the_earlier_slices_is_reached_by_the_next_run(a_fast_track
     slices = slices_of(a_phantom, "middle", plane)
     first, middle, last = slices[[1, len(slices) // 2, -2]]
     session = Segmenter(a_fast_tracker)
-    session.segment(a_phantom.volume, {"middle": painted(a_phantom, "middle", [first, middle], plane)}, settings)
+    seeds = {"middle": painted(a_phantom, "middle", [first, middle], plane)}
+    session.segment(Request.of(a_phantom.volume, seeds, settings))
     seeds = {"middle": painted(a_phantom, "middle", [first, middle, last], plane)}
-    steps, again = finish(session.run(a_phantom.volume, seeds, settings))
+    steps, again = finish(session.run(Request.of(a_phantom.volume, seeds, settings)))
     assert {step.index for step in steps if step.plane} == set(range(first, last + 1))
     found = again.segments["middle"].mask.any(axis=tuple({0, 1, 2} - {a_phantom.volume.view(plane).axis}))
     assert found[middle + 1 : last].all()
     a_fast_tracker.forget()
-    fresh = session.segment(a_phantom.volume, seeds, settings)
+    fresh = session.segment(Request.of(a_phantom.volume, seeds, settings))
     np.testing.assert_array_equal(again.segments["middle"].logits, fresh.segments["middle"].logits)
     np.testing.assert_array_equal(again.segments["middle"].mask, fresh.segments["middle"].mask)

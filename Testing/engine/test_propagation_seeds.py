@@ -7,7 +7,7 @@ import pytest
 from propagation_runs import AXIAL, mask_of, result_of
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, paint_seeds
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
@@ -139,7 +139,7 @@ def absent(volume):
 @pytest.mark.parametrize(
     ("seeds", "settings", "message"),
     [
-        (lambda v: {}, {}, "no seeds"),
+        (lambda v: {}, {}, "Nothing is painted"),
         (lambda v: {"L3": []}, {}, '"L3" is not painted on any slice'),
         (lambda v: {"L3": [a_seed(v)], "L4": [absent(v)]}, {}, '"L4" is not painted on any slice'),
         (lambda v: {"L3": [a_seed(v)]}, {"planes": ("coronal", "sagittal")}, '"L3" has no painted coronal, sagittal'),
@@ -153,5 +153,5 @@ def absent(volume):
 def test_nothing_to_propagate(a_fast_tracker, a_phantom, seeds, settings, message):
     """Before anything is encoded, in a sentence that names the segment."""
     with pytest.raises(InputError, match=message):
-        next(Segmenter(a_fast_tracker).run(a_phantom.volume, seeds(a_phantom.volume), Settings(**settings)))
+        next(Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds(a_phantom.volume), Settings(**settings))))
     assert a_fast_tracker.encoded == 0

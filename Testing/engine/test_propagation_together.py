@@ -9,8 +9,9 @@ from propagation_runs import AXIAL, SIZE, finish, result_of
 from rounding import ROUNDING
 
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation import Segmenter, Settings, segmenter
-from SAM2VolumeSegLib.propagation.propagate import Span, Walk
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings, segmenter
+from SAM2VolumeSegLib.propagation.propagate import Walk
+from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane
 
@@ -106,7 +107,7 @@ def test_batches_keep_to_the_plan(a_fast_tracker, a_phantom, batches):
 
 def test_progress_names_each_slice_of_each_segment_once_per_direction(a_fast_tracker, a_phantom):
     seeds = a_phantom.seeds(names=NAMES)
-    steps, _ = finish(Segmenter(a_fast_tracker).run(a_phantom.volume, seeds, replace(WHOLE, planes=AXIAL)))
+    steps, _ = finish(Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds, replace(WHOLE, planes=AXIAL))))
     for name in NAMES:
         indices = [seed.index for seed in seeds[name] if seed.plane.value == "axial"]
         expected = sorted(2 * list(range(min(indices), max(indices) + 1)))

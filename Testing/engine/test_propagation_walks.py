@@ -7,7 +7,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation.propagate import GONE_AFTER, Span, Walk, extra_prompts, span_of
+from SAM2VolumeSegLib.propagation.propagate import GONE_AFTER, Walk, extra_prompts
+from SAM2VolumeSegLib.propagation.sight import Span, span_of
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote, average
 
 SIZE = 32
@@ -89,28 +90,28 @@ def test_logits_of_an_absent_structure_are_clamped():
 
 
 @pytest.mark.parametrize(
-    ("prompted", "extend", "expected"),
+    ("painted", "extend", "expected"),
     [
-        ({4: HERE, 7: HERE}, False, (4, 7)),
-        ({4: HERE, 7: HERE}, True, (0, 9)),
-        ({4: HERE}, False, (0, 9)),
-        ({4: HERE, 6: ABSENT}, False, (0, 6)),
-        ({2: ABSENT, 4: HERE}, False, (2, 9)),
-        ({2: ABSENT, 4: HERE, 6: ABSENT}, False, (2, 6)),
-        ({2: ABSENT, 4: HERE, 6: HERE}, True, (2, 9)),
-        ({2: ABSENT, 4: HERE, 6: HERE}, False, (2, 6)),
+        ({4: True, 7: True}, False, (4, 7)),
+        ({4: True, 7: True}, True, (0, 9)),
+        ({4: True}, False, (0, 9)),
+        ({4: True, 6: False}, False, (0, 6)),
+        ({2: False, 4: True}, False, (2, 9)),
+        ({2: False, 4: True, 6: False}, False, (2, 6)),
+        ({2: False, 4: True, 6: True}, True, (2, 9)),
+        ({2: False, 4: True, 6: True}, False, (2, 6)),
     ],
     ids=str,
 )
-def test_span(prompted, extend, expected):
+def test_span(painted, extend, expected):
     """A single painted slice goes on both ways; "absent here" ends it on its side only."""
-    span = span_of(prompted, (0, 9), extend)
+    span = span_of(painted, (0, 9), extend)
     assert (span.first, span.last) == expected and span.slices == expected[1] - expected[0] + 1
 
 
 def test_an_extension_stays_inside_of_the_ends():
-    assert span_of({4: HERE}, (3, 6), False) == Span(3, 6)
-    assert span_of({4: HERE, 8: HERE}, (5, 6), True) == Span(4, 8)  # seeds are never left out
+    assert span_of({4: True}, (3, 6), False) == Span(3, 6)
+    assert span_of({4: True, 8: True}, (5, 6), True) == Span(4, 8)  # seeds are never left out
 
 
 @pytest.mark.parametrize(("gate", "grows"), [(0, False), (2, True)])

@@ -4,8 +4,18 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, marked_seeds, paint_seeds, parse_slice, skip_seeds
-from SAM2VolumeSegLib.volume import Plane, Volume
+from SAM2VolumeSegLib.seeds import (
+    Marks,
+    SeedSlice,
+    add_absent,
+    describe,
+    is_painted,
+    paint_seeds,
+    painted_box,
+    parse_slice,
+    typed_marks,
+)
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
 @pytest.fixture
@@ -66,21 +76,48 @@ def test_a_slice_that_does_not_exist_says_which_do(a_volume, text, message):
         parse_slice(text, a_volume)
 
 
+def test_the_box_around_seeds_is_that_of_their_voxels(a_volume, two_seeds):
+    """The model's crop is made around it: a flipped axis would cut the structure off."""
+    assert painted_box(two_seeds, a_volume) == Box.of(paint_seeds(two_seeds, a_volume))
+    empty = SeedSlice(Plane.AXIAL, 9, np.zeros((12, 14), dtype=bool))
+    assert painted_box([empty, *two_seeds], a_volume) == painted_box(two_seeds, a_volume)
+    assert is_painted([empty, *two_seeds]) and not is_painted([empty]) and not is_painted([])
+    with pytest.raises(InputError, match="Nothing is painted"):
+        painted_box([empty], a_volume)
+
+
 def test_a_found_seed_can_be_switched_off(a_volume, two_seeds):
     """A stray voxel found as a seed has to be removable."""
-    assert skip_seeds(two_seeds, [(Plane.AXIAL, 4)], a_volume) == [two_seeds[1]]
+    marks = typed_marks(["axial:4"], [], {"L3": two_seeds}, a_volume)
+    assert marks.applied("L3", two_seeds, a_volume) == [two_seeds[1]]
+    assert marks.applied("L4", two_seeds, a_volume) == two_seeds
 
 
 def test_switching_off_what_is_no_seed_lists_the_seeds(a_volume, two_seeds):
     """The user mistook a number; they need the right ones."""
     with pytest.raises(InputError, match="axial slice 4 .*coronal slice 6"):
-        skip_seeds(two_seeds, [(Plane.AXIAL, 5)], a_volume)
+        typed_marks(["axial:5"], [], {"L3": two_seeds}, a_volume)
 
 
 def test_switching_off_every_seed_is_refused(a_volume, two_seeds):
     """Without any seed the run would fail much later."""
     with pytest.raises(InputError, match="Keep at least one"):
-        skip_seeds(two_seeds, [(Plane.AXIAL, 4), (Plane.CORONAL, 6)], a_volume)
+        typed_marks(["axial:4", "coronal:6"], [], {"L3": two_seeds}, a_volume)
+
+
+def test_a_slice_is_not_switched_off_and_declared_absent_in_one_breath(a_volume, two_seeds):
+    """One of the two would silently not count."""
+    with pytest.raises(InputError, match="axial:4 is both"):
+        typed_marks(["L3=axial:4"], ["L3=axial:4"], {"L3": two_seeds, "L4": two_seeds}, a_volume)
+    marks = typed_marks(["L3=axial:4"], ["L4=axial:9"], {"L3": two_seeds, "L4": two_seeds}, a_volume)
+    assert marks == Marks({"L4": ((Plane.AXIAL, 9),)}, {"L3": ((Plane.AXIAL, 4),)})
+
+
+def test_a_mark_is_set_and_taken_back():
+    """A slice that is no longer absent is an ordinary one again: not one that is switched off."""
+    marks = Marks().declared("L3", (Plane.AXIAL, 9), absent=True).switched("L3", (Plane.AXIAL, 9), used=False)
+    assert marks == Marks({"L3": ((Plane.AXIAL, 9),)}, {"L3": ((Plane.AXIAL, 9),)})
+    assert marks.declared("L3", (Plane.AXIAL, 9), absent=False) == Marks({"L3": ()}, {"L3": ()})
 
 
 def test_an_absent_slice_becomes_an_empty_seed_once(a_volume, two_seeds):
@@ -101,13 +138,14 @@ def test_marks_that_are_nowhere_do_not_stop_a_run(a_volume, two_seeds):
     """A CT replaced by a smaller one, a slice erased after it was switched off: the marks stay in the scene."""
     absent = [(Plane.AXIAL, 9), (Plane.AXIAL, 10), (Plane.CORONAL, -1), (Plane.SAGITTAL, 1)]
     skipped = [(Plane.CORONAL, 6), (Plane.AXIAL, 99), (Plane.AXIAL, 2), (Plane.SAGITTAL, 1)]
-    used = marked_seeds(two_seeds, absent, skipped, a_volume)
+    used = Marks({"L3": absent}, {"L3": skipped}).applied("L3", two_seeds, a_volume)
     assert [(s.plane, s.index, s.absent) for s in used] == [(Plane.AXIAL, 4, False), (Plane.AXIAL, 9, True)]
-    assert marked_seeds(two_seeds, [(Plane.AXIAL, 10)], [], a_volume) == two_seeds
+    assert Marks({"L3": [(Plane.AXIAL, 10)]}).applied("L3", two_seeds, a_volume) == two_seeds
 
 
 def test_a_slice_that_was_painted_after_it_was_marked_absent_is_said(a_volume, two_seeds):
     """The run would have to believe one of the two."""
     with pytest.raises(InputError, match="declared absent"):
-        marked_seeds(two_seeds, [(Plane.AXIAL, 4)], [], a_volume)
-    assert marked_seeds(two_seeds, [(Plane.AXIAL, 4)], [(Plane.AXIAL, 4), (Plane.CORONAL, 6)], a_volume) == []
+        Marks({"L3": [(Plane.AXIAL, 4)]}).applied("L3", two_seeds, a_volume)
+    marks = Marks({"L3": [(Plane.AXIAL, 4)]}, {"L3": [(Plane.AXIAL, 4), (Plane.CORONAL, 6)]})
+    assert marks.applied("L3", two_seeds, a_volume) == []

@@ -20,9 +20,9 @@ from SAM2VolumeSegLib.model import checkpoints  # noqa: E402
 from SAM2VolumeSegLib.panel import choices as ch  # noqa: E402
 from SAM2VolumeSegLib.panel import estimate, readiness  # noqa: E402
 from SAM2VolumeSegLib.panel.advice import advise  # noqa: E402
-from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence  # noqa: E402
+from SAM2VolumeSegLib.panel.preview import preview_sentence  # noqa: E402
 from SAM2VolumeSegLib.panel.seed_table import seed_rows  # noqa: E402
-from SAM2VolumeSegLib.propagation import Settings  # noqa: E402
+from SAM2VolumeSegLib.propagation import Settings, Sight  # noqa: E402
 from SAM2VolumeSegLib.seeds import simulate_seeds  # noqa: E402
 from SAM2VolumeSegLib.volume import Plane, Volume  # noqa: E402
 
@@ -118,7 +118,7 @@ def fill(find):
     advice = advise(seeds, volume)
     find("adviceLabel").setText(f"{advice.sentence} {advice.reason}")
     find("viewsLabel").setText('The view "Red" lies at an angle to the slices of "CT". Rotate the views first.')
-    find("previewLabel").setText(preview_sentence(volume, crop_to_show(volume, {"L3": seeds}, Settings(), "L3"), 512))
+    find("previewLabel").setText(preview_sentence(Sight(volume, {"L3": seeds}, Settings(), 512), "L3"))
     find("estimateLabel").setText(estimate.before_sentence(240, "cuda:0", 38))
     find("progressBar").setValue(40)
     find("progressLabel").setText("L3: axial slice at S 44.5 mm, 96 of 240. About 23 s left.")

@@ -10,10 +10,10 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import facts, readiness, setup
 from SAM2VolumeSegLib.panel.advice import advise
-from SAM2VolumeSegLib.panel.seed_table import Marks, position_text, seed_rows
+from SAM2VolumeSegLib.panel.seed_table import position_text, seed_rows, toggle_absent
 from SAM2VolumeSegLib.propagation.choices import PRESETS
 from SAM2VolumeSegLib.propagation.settings import RECOMMENDED
-from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.seeds import Marks, SeedSlice
 from SAM2VolumeSegLib.volume import Plane, Volume
 
 READY = readiness.Facts(
@@ -189,19 +189,18 @@ def test_positions_are_written_as_in_the_slice_views():
 
 
 def test_marks_survive_a_scene_and_odd_names():
-    marks = Marks()
-    marks.switch("Segment:1;x", (Plane.AXIAL, 3), used=False)
     volume, mask = a_ball()
-    assert marks.mark_absent("b", (Plane.CORONAL, 1), [seed(volume, mask, Plane.AXIAL, 20)], volume)
+    marks = Marks().switched("Segment:1;x", (Plane.AXIAL, 3), used=False)
+    marks = toggle_absent(marks, "b", (Plane.CORONAL, 1), [seed(volume, mask, Plane.AXIAL, 20)], volume)
     again = Marks.from_strings(*marks.strings())
-    assert again.skipped == {"Segment:1;x": [(Plane.AXIAL, 3)]} and again.absent == {"b": [(Plane.CORONAL, 1)]}
+    assert again == Marks({"b": ((Plane.CORONAL, 1),)}, {"Segment:1;x": ((Plane.AXIAL, 3),)})
     assert Marks.from_strings(["nonsense", "axial:x:b", "axial:1:"], []).absent == {}
 
 
 def test_a_painted_slice_cannot_be_marked_absent():
     volume, mask = a_ball()
     with pytest.raises(InputError, match="has paint of this segment"):
-        Marks().mark_absent("b", (Plane.AXIAL, 20), [seed(volume, mask, Plane.AXIAL, 20)], volume)
+        toggle_absent(Marks(), "b", (Plane.AXIAL, 20), [seed(volume, mask, Plane.AXIAL, 20)], volume)
 
 
 # --------------------------------------------------------------------------------------------------------------- advice

@@ -6,17 +6,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate
 from SAM2VolumeSegLib.panel import measure as measuring
 from SAM2VolumeSegLib.panel.estimate import Speed, Timings, Workload
-from SAM2VolumeSegLib.panel.measure import measure, slices_to_measure
-from SAM2VolumeSegLib.panel.preview import crop_to_show, preview_sentence
-from SAM2VolumeSegLib.propagation import Segmenter, Settings
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.panel.measure import measure, needed_first
+from SAM2VolumeSegLib.panel.preview import preview_sentence
+from SAM2VolumeSegLib.propagation import RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
-from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
 @pytest.fixture
@@ -43,21 +40,26 @@ def run_to_end(generator):
 # ---------------------------------------------------------------------------------------------------------------- count
 
 
+ROI = Box((8, 10, 9), (20, 24, 22))  # cuts the painted slices of `a_ball` off
+
+
 @pytest.mark.parametrize(
-    "changes",
+    "chosen",
     [
-        {},
-        {"direction": ch.Direction.FORWARD},
-        {"passes": 2, "coronal": False},
-        {"extend": True, "direction": ch.Direction.FORWARD},
+        Settings(),
+        Settings(direction="forward"),
+        Settings(passes=2, planes=("axial", "sagittal")),
+        Settings(extend=True, direction="forward"),
+        Settings(extend=True, roi=ROI),
+        Settings(crop_each=True, planes=("coronal",)),
     ],
 )
-def test_the_number_of_slices_is_that_of_the_engine(changes, a_ball, a_tracker):
-    chosen = ch.Choices(**changes)
-    run = Segmenter(a_tracker).run(a_ball.volume, {"b": a_ball.seeds}, ch.settings_from(chosen))
+def test_the_number_of_slices_is_that_of_the_engine(chosen, a_ball, a_tracker):
+    """A region of interest ends an extension: the volume's ends would promise a longer run."""
+    run = Segmenter(a_tracker).run(Request.of(a_ball.volume, {"b": a_ball.seeds}, chosen))
     first = next(run)
     run.close()
-    assert estimate.count_slices({"b": a_ball.seeds}, a_ball.volume, chosen) == first.total
+    assert estimate.workload(Sight(a_ball.volume, {"b": a_ball.seeds}, chosen, 64)).predicted == first.total
 
 
 @pytest.mark.parametrize("crop_each", [False, True])
@@ -66,37 +68,34 @@ def test_the_encoder_is_counted_once_for_each_slice_as_the_engine_does_it(crop_e
     axial = [seed for seed in a_ball.seeds if seed.plane is Plane.AXIAL]
     half = np.arange(axial[0].mask.shape[1]) < axial[0].mask.shape[1] // 2  # another crop, on the same slices
     seeds = {"a": axial, "b": [replace(seed, mask=seed.mask & half) for seed in axial[:2]]}
-    chosen = ch.Choices(cropEach=crop_each)
-    work = estimate.workload(seeds, a_ball.volume, chosen)
-    Segmenter(a_fast_tracker).segment(a_ball.volume, seeds, ch.settings_from(chosen))
+    chosen = Settings(crop_each=crop_each)
+    sight = Sight(a_ball.volume, seeds, chosen, a_fast_tracker.plan.image_size)
+    work = estimate.workload(sight, a_fast_tracker.is_encoded)
+    Segmenter(a_fast_tracker).segment(Request.of(a_ball.volume, seeds, chosen))
     assert work.encoded == a_fast_tracker.encoded
-    again = estimate.workload(seeds, a_ball.volume, chosen, is_encoded=lambda segment, plane, index: True)
+    again = estimate.workload(sight, a_fast_tracker.is_encoded)
     assert again.encoded == 0 and again.predicted == work.predicted
 
 
 def test_the_memory_of_stock_sam2_is_counted_as_larger(a_ball):
-    recommended = estimate.workload({"b": a_ball.seeds}, a_ball.volume, ch.Choices()).memories
-    stock = estimate.workload({"b": a_ball.seeds}, a_ball.volume, replace(ch.Choices(), **ch.STOCK_SAM2)).memories
+    recommended, stock = (
+        estimate.workload(Sight(a_ball.volume, {"b": a_ball.seeds}, chosen, 64)).memories
+        for chosen in (RECOMMENDED, STOCK_SAM2)
+    )
     assert 3 <= recommended <= 5  # two recent ones and what is near
     assert 8 < stock <= 9  # six recent ones and three painted
-
-
-def test_choices_that_do_not_go_together_are_told(a_ball):
-    for wrong in (ch.Choices(recent=6), ch.Choices(axial=False, coronal=False, sagittal=False)):
-        with pytest.raises(InputError):
-            estimate.workload({"b": a_ball.seeds}, a_ball.volume, wrong)
 
 
 # -------------------------------------------------------------------------------------------------------------- measure
 
 
-def pictures_of(ball, size):
-    return PlanePictures(Intensities(ball.volume, Window(0, 500), False), Plane.AXIAL, Box.whole(ball.volume), size)
+def sight_of(ball, size, settings=RECOMMENDED):
+    return Sight(ball.volume, {"b": ball.seeds}, settings, size)
 
 
 def test_a_few_slices_tell_how_fast_the_model_is(a_ball, a_fast_tracker):
-    pictures = pictures_of(a_ball, 64)
-    steps, speed = run_to_end(measure(a_fast_tracker, pictures, slices_to_measure(pictures, 16)))
+    pictures, indices = needed_first(sight_of(a_ball, 64))
+    steps, speed = run_to_end(measure(a_fast_tracker, pictures, indices))
     assert steps == 8  # each a short piece of work: views stay alive
     assert speed.encode > 0 and speed.predict > 0 and speed.memory >= 0
     assert a_fast_tracker.encoded <= 1 + 2 * a_fast_tracker.plan.batch_size
@@ -105,14 +104,14 @@ def test_a_few_slices_tell_how_fast_the_model_is(a_ball, a_fast_tracker):
     for index in range(pictures.view.count):
         a_fast_tracker.features(pictures, index)
     before = a_fast_tracker.encoded
-    _, again = run_to_end(measure(a_fast_tracker, pictures, slices_to_measure(pictures, 16)))
+    _, again = run_to_end(measure(a_fast_tracker, pictures, indices))
     assert a_fast_tracker.encoded > before and again.encode > 0
 
 
 def test_a_ct_of_two_slices_is_enough(a_fast_tracker):
     volume = Volume(np.zeros((2, 16, 16), np.int16), np.eye(4))
-    pictures = PlanePictures(Intensities(volume, Window(0, 1), False), Plane.AXIAL, Box.whole(volume), 64)
-    _, speed = run_to_end(measure(a_fast_tracker, pictures, slices_to_measure(pictures, 1)))
+    seeds = {"b": [SeedSlice(Plane.AXIAL, 1, np.ones((16, 16), bool))]}
+    _, speed = run_to_end(measure(a_fast_tracker, *needed_first(Sight(volume, seeds, RECOMMENDED, 64))))
     assert speed.encode > 0
 
 
@@ -139,23 +138,20 @@ def a_slow_clock(a_tracker, monkeypatch):
 
 def test_a_measurement_predicts_a_run(a_ball, a_tracker, a_slow_clock):
     """A little too long, since painted slices count as predicted: the user plans with it."""
-    chosen = ch.Choices(coronal=False, sagittal=False)
-    settings = ch.settings_from(chosen)
-    seeds = {"b": [seed for seed in a_ball.seeds if seed.plane is Plane.AXIAL]}
-    pictures = pictures_of(a_ball, a_tracker.plan.image_size)
-    _, speed = run_to_end(measure(a_tracker, pictures, slices_to_measure(pictures, 16)))
+    sight = sight_of(a_ball, a_tracker.plan.image_size, Settings(planes=("axial",)))
+    _, speed = run_to_end(measure(a_tracker, *needed_first(sight)))
     assert (speed.encode, speed.predict, speed.memory) == pytest.approx((0.3, 0.2, 0.05))
     a_tracker.forget()
     started = a_slow_clock[0]
-    Segmenter(a_tracker).segment(a_ball.volume, seeds, settings)
+    Segmenter(a_tracker).segment(Request.of(sight.volume, sight.seeds, sight.settings))
     took = a_slow_clock[0] - started
-    assert 1 <= speed.seconds(estimate.workload(seeds, a_ball.volume, chosen)) / took < 1.25
+    assert 1 <= speed.seconds(estimate.workload(sight)) / took < 1.25
 
 
 def test_what_is_needed_first_is_measured_first(a_ball):
-    pictures = pictures_of(a_ball, 64)
-    order = slices_to_measure(pictures, 20)
-    assert order[0] == 20 and set(order[1:3]) == {19, 21} and sorted(order) == list(range(32))
+    pictures, order = needed_first(sight_of(a_ball, 64))
+    assert pictures.view.plane is Plane.AXIAL  # where most is painted
+    assert order[0] == 16 and set(order[1:3]) == {15, 17} and sorted(order) == list(range(32))
 
 
 # ----------------------------------------------------------------------------------------------------------------- keep
@@ -223,20 +219,27 @@ def test_the_crop_of_slices_is_that_of_the_painted_masks(a_ball, margin):
     empty = SeedSlice(Plane.AXIAL, 1, np.zeros((32, 32), bool))
     seeds = {"a": [*a_ball.seeds[:1], empty], "b": a_ball.seeds[3:]}
     masks = {name: paint_seeds(own, a_ball.volume) for name, own in seeds.items()}
-    ((names, box),) = crops(a_ball.volume, seeds, Settings(margin_mm=margin))
-    assert names == ["a", "b"] and box == Box.around(masks.values(), a_ball.volume, margin)
-    each = crops(a_ball.volume, seeds, Settings(margin_mm=margin, crop_each=True))
-    assert each == [([name], Box.around(mask, a_ball.volume, margin)) for name, mask in masks.items()]
+    shared = Sight(a_ball.volume, seeds, Settings(margin_mm=margin), 64)
+    assert shared.groups == (("a", "b"),)
+    assert shared.crop("a") == shared.crop("b") == Box.around(masks.values(), a_ball.volume, margin)
+    assert shared.pictures("a", Plane.AXIAL) is shared.pictures("b", Plane.AXIAL)  # each slice is encoded once
+    each = Sight(a_ball.volume, seeds, Settings(margin_mm=margin, crop_each=True), 64)
+    assert each.groups == (("a",), ("b",))
+    assert [each.crop(name) for name in seeds] == [Box.around(mask, a_ball.volume, margin) for mask in masks.values()]
+    assert each.pictures("a", Plane.AXIAL) is not each.pictures("b", Plane.AXIAL)
 
 
-def test_the_crop_that_is_shown_is_the_segments_or_the_shared_one(a_ball):
-    seeds = {"a": a_ball.seeds[:1], "b": a_ball.seeds[3:], "none": []}
-    shared, each = Settings(), Settings(crop_each=True)
-    painted = {name: seeds[name] for name in ("a", "b")}
-    assert crop_to_show(a_ball.volume, seeds, shared, "none") == crops(a_ball.volume, painted, shared)[0][1]
-    assert crop_to_show(a_ball.volume, seeds, each, "b") == crops(a_ball.volume, {"b": seeds["b"]}, shared)[0][1]
-    assert crop_to_show(a_ball.volume, seeds, each, "none") is None
-    assert crop_to_show(a_ball.volume, {}, shared, "") is None
-    text = preview_sentence(a_ball.volume, Box((0, 0, 0), (16, 16, 16)), 64)
+def test_a_segment_without_paint_is_seen_with_the_others_or_on_the_whole_ct(a_ball):
+    """What the switch shows before the user has painted it."""
+    seeds = {"a": a_ball.seeds[:1], "none": []}
+    shared, each, nothing = (
+        Sight(a_ball.volume, own, Settings(crop_each=crop_each), 64)
+        for own, crop_each in ((seeds, False), (seeds, True), ({}, False))
+    )
+    assert shared.crop("none") == shared.crop("a") is not None
+    assert each.crop("none") is None and nothing.crop("") is None
+    for sight, segment in ((each, "none"), (nothing, "")):
+        assert sight.pictures(segment, Plane.CORONAL).box == Box.whole(a_ball.volume)
+        assert "once something is painted" in preview_sentence(sight, segment)
+    text = preview_sentence(Sight(a_ball.volume, seeds, Settings(roi=Box((0, 0, 0), (16, 16, 16))), 64), "a")
     assert "64 \u00d7 64 pixels" in text and "0.25 mm (axial), 0.5 mm (coronal), 0.5 mm (sagittal)" in text
-    assert "once something is painted" in preview_sentence(a_ball.volume, None, 64)

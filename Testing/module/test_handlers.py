@@ -916,7 +916,7 @@ def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_sc
     stand_in.process_events(2)
     a_panel.ui.propagateButton.click()
     assert a_desktop.errors == [] and a_panel._run is not None
-    seeds = a_panel._run.seeds["bone"]
+    seeds = a_panel._run.request.seeds["bone"]
     assert [seed.index for seed in seeds] == list(a_painted_scene.slices[:-1])
     a_panel.ui.cancelButton.click()
 
@@ -1042,11 +1042,10 @@ def test_a_segment_whose_slices_are_all_switched_off_is_left_out(a_panel, a_pain
     mask[5, :3, :3] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(mask, a_painted_scene.painted, "rib", a_painted_scene.volume)
     stand_in.process_events(2)
-    marks = a_panel.marks()
-    marks.switch("rib", (Plane.AXIAL, 5), used=False)
+    marks = a_panel.marks().switched("rib", (Plane.AXIAL, 5), used=False)
     a_panel.setMarks(marks)
     a_panel.ui.propagateButton.click()
-    assert a_desktop.errors == [] and list(a_panel._run.seeds) == ["bone"]
+    assert a_desktop.errors == [] and list(a_panel._run.request.seeds) == ["bone"]
     a_panel.ui.cancelButton.click()
 
 

@@ -11,7 +11,7 @@ import pytest
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation import STOCK_SAM2, Segmenter
+from SAM2VolumeSegLib.propagation import STOCK_SAM2, Request, Segmenter
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.research.study import task
@@ -81,7 +81,7 @@ def test_a_prediction_is_what_the_engine_gives_for_these_seeds_and_this_crop(a_c
     found = predict(a_ct, reference, IS_SPS, a_fast_tracker)
     seeds = simulate_seeds(reference, a_ct, "first-middle-last")
     settings = replace(IS_SPS.settings, roi=Box.around(reference, a_ct, 15.0))
-    result = Segmenter(a_fast_tracker).segment(a_ct, {"any name": seeds}, settings)
+    result = Segmenter(a_fast_tracker).segment(Request.of(a_ct, {"any name": seeds}, settings))
     assert np.array_equal(found.mask, result.segments["any name"].mask)
     assert [seed.index for seed in found.seeds] == [seed.index for seed in seeds]
 

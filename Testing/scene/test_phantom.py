@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from scene_runs import a_run
 from scipy import ndimage
 
 from SAM2VolumeSegLib.model import checkpoints
@@ -15,7 +16,6 @@ from SAM2VolumeSegLib.propagation import Segmenter, Settings
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.scene import (
-    SceneRun,
     mask_from_segment,
     provenance_of,
     seeds_from_segmentation,
@@ -107,7 +107,7 @@ def tutorial(segmenter):
 
 def propagated(segmenter, seeds_node, volume_node):
     """The result's node, and every step of the run."""
-    with SceneRun(segmenter, seeds_node, volume_node, Settings()) as run:
+    with a_run(segmenter, seeds_node, volume_node, Settings()) as run:
         progress = []
         while (step := run.step()) is not None:
             progress.append(step)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from scene_runs import a_run
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import Settings
-from SAM2VolumeSegLib.scene import SceneRun, mask_from_segment, volume_from_node, write_result
+from SAM2VolumeSegLib.scene import mask_from_segment, volume_from_node, write_result
 from SAM2VolumeSegLib.scene.nodes import grid_of
 from SAM2VolumeSegLib.volume import Plane, read_seeds
 
@@ -17,7 +18,7 @@ REORIENTED = np.array([[0.0, -1, 0, 30], [0, 0, 1, -12], [-1, 0, 0, 5], [0, 0, 0
 
 def propagate(segmenter, segmentation, ct, **ending):
     """Run to the end; the run and the node with its result."""
-    with SceneRun(segmenter, segmentation, ct, SETTINGS) as run:
+    with a_run(segmenter, segmentation, ct, SETTINGS) as run:
         while run.step() is not None:
             pass
         return run, run.finish(**ending)
@@ -64,14 +65,14 @@ def test_propagate_undo_paint_propagate_and_undo_to_the_very_start(nodes, painte
     assert history.RestorePreviousState()
     assert_same(masks_of(nodes, segmentation, ct), seeds)
 
-    view = first.volume.view(Plane.AXIAL)
+    view = first.request.volume.view(Plane.AXIAL)
     corner = seeds["middle"].copy()
     view.slice(corner, view.order[-2])[2:7, 2:7] = True  # beyond the first run's painted slices
     history.SaveState()
     nodes.paint(segmentation, "id_middle", corner, ct)
     save()
     second, _ = propagate(segmenter, segmentation, ct, target="same", editor_node=nodes.editor())
-    assert view.order[-2] in [seed.index for seed in second.seeds["id_middle"] if seed.plane is Plane.AXIAL]
+    assert view.order[-2] in [seed.index for seed in second.request.seeds["id_middle"] if seed.plane is Plane.AXIAL]
     assert view.slice(nodes.mask(segmentation, "id_middle", ct), view.order[-2])[2:7, 2:7].all()
     assert history.RestorePreviousState()
     assert_same(masks_of(nodes, segmentation, ct), states[-1])
@@ -79,7 +80,7 @@ def test_propagate_undo_paint_propagate_and_undo_to_the_very_start(nodes, painte
         assert history.RestorePreviousState()
     assert_same(masks_of(nodes, segmentation, ct), start)
     with pytest.raises(InputError, match="Nothing is painted"):
-        SceneRun(segmenter, segmentation, ct, SETTINGS)
+        a_run(segmenter, segmentation, ct, SETTINGS)
 
 
 @pytest.mark.parametrize("when", ["before", "during", "after"])
@@ -92,7 +93,7 @@ def test_a_closed_editor_costs_neither_result_nor_masking(nodes, painted, segmen
     seeds = masks_of(nodes, segmentation, ct)
     if when == "before":
         nodes.scene.RemoveNode(editor)
-    with SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as run:
+    with a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as run:
         run.step()
         if when == "during":
             nodes.scene.RemoveNode(editor)

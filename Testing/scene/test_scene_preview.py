@@ -5,9 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
+from SAM2VolumeSegLib.propagation import Settings, Sight
+from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.scene import ModelPreview, jump_to_slice, restore_views, rotate_views_to_volume, volume_from_node
 from SAM2VolumeSegLib.scene.preview import NAME
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Window
 
 WINDOW = Window(-500.0, 1500.0)
@@ -44,6 +46,13 @@ def desk(nodes):
     desk.preview.hide()
 
 
+def sight_of(volume, window=WINDOW, clahe=False, box=BOX):
+    """What the model sees of a segment "bone" in a box."""
+    mask = np.ones(volume.view(Plane.AXIAL).shape, dtype=bool)
+    settings = Settings(window=(window.lower, window.upper), clahe=clahe, roi=box)
+    return Sight(volume, {"bone": [SeedSlice(Plane.AXIAL, 5, mask)]}, settings, SIZE)
+
+
 def shown_picture(nodes, desk, name):
     """The picture in a view, without its dark frame, as (pixels, frame above, frame on the left)."""
     (pixels,) = nodes.slicer.util.arrayFromVolume(desk.in_front(name))
@@ -58,11 +67,11 @@ def test_every_pixel_is_the_one_that_the_model_gets(nodes, desk, geometry, clahe
     ct = nodes.case(geometry)[0]
     desk.show(ct)
     volume = volume_from_node(ct)
-    desk.preview.show(ct, volume, WINDOW, clahe, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume, clahe=clahe), "bone")
     assert desk.preview.problems == []
-    intensities = Intensities(volume, WINDOW, clahe)
+    sight = sight_of(volume, clahe=clahe)
     for name, plane in VIEWS.items():
-        pictures = PlanePictures(intensities, plane, BOX, SIZE)
+        pictures = sight.pictures("bone", plane)
         for index in (4, 7):
             jump_to_slice(ct, plane, index)  # the view is followed
             pixels, above, left = shown_picture(nodes, desk, name)
@@ -86,7 +95,7 @@ def test_every_pixel_lies_where_the_ct_has_it(nodes, desk, geometry, transforms)
     desk.show(ct)
     volume = volume_from_node(ct)
     window = Window(float(voxels.min()), float(voxels.max()))
-    desk.preview.show(ct, volume, window, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume, window=window), "bone")
     for name, plane in VIEWS.items():
         jump_to_slice(ct, plane, 6)
         node = desk.in_front(name)
@@ -110,7 +119,7 @@ def test_every_pixel_lies_where_the_ct_has_it(nodes, desk, geometry, transforms)
 def test_the_dark_frame_covers_the_rest_of_the_ct(nodes, desk):
     ct = nodes.case("LPS")[0]
     desk.show(ct)
-    desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
     bounds, covered = [0.0] * 6, [0.0] * 6
     ct.GetRASBounds(bounds)
     for name, axis in (("Red", 2), ("Green", 1), ("Yellow", 0)):
@@ -130,7 +139,7 @@ def test_nothing_of_the_ct_is_changed_and_everything_is_put_back(nodes, desk):
     desk.composites["Red"].SetCompositing(desk.composites["Red"].Subtract)
     before = nodes.slicer.util.arrayFromVolume(ct).copy()
     times, ids = (ct.GetMTime(), ct.GetImageData().GetMTime(), display.GetMTime()), nodes.ids()
-    desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
     assert desk.preview.is_shown
     assert desk.composites["Red"].GetForegroundOpacity() == 1.0
     assert desk.composites["Red"].GetCompositing() == desk.composites["Red"].Alpha
@@ -156,7 +165,7 @@ def test_nothing_of_the_ct_is_changed_and_everything_is_put_back(nodes, desk):
 def test_a_layer_that_the_user_chose_meanwhile_stays(nodes, desk):
     ct, other = nodes.case("LPS")[0], nodes.ct(name="PET")
     desk.show(ct)
-    desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
     desk.preview._busy = True  # as when the panel hides it in the same event
     desk.composites["Red"].SetForegroundVolumeID(other.GetID())
     desk.preview._busy = False
@@ -173,21 +182,21 @@ def test_only_what_changed_is_computed_again(nodes, desk, monkeypatch):
     monkeypatch.setattr(
         PlanePictures, "picture", lambda self, n: computed.append((self.view.plane, n)) or picture(self, n)
     )
-    desk.preview.show(ct, volume, WINDOW, True, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume, clahe=True), "bone")
     assert len(computed) == 3
-    desk.preview.show(ct, volume, WINDOW, True, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume, clahe=True), "bone")
     desk.slices["Red"].Modified()
     assert len(computed) == 3
-    assert not desk.preview.needs_equalising(volume, WINDOW, True)
-    assert desk.preview.needs_equalising(volume, Window(0.0, 1.0), True)
+    assert not desk.preview.needs_equalising(sight_of(volume, clahe=True))
+    assert desk.preview.needs_equalising(sight_of(volume, window=Window(0.0, 1.0), clahe=True))
     computed.clear()
     jump_to_slice(ct, Plane.CORONAL, 2)
     assert computed == [(Plane.CORONAL, 2)]
     computed.clear()
-    desk.preview.show(ct, volume, WINDOW, True, Box.whole(volume), SIZE)
+    desk.preview.show(ct, sight_of(volume, clahe=True, box=Box.whole(volume)), "bone")
     assert len(computed) == 3
     node = desk.in_front("Red")
-    desk.preview.show(ct, volume, Window(0.0, 100.0), False, Box.whole(volume), SIZE)
+    desk.preview.show(ct, sight_of(volume, window=Window(0.0, 100.0), box=Box.whole(volume)), "bone")
     assert desk.in_front("Red") is node  # the same node for each view, as long as it is shown
 
 
@@ -195,7 +204,7 @@ def test_a_view_at_an_angle_or_of_another_ct_is_left_alone(nodes, desk):
     ct = nodes.case("oblique")[0]
     for name, composite in desk.composites.items():
         composite.SetBackgroundVolumeID(None if name == "Yellow" else ct.GetID())
-    desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
     assert not desk.preview.is_shown
     assert len(desk.preview.problems) == 2 and "at an angle" in desk.preview.problems[0]
     rotate_views_to_volume(ct)
@@ -208,7 +217,7 @@ def test_what_is_deleted_or_changed_underneath_does_no_harm(nodes, desk, what):
     ct = nodes.case("LPS")[0]
     desk.show(ct)
     volume = volume_from_node(ct)
-    desk.preview.show(ct, volume, WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume), "bone")
     picture = desk.in_front("Red")
     if what == "CT":
         nodes.scene.RemoveNode(ct)
@@ -239,7 +248,7 @@ def test_a_scene_saved_meanwhile_is_put_right_when_it_is_loaded(nodes, desk, tmp
     desk.show(ct)
     desk.composites["Red"].SetForegroundVolumeID(other.GetID())
     desk.composites["Red"].SetForegroundOpacity(0.25)
-    desk.preview.show(ct, volume_from_node(ct), WINDOW, False, BOX, SIZE)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
     path = str(tmp_path / "scene.mrml")
     scene.SetURL(path)
     assert scene.Commit()

@@ -8,9 +8,11 @@ import pytest
 import vtk.util.numpy_support
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from scene_runs import a_run
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene import SceneRun, use_slice_as_seed, volume_from_node, write_result
+from SAM2VolumeSegLib.propagation import Settings
+from SAM2VolumeSegLib.scene import use_slice_as_seed, volume_from_node, write_result
 from SAM2VolumeSegLib.volume import Plane
 
 SHEAR = np.array([[1.0, 0.3, 0, 4], [0, 1, -0.2, 1], [0.1, 0, 1, 0], [0, 0, 0, 1]])
@@ -256,10 +258,10 @@ class Answers:
     def __init__(self, masks):
         self.masks = masks
 
-    def run(self, volume, seeds, settings):
+    def run(self, request):
         yield SimpleNamespace()
         yield SimpleNamespace()
-        segments = {name: SimpleNamespace(mask=self.masks.get(f"id_{name}")) for name in seeds}
+        segments = {name: SimpleNamespace(mask=self.masks.get(f"id_{name}")) for name in request.names.values()}
         return SimpleNamespace(segments=segments, provenance={})
 
 
@@ -269,7 +271,7 @@ def test_a_cancelled_run_leaves_the_scene_bit_by_bit(nodes, case, steps):
     scene = a_scene(nodes, case)
     before, ids = all_held(scene), nodes.ids()
     times = [scene.segmentation.GetSegmentation().GetMTime(), scene.ct.GetMTime(), scene.editor.GetMTime()]
-    run = SceneRun(Answers(scene.masks), scene.segmentation, scene.ct, None)
+    run = a_run(Answers(scene.masks), scene.segmentation, scene.ct, Settings())
     for _ in range(steps):
         run.step()
     run.cancel()

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from scene_runs import a_request, a_run
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import Settings
@@ -23,9 +24,9 @@ def steps_of(run):
 
 def test_a_run_writes_what_the_engine_answers(nodes, painted, segmenter):
     ct, segmentation = painted
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
-    assert list(run.seeds) == ["id_middle", "id_below"]
-    assert run.names == {"id_middle": "bone", "id_below": "bone (2)"}
+    run = a_run(segmenter, segmentation, ct, SETTINGS)
+    assert list(run.request.seeds) == ["id_middle", "id_below"]
+    assert run.request.names == {"id_middle": "bone", "id_below": "bone (2)"}
     before = nodes.ids()
     steps = steps_of(run)
     assert steps[-1].slices_left == 0
@@ -33,11 +34,11 @@ def test_a_run_writes_what_the_engine_answers(nodes, painted, segmenter):
     assert nodes.ids() == before  # the scene is left alone until the end
     assert run.step() is None
     node = run.finish()
-    for segment, name in run.names.items():
+    for segment, name in run.request.names.items():
         np.testing.assert_array_equal(nodes.mask(node, segment, ct), run.result.segments[name].mask)
         assert node.GetSegmentation().GetSegment(segment).GetName() == "bone"
     note = provenance_of(node)
-    assert note["segment_ids"] == run.names
+    assert note["segment_ids"] == run.request.names
     assert note["model"]["sha256"] == segmenter.tracker.checkpoint_sha256
     assert note["settings"] == SETTINGS.to_dict() | {"planes": ["axial", "sagittal"]}
     assert note["segments"]["bone"]["seeds"]
@@ -52,11 +53,11 @@ def test_back_into_the_painted_segments_is_one_undo_step(nodes, painted, segment
     history = nodes.slicer.vtkSegmentationHistory()
     history.SetSegmentation(segmentation.GetSegmentation())
     history.SetMaximumNumberOfStates(5)
-    with SceneRun(segmenter, segmentation, ct, SETTINGS) as run:
+    with a_run(segmenter, segmentation, ct, SETTINGS) as run:
         steps_of(run)
         history.SaveState()
         assert run.finish(target="same", editor_node=nodes.editor()) is segmentation
-    for segment, name in run.names.items():
+    for segment, name in run.request.names.items():
         np.testing.assert_array_equal(nodes.mask(segmentation, segment, ct), run.result.segments[name].mask)
     assert history.RestorePreviousState()
     for segment, mask in before.items():
@@ -66,11 +67,11 @@ def test_back_into_the_painted_segments_is_one_undo_step(nodes, painted, segment
 def test_the_users_say_over_the_seeds_counts(painted, segmenter):
     """One segment alone, one seed switched off, one slice declared empty."""
     ct, segmentation = painted
-    whole = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"])
-    assert list(whole.seeds) == ["id_below"]
-    off = [(seed.plane, seed.index) for seed in whole.seeds["id_below"]][:1]
-    top = whole.volume.view(Plane.AXIAL).order[-1]
-    run = SceneRun(
+    whole = a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"])
+    assert list(whole.request.seeds) == ["id_below"]
+    off = [(seed.plane, seed.index) for seed in whole.request.seeds["id_below"]][:1]
+    top = whole.request.volume.view(Plane.AXIAL).order[-1]
+    run = a_run(
         segmenter,
         segmentation,
         ct,
@@ -79,22 +80,22 @@ def test_the_users_say_over_the_seeds_counts(painted, segmenter):
         skipped={"id_below": off},
         absent={"id_below": [(Plane.AXIAL, top)]},
     )
-    left = {(seed.plane, seed.index): seed.absent for seed in run.seeds["id_below"]}
+    left = {(seed.plane, seed.index): seed.absent for seed in run.request.seeds["id_below"]}
     assert off[0] not in left
     assert left[Plane.AXIAL, top]
-    assert len(left) == len(whole.seeds["id_below"])
+    assert len(left) == len(whole.request.seeds["id_below"])
 
 
 def test_a_segment_that_is_switched_off_on_every_slice_is_left_out(painted, segmenter):
     ct, segmentation = painted
-    whole = SceneRun(segmenter, segmentation, ct, SETTINGS)
-    off = {name: [(seed.plane, seed.index) for seed in own] for name, own in whole.seeds.items()}
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS, skipped={"id_middle": off["id_middle"]})
-    assert list(run.seeds) == ["id_below"]
+    whole = a_run(segmenter, segmentation, ct, SETTINGS)
+    off = {name: [(seed.plane, seed.index) for seed in own] for name, own in whole.request.seeds.items()}
+    run = a_run(segmenter, segmentation, ct, SETTINGS, skipped={"id_middle": off["id_middle"]})
+    assert list(run.request.seeds) == ["id_below"]
     with pytest.raises(InputError, match="Every painted slice is switched off"):
-        SceneRun(segmenter, segmentation, ct, SETTINGS, skipped=off)
+        a_run(segmenter, segmentation, ct, SETTINGS, skipped=off)
     with pytest.raises(InputError, match='Every painted slice of "bone" is switched off'):
-        SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"], skipped=off)
+        a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"], skipped=off)
 
 
 def test_marks_of_a_ct_that_was_replaced_in_place_by_a_smaller_one_are_left_out(nodes, painted, segmenter):
@@ -103,21 +104,22 @@ def test_marks_of_a_ct_that_was_replaced_in_place_by_a_smaller_one_are_left_out(
     voxels = nodes.slicer.util.arrayFromVolume(ct)
     beyond = {Plane.AXIAL: voxels.shape[0] - 1, Plane.SAGITTAL: voxels.shape[2] - 1}
     marks = {"id_below": [*beyond.items()]}
-    first = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], absent=marks)
-    assert {(seed.plane, seed.index) for seed in first.seeds["id_below"] if seed.absent} == set(marks["id_below"])
+    first = a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], absent=marks)
+    absent = {(seed.plane, seed.index) for seed in first.request.seeds["id_below"] if seed.absent}
+    assert absent == set(marks["id_below"])
     nodes.slicer.util.updateVolumeFromArray(ct, voxels[:-3, :, :-3].copy())
     for options in ({"absent": marks}, {"skipped": marks}):
-        again = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], **options)
-        assert not any(seed.absent for seed in again.seeds["id_below"])
+        again = a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_below"], **options)
+        assert not any(seed.absent for seed in again.request.seeds["id_below"])
         again.cancel()
 
 
 def test_an_empty_segment_is_said_before_anything_is_computed(nodes, painted, segmenter):
     ct, segmentation = painted
     with pytest.raises(InputError, match='"empty" is not painted'):
-        SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle", "id_empty"])
+        a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle", "id_empty"])
     with pytest.raises(InputError, match="Nothing is painted"):
-        SceneRun(segmenter, nodes.segmentation(ct), ct, SETTINGS)
+        a_run(segmenter, nodes.segmentation(ct), ct, SETTINGS)
 
 
 # ------------------------------------------------------------------------------------------------- cancel
@@ -127,7 +129,7 @@ def test_an_empty_segment_is_said_before_anything_is_computed(nodes, painted, se
 def test_cancelled_at_any_stage_the_scene_is_as_it_was(nodes, painted, segmenter, stage):
     ct, segmentation = painted
     state, ids, modified = nodes.segment_state(segmentation), nodes.ids(), segmentation.GetSegmentation().GetMTime()
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run = a_run(segmenter, segmentation, ct, SETTINGS)
     if stage == "done":
         steps_of(run)
     elif stage:
@@ -148,7 +150,7 @@ def test_cancelled_at_any_stage_the_scene_is_as_it_was(nodes, painted, segmenter
 def test_leaving_the_with_block_early_cancels(nodes, painted, segmenter):
     ct, segmentation = painted
     ids = nodes.ids()
-    with pytest.raises(ZeroDivisionError), SceneRun(segmenter, segmentation, ct, SETTINGS) as run:
+    with pytest.raises(ZeroDivisionError), a_run(segmenter, segmentation, ct, SETTINGS) as run:
         run.step()
         1 / 0  # noqa: B018
     assert run.state == "cancelled"
@@ -157,10 +159,10 @@ def test_leaving_the_with_block_early_cancels(nodes, painted, segmenter):
 
 def test_a_cancelled_run_does_not_stop_the_next(painted, segmenter):
     ct, segmentation = painted
-    first = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    first = a_run(segmenter, segmentation, ct, SETTINGS)
     first.step()
     first.cancel()
-    with SceneRun(segmenter, segmentation, ct, SETTINGS) as second:
+    with a_run(segmenter, segmentation, ct, SETTINGS) as second:
         steps_of(second)
         assert second.finish() is not None
 
@@ -168,7 +170,7 @@ def test_a_cancelled_run_does_not_stop_the_next(painted, segmenter):
 def test_unfinished_it_cannot_be_written(nodes, painted, segmenter):
     ct, segmentation = painted
     ids = nodes.ids()
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run = a_run(segmenter, segmentation, ct, SETTINGS)
     run.step()
     with pytest.raises(InputError, match="not finished"):
         run.finish()
@@ -198,7 +200,7 @@ def test_a_step_within_a_step_is_refused_and_the_run_goes_on(painted, segmenter)
             run.step()
         refused.append(True)
 
-    run = SceneRun(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
+    run = a_run(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
     for _ in range(4):
         assert run.step() is not None
     assert refused
@@ -212,7 +214,7 @@ def test_cancel_within_a_step_takes_effect_after_it(nodes, painted, segmenter):
     def click():
         run.cancel()
 
-    run = SceneRun(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
+    run = a_run(Interrupting(segmenter, click), segmentation, ct, SETTINGS)
     run.step()
     run.step()
     run.step()  # cancelled in here
@@ -228,7 +230,7 @@ def test_an_error_in_the_model_ends_the_run(nodes, painted, segmenter):
     def out_of_memory():
         raise MemoryError
 
-    run = SceneRun(Interrupting(segmenter, out_of_memory), segmentation, ct, SETTINGS)
+    run = a_run(Interrupting(segmenter, out_of_memory), segmentation, ct, SETTINGS)
     with pytest.raises(MemoryError):
         steps_of(run)
     assert run.state == "cancelled"
@@ -259,7 +261,7 @@ def test_what_is_gone_ends_the_run_and_nothing_comes_back(nodes, painted, segmen
     """Writing into a deleted node crashes; writing into the next patient's scene is worse."""
     ct, segmentation = painted
     remove, words = GONE[what]
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run = a_run(segmenter, segmentation, ct, SETTINGS)
     if done:
         steps_of(run)
     else:
@@ -275,7 +277,7 @@ def test_what_is_gone_ends_the_run_and_nothing_comes_back(nodes, painted, segmen
 def test_another_scene_with_the_same_ids_is_not_taken_for_the_old(nodes, painted, segmenter):
     """Close the scene, load the next patient: node IDs start anew."""
     ct, segmentation = painted
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS)
+    run = a_run(segmenter, segmentation, ct, SETTINGS)
     run.step()
     old = ct.GetID(), segmentation.GetID()
     nodes.scene.Clear()
@@ -294,7 +296,7 @@ def test_a_ct_that_was_changed_meanwhile_gets_no_result(nodes, painted, segmente
         lambda: nodes.slicer.util.arrayFromVolume(ct).__setitem__((0, 0, 0), 77),
         lambda: ct.SetOrigin(1, 2, 3),
     ):
-        run = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
+        run = a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
         steps_of(run)
         change()
         with pytest.raises(InputError, match="changed or moved"):
@@ -302,10 +304,24 @@ def test_a_ct_that_was_changed_meanwhile_gets_no_result(nodes, painted, segmente
     assert nodes.ids() == ids
 
 
+def test_a_request_about_another_ct_is_refused(nodes, painted, segmenter):
+    """Found, and then cropped, filtered or moved before the run began: the slices are no longer what was painted."""
+    ct, segmentation = painted
+    request = a_request(segmentation, ct, SETTINGS)
+    SceneRun(segmenter, request, segmentation, ct).cancel()
+    nodes.slicer.util.arrayFromVolume(ct)[0, 0, 0] += 1  # and nobody is told
+    with pytest.raises(InputError, match="changed or moved since its painted slices were found"):
+        SceneRun(segmenter, request, segmentation, ct)
+    request = a_request(segmentation, ct, SETTINGS)
+    segmentation.GetSegmentation().RemoveSegment("id_below")
+    with pytest.raises(InputError, match=r'The segment "bone \(2\)" was removed'):
+        SceneRun(segmenter, request, segmentation, ct)
+
+
 def test_paint_added_meanwhile_is_not_lost(nodes, painted, segmenter):
     """Views stay alive during a run, and so does the brush."""
     ct, segmentation = painted
-    run = SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
+    run = a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"])
     steps_of(run)
     added = nodes.mask(segmentation, "id_middle", ct)
     added[:2, :2, :2] = True
@@ -319,18 +335,18 @@ def test_going_again_after_a_correction_starts_from_the_corrected_slice(nodes, p
     from SAM2VolumeSegLib.scene import use_slice_as_seed
 
     ct, segmentation = painted
-    with SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as run:
+    with a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as run:
         steps_of(run)
         node = run.finish()
-    seeds = [seed.index for seed in run.seeds["id_middle"] if seed.plane is Plane.AXIAL]
-    view = run.volume.view(Plane.AXIAL)
+    seeds = [seed.index for seed in run.request.seeds["id_middle"] if seed.plane is Plane.AXIAL]
+    view = run.request.volume.view(Plane.AXIAL)
     index = next(n for n in range(min(seeds) + 1, max(seeds)) if n not in seeds)
     corrected = nodes.mask(node, "id_middle", ct)
     view.slice(corrected, index)[10:14, 10:14] = True
     write_result({"id_middle": corrected}, node, ct, {}, target="same")
     use_slice_as_seed(node, "id_middle", segmentation, "id_middle", ct, Plane.AXIAL, index)
-    with SceneRun(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as again:
-        assert index in [seed.index for seed in again.seeds["id_middle"] if seed.plane is Plane.AXIAL]
+    with a_run(segmenter, segmentation, ct, SETTINGS, segment_ids=["id_middle"]) as again:
+        assert index in [seed.index for seed in again.request.seeds["id_middle"] if seed.plane is Plane.AXIAL]
         steps_of(again)
         second = again.finish()
     np.testing.assert_array_equal(view.slice(nodes.mask(second, "id_middle", ct), index), view.slice(corrected, index))

@@ -20,12 +20,13 @@ from PIL import Image
 from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegLib.propagation import segmenter as running
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
+from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 from SAM2VolumeSegLib.research.bench.cases import Case
 from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
-from SAM2VolumeSegLib.volume import Plane, SquareWindow
+from SAM2VolumeSegLib.volume import SquareWindow
 
 RESAMPLING, FUSION, REST = "resampling", "fusion", "rest"
 STOCK_CLASS = "sam2.sam2_video_predictor.SAM2VideoPredictor"
@@ -83,10 +84,10 @@ class Ours:
         self.tracker.forget()
         segmenter = running.Segmenter(self.tracker)
         if case.before is not None:
-            segmenter.segment(case.volume, case.before, case.settings)
+            segmenter.segment(Request.of(case.volume, case.before, case.settings))
         with ComponentTimes(self.tracker) as times, _our_parts() as parts:
             started = time.perf_counter()
-            result = segmenter.segment(case.volume, case.seeds, case.settings)
+            result = segmenter.segment(Request.of(case.volume, case.seeds, case.settings))
             seconds = time.perf_counter() - started
         masks = {name: segment.mask for name, segment in result.segments.items()}
         return Outcome(seconds, _with_rest(seconds, times.seconds | parts), masks)
@@ -104,7 +105,7 @@ class Stock:
 
     def run(self, case: Case) -> Outcome:
         """Propagate the seeds of a case from nothing: the predictor has no other way after a change."""
-        intensities = Intensities(case.volume, case.settings.window_for(case.volume.voxels), case.settings.clahe)
+        sight = Sight(case.volume, case.seeds, case.settings, self.plan.image_size)
         votes = {name: _Mean(case.volume.voxels.shape) for name in case.seeds}
         parts = dict.fromkeys((RESAMPLING, FUSION), 0.0)
         seconds = 0.0
@@ -112,17 +113,16 @@ class Stock:
             warnings.simplefilter("ignore")
             open_.enter_context(contextlib.redirect_stderr(io.StringIO()))  # its progress bars
             times = open_.enter_context(ComponentTimes(SimpleNamespace(network=self.predictor, plan=self.plan)))
-            for names, box in crops(case.volume, case.seeds, case.settings):
-                for plane in case.settings.planes or Plane:
-                    seeds = {n: [seed for seed in case.seeds[n] if seed.plane is plane] for n in names}
-                    seeds = {name: own for name, own in seeds.items() if own}
+            for group in sight.groups:
+                for plane in sight.planes:
+                    seeds = {name: own for name in group if (own := sight.seeds_on(name, plane))}
                     if not seeds:
                         continue
-                    pictures = PlanePictures(intensities, plane, box, self.plan.image_size)
+                    pictures = sight.pictures(group[0], plane)
                     with tempfile.TemporaryDirectory() as folder:
                         times_ = _write_jpegs(pictures, seeds, Path(folder))
                         started = time.perf_counter()
-                        self._axis(pictures, box, seeds, times_, folder, votes, parts)
+                        self._axis(pictures, seeds, times_, folder, votes, parts)
                         seconds += time.perf_counter() - started
         started = time.perf_counter()
         masks = {name: vote.mask(case.volume, case.seeds[name]) for name, vote in votes.items()}
@@ -130,15 +130,15 @@ class Stock:
         seconds += time.perf_counter() - started
         return Outcome(seconds, _with_rest(seconds, times.seconds | parts), masks)
 
-    def _axis(self, pictures, box, seeds, frames, folder, votes, parts):
-        window = SquareWindow.of(pictures.view, box, self.plan.image_size)
+    def _axis(self, pictures, seeds, frames, folder, votes, parts):
+        window = SquareWindow.of(pictures.view, pictures.box, self.plan.image_size)
         names = list(seeds)
-        prompted = [frames.index(pictures.times[seed.index]) for own in seeds.values() for seed in own]
+        prompted = [frames.index(pictures.positions[seed.index]) for own in seeds.values() for seed in own]
         with torch.inference_mode(), self.plan.autocast():
             state = self.predictor.init_state(folder)
             for name, own in seeds.items():
                 for seed in own:
-                    frame = frames.index(pictures.times[seed.index])
+                    frame = frames.index(pictures.positions[seed.index])
                     self.predictor.add_new_mask(state, frame, names.index(name), pictures.mask_to_model(seed.mask))
             for reverse, start in ((False, min(prompted)), (True, max(prompted))):
                 for frame, objects, logits in self.predictor.propagate_in_video(state, start, reverse=reverse):
@@ -169,7 +169,7 @@ class _Mean:
 
 def _write_jpegs(pictures, seeds, folder: Path) -> list[int]:
     """Write the slices from the first to the last painted one as sam2 reads them; returns their times."""
-    painted = [pictures.times[seed.index] for own in seeds.values() for seed in own]
+    painted = [pictures.positions[seed.index] for own in seeds.values() for seed in own]
     times = list(range(min(painted), max(painted) + 1))
     for number, time_ in enumerate(times):
         grey = np.rint(255 * pictures.picture(pictures.index(time_))).astype(np.uint8)

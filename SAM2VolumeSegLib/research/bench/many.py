@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.model.devices import main_memory_bytes
-from SAM2VolumeSegLib.propagation import RECOMMENDED, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.bench.engines import Networks
 from SAM2VolumeSegLib.research.bench.whole_volume import segment_whole
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb
@@ -105,7 +105,7 @@ def _run(engine: str, model: str, device: str, image_size: int, profile: str, th
     tracker = Networks.load(model, device, image_size).tracker
     volume, seeds, settings = many_case(profile)
     if engine == "now":
-        run = Segmenter(tracker).run(volume, seeds, settings)
+        run = Segmenter(tracker).run(Request.of(volume, seeds, settings))
     else:
         run = segment_whole(tracker, volume, seeds, settings)
     said, longest, last = [], 0.0, 0.0

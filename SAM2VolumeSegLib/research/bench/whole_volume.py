@@ -12,37 +12,31 @@ import numpy as np
 from scipy import ndimage
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.propagation import Settings
+from SAM2VolumeSegLib.propagation import Settings, Sight
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import reach_of
-from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.propagation.together import Step, run_together
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
-from SAM2VolumeSegLib.volume import Box, Plane, Volume
+from SAM2VolumeSegLib.volume import Box, Volume
 
 
 def segment_whole(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
     """What `Segmenter.run` does; yields after each slice and returns the masks, bool [k, j, i] by segment."""
-    intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
+    sight = Sight(volume, seeds, settings, tracker.plan.image_size)
     sums, weights, done = {}, {}, {}
-    for names, box in crops(volume, seeds, settings):
-        for name in names:
+    for group in sight.groups:
+        for name in group:
             sums[name], weights[name] = (np.zeros(volume.voxels.shape, dtype=np.float32) for _ in range(2))
-        for plane in settings.planes or Plane:
-            pictures = PlanePictures(intensities, plane, box, tracker.plan.image_size)
-            own = {name: [seed for seed in seeds[name] if seed.plane is plane] for name in names}
-            jobs = [
-                AxisJob(tracker, pictures, name, some, settings)
-                for name, some in own.items()
-                if any(not seed.absent for seed in some)
-            ]
+        for plane in sight.planes:
+            pictures = sight.pictures(group[0], plane)
+            jobs = [AxisJob(tracker, sight, name, plane) for name in group if plane in sight.planes_of(name)]
             yield from run_together(tracker, pictures, jobs)
             for job in jobs:
                 done.setdefault(job.name, []).append(job)
-        for name in names:
+        for name in group:
             for job in done[name]:
                 _add(job, reach_of(done[name]), sums[name], weights[name])
                 job.votes.clear()
@@ -59,13 +53,13 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
     top, bottom, left, right = view.bounds(reach.lower, reach.upper)
     seeded = {seed.index for seed in job.seeds}
     votes = [
-        (job.pictures.index(time), Vote.means([guess], job.pictures.logits_from_model)[0], guess.weight)
-        for time, guess in job.votes.items()
-        if job.pictures.index(time) not in seeded
+        (job.pictures.index(position), Vote.means([vote], job.pictures.logits_from_model)[0], vote.weight)
+        for position, vote in job.votes.items()
+        if job.pictures.index(position) not in seeded
     ]
     for seed in job.seeds:
         sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
-        votes.append((seed.index, sure, job.weight(job.pictures.times[seed.index], 1)))
+        votes.append((seed.index, sure, job.weight(job.pictures.positions[seed.index], 1)))
     for index, logits, counts in votes:
         if not reach.lower[view.axis] <= index < reach.upper[view.axis]:
             continue

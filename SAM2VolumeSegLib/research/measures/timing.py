@@ -23,7 +23,7 @@ class ComponentTimes:
     """Times the components of a tracker's network while the context is open, by forward hooks.
 
         with ComponentTimes(tracker) as times:
-            result = segmenter.segment(volume, seeds)
+            result = segmenter.segment(request)
         times.seconds["encode"], times.track_ms
 
     seconds: component -> seconds in all. track_ms: milliseconds for each tracked slice, from the start of its memory

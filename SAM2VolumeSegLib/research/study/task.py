@@ -75,6 +75,7 @@ def predict(
 
 
 def _propagate(volume, reference, seeds, configuration, tracker) -> Prediction:
+    from SAM2VolumeSegLib.propagation import Request
     from SAM2VolumeSegLib.propagation.segmenter import Segmenter, Steps
     from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 
@@ -82,7 +83,7 @@ def _propagate(volume, reference, seeds, configuration, tracker) -> Prediction:
     tracker.predictions.clear()  # embeddings are shared, but each configuration shows what its predictions take
     encoded, started = tracker.encoded, time.perf_counter()
     with ComponentTimes(tracker) as times:
-        steps = Steps(Segmenter(tracker).run(volume, {"structure": seeds}, settings))
+        steps = Steps(Segmenter(tracker).run(Request.of(volume, {"structure": seeds}, settings)))
         for step in steps:
             slices = step.done
     total = time.perf_counter() - started

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.propagation import RECOMMENDED, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.measures.metrics import unprompted_dice
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -35,7 +35,7 @@ class Scenario:
     def segment(self, tracker: SliceTracker, volume: Volume, reference: np.ndarray) -> np.ndarray:
         """The model's mask [k, j, i] from those prompts."""
         seeds = {"structure": self.seeds(reference, volume)}
-        result = Segmenter(tracker).segment(volume, seeds, self.settings)
+        result = Segmenter(tracker).segment(Request.of(volume, seeds, self.settings))
         return result.segments["structure"].mask
 
     def dice(self, mask: np.ndarray, reference: np.ndarray, volume: Volume) -> float:

@@ -1,0 +1,117 @@
+"""What a run is for. It is made in one place, before a model is loaded, and says there what cannot be propagated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation.settings import RECOMMENDED, Settings
+from SAM2VolumeSegLib.seeds import Marks, SeedSlice, is_painted
+from SAM2VolumeSegLib.volume import Plane, Volume
+
+Seeds = Mapping[str, Sequence[SeedSlice]]
+"""Seeds by the key of their segment."""
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A volume, the seeds of each segment and the settings of a run. Made by ``of``, which checks them.
+
+    Attributes:
+        volume: the CT.
+        seeds: those that the run takes, by the key of their segment (in Slicer its ID); each segment is painted.
+        settings: every choice of the run.
+        names: by key a name that no other segment has; results and progress are by these.
+        fingerprint: of the volume when the request was made.
+    """
+
+    volume: Volume
+    seeds: Mapping[str, tuple[SeedSlice, ...]]
+    settings: Settings
+    names: Mapping[str, str]
+    fingerprint: str
+
+    @classmethod
+    def of(
+        cls,
+        volume: Volume,
+        seeds: Seeds,
+        settings: Settings = RECOMMENDED,
+        *,
+        marks: Marks | None = None,
+        wanted: Iterable[str] | None = None,
+        names: Mapping[str, str] | None = None,
+    ) -> Request:
+        """Make the request for a run.
+
+        Args:
+            volume: the CT.
+            seeds: as they were found or simulated, by the key of their segment.
+            settings: every choice of the run.
+            marks: the user's say over the seeds.
+            wanted: keys of the segments to propagate; None takes all but those whose every painted slice is skipped.
+            names: by key what a segment is called; without it, by its key. Equal names are numbered: "bone (2)".
+
+        Raises:
+            InputError: there is nothing to propagate, or not in a wanted segment; something is painted on a slice that
+                is marked absent; or a seed does not lie on the volume's grid.
+        """
+        if not seeds:
+            raise InputError("Nothing is painted. Paint the structure on at least one slice, and propagate again.")
+        asked_for = None if wanted is None else list(wanted)
+        names = {key: key for key in (*seeds, *(asked_for or ()))} | dict(names or {})
+        for key in seeds if asked_for is None else asked_for:
+            _check(volume, seeds.get(key, ()), names[key])
+        used = {}
+        for key, found in seeds.items():
+            if asked_for is not None and key not in asked_for:
+                continue
+            own = found if marks is None else marks.applied(key, found, volume)
+            if is_painted(own):
+                used[key] = tuple(own)
+            elif asked_for is not None:  # who skips every slice of a segment does not want it, unless it was asked for
+                raise InputError(f'Every painted slice of "{names[key]}" is switched off. Switch at least one on.')
+        if not used:
+            raise InputError("Every painted slice is switched off. Switch at least one on, and propagate again.")
+        unique = _unique({key: names[key] for key in used})
+        planes = settings.planes or tuple(Plane)
+        for key, name in unique.items():
+            if not is_painted(seed for seed in used[key] if seed.plane in planes):
+                axes = ", ".join(plane.value for plane in planes)
+                raise InputError(f'"{name}" has no painted {axes} slice, and only these axes are switched on.')
+        return cls(volume, used, settings, unique, volume.fingerprint())
+
+    @property
+    def named_seeds(self) -> dict[str, tuple[SeedSlice, ...]]:
+        """The seeds by the name of their segment."""
+        return {self.names[key]: own for key, own in self.seeds.items()}
+
+    def is_about(self, volume: Volume) -> bool:
+        """Whether a volume has the voxels and the place that the request was made for."""
+        return volume.fingerprint() == self.fingerprint
+
+
+def _check(volume: Volume, seeds: Sequence[SeedSlice], name: str) -> None:
+    """Raise InputError where nothing is painted, or a seed is not on the volume's grid."""
+    if not is_painted(seeds):
+        raise InputError(f'"{name}" is not painted on any slice. Paint it on at least one, or leave it out.')
+    for seed in seeds:
+        view = volume.view(seed.plane)
+        if seed.mask.shape != view.shape or not 0 <= seed.index < view.count:
+            raise InputError(
+                f'A seed of "{name}" ({seed.plane.value} slice {seed.index}) does not lie on the grid of '
+                f'"{volume.name}". Paint it again on this volume.'
+            )
+
+
+def _unique(names: Mapping[str, str]) -> dict[str, str]:
+    """Number names that occur more than once."""
+    result: dict[str, str] = {}
+    for key, name in names.items():
+        candidate, copies = name, 1
+        while candidate in result.values():
+            copies += 1
+            candidate = f"{name} ({copies})"
+        result[key] = candidate
+    return result

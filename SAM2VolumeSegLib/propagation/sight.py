@@ -1,0 +1,179 @@
+"""What the model sees of a run: intensity window, crops, pictures and spans. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.propagation.pictures import LOGIT_STRIDE, Intensities, PlanePictures
+from SAM2VolumeSegLib.propagation.request import Seeds
+from SAM2VolumeSegLib.propagation.settings import Settings
+from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, painted_box
+from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which positions are propagated through: from `first` to `last`; seeds bound it unless the volume's ends do."""
+
+    first: int
+    last: int
+
+    @property
+    def slices(self) -> int:
+        """Length of the stack, the paper's N in abs(t - p) / N."""
+        return self.last - self.first + 1
+
+    @property
+    def positions(self) -> range:
+        """From `first` to `last`."""
+        return range(self.first, self.last + 1)
+
+
+def span_of(painted: Mapping[int, bool], ends: tuple[int, int], extend: bool) -> Span:
+    """The span of an axis.
+
+    A single painted slice always extends. Nothing is looked for beyond an outermost slice that is declared absent.
+
+    Args:
+        painted: by the position of each seed, whether something is painted on it (else it is declared absent).
+        ends: first and last position; an extension goes no further.
+        extend: go on beyond the outermost painted slices.
+    """
+    first, last = min(painted), max(painted)
+    if extend or sum(painted.values()) == 1:
+        if painted[first]:
+            first = min(first, ends[0])
+        if painted[last]:
+            last = max(last, ends[1])
+    return Span(first, last)
+
+
+class Sight:
+    """What the model sees of segments. Each part is made when it is first asked for, and once.
+
+    Segments that share a crop share its pictures, as objects: so each slice is encoded once. A segment without paint is
+    seen as the others are; where nothing is painted, or each segment has its own crop, it is the whole volume.
+    """
+
+    def __init__(
+        self,
+        volume: Volume,
+        seeds: Seeds,
+        settings: Settings,
+        image_size: int,
+        logit_stride: int = LOGIT_STRIDE,
+    ):
+        """Nothing is computed yet.
+
+        Args:
+            volume: the CT.
+            seeds: by segment.
+            settings: every choice of the run.
+            image_size: pixels along each side of the model's input.
+            logit_stride: pixels of the input that one of the network\'s logits stands for.
+        """
+        self.volume, self.seeds, self.settings, self.image_size = volume, seeds, settings, image_size
+        self._logit_stride = logit_stride
+        self._crops: dict[tuple[str, ...], Box] = {}
+        self._pictures: dict[tuple[tuple[str, ...], Plane], PlanePictures] = {}
+
+    @property
+    def planes(self) -> tuple[Plane, ...]:
+        """The axes that are switched on."""
+        return self.settings.planes or tuple(Plane)
+
+    @cached_property
+    def window(self) -> Window:
+        """The intensity window in HU."""
+        return self.settings.window_for(self.volume.voxels)
+
+    @cached_property
+    def intensities(self) -> Intensities:
+        """The voxels in 0..1."""
+        return Intensities(self.volume, self.window, self.settings.clahe)
+
+    @cached_property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The segments that are painted; those of a group share a crop."""
+        painted = tuple(name for name, own in self.seeds.items() if is_painted(own))
+        if self.settings.crop_each:
+            return tuple((name,) for name in painted)
+        return (painted,) if painted else ()
+
+    def crop(self, segment: str) -> Box | None:
+        """The box of voxels that is seen of a segment: around what is painted, or the region of interest.
+
+        Returns:
+            None where nothing is painted that a crop could be made around.
+
+        Raises:
+            InputError: the region of interest holds no voxel of the volume.
+        """
+        group = self._group(segment)
+        if group and group not in self._crops:
+            self._crops[group] = self._crop_of(group)
+        return self._crops.get(group)
+
+    def pictures(self, segment: str, plane: Plane) -> PlanePictures:
+        """The slices of a plane as the model sees them for a segment. Raises InputError as ``crop``."""
+        key = self._group(segment), Plane(plane)
+        if key not in self._pictures:
+            box = self.crop(segment) or Box.whole(self.volume)
+            self._pictures[key] = PlanePictures(self.intensities, key[1], box, self.image_size, self._logit_stride)
+        return self._pictures[key]
+
+    def seeds_on(self, segment: str, plane: Plane) -> list[SeedSlice]:
+        """The seeds of a segment on the slices of a plane."""
+        return [seed for seed in self.seeds[segment] if seed.plane is plane]
+
+    def planes_of(self, segment: str) -> list[Plane]:
+        """The axes along which a segment is propagated: those on which it is painted."""
+        return [plane for plane in self.planes if is_painted(self.seeds_on(segment, plane))]
+
+    def span(self, segment: str, plane: Plane) -> Span:
+        """What is propagated through along an axis of ``planes_of``. Raises InputError as ``crop``."""
+        view, box = self.volume.view(plane), self.crop(segment)
+        ends = 0, view.count - 1
+        if self.settings.roi is not None and box is not None:
+            first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
+            ends = first, last
+        painted = {view.order.index(seed.index): not seed.absent for seed in self.seeds_on(segment, plane)}
+        return span_of(painted, ends, self.settings.extend)
+
+    def has_intensities_of(self, other: Sight | None) -> bool:
+        """Whether another sight has the same voxels in 0..1."""
+        return other is not None and (
+            (self.volume, self.window, self.settings.clahe) == (other.volume, other.window, other.settings.clahe)
+        )
+
+    def share_intensities(self, other: Sight) -> None:
+        """Take over what another sight, which has the same, has computed of the whole volume (CLAHE)."""
+        self.intensities = other.intensities
+
+    def _group(self, segment: str) -> tuple[str, ...]:
+        """Those that share a segment's crop. One without paint is seen with the others, unless each has its own."""
+        if self.settings.crop_each:
+            return (segment,) if (segment,) in self.groups else ()
+        return self.groups[0] if self.groups else ()
+
+    def _crop_of(self, group: tuple[str, ...]) -> Box:
+        if self.settings.roi is not None:
+            return _clipped(self.settings.roi, self.volume)
+        box = painted_box([seed for name in group for seed in self.seeds[name]], self.volume)
+        margin = [int(np.ceil(self.settings.margin_mm / spacing)) for spacing in self.volume.spacing[::-1]]
+        lower = tuple(first - more for first, more in zip(box.lower, margin, strict=True))
+        upper = tuple(end + more for end, more in zip(box.upper, margin, strict=True))
+        return Box(lower, upper).meet(Box.whole(self.volume))
+
+
+def _clipped(roi: Box, volume: Volume) -> Box:
+    """The part of a region of interest that the volume has. Raises InputError when there is none."""
+    box = roi.meet(Box.whole(volume))
+    if not all(box.shape):
+        raise InputError(f'The region of interest holds no voxel of "{volume.name}": move it onto the structure.')
+    return box
