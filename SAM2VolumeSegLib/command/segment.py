@@ -8,7 +8,7 @@ from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.policy import STOCK, MemoryPolicy
-from SAM2VolumeSegLib.progress import Shown, duration, follow
+from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Result, Settings, check_seeds
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent, describe, find_seeds, parse_slice, skip_seeds
@@ -72,12 +72,12 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     return volume, result
 
 
-def _shown(step) -> Shown:
+def _shown(step) -> ProgressLine:
     doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
     left = f"{step.slices_left} left"
     if step.seconds_left is not None:
         left += f", {duration(step.seconds_left)}"
-    return Shown(step.done, step.total, f"{step.segment}, {doing}", left)
+    return ProgressLine(step.done, step.total, f"{step.segment}, {doing}", left)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:

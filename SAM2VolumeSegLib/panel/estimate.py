@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.panel.choices import Choices, memory_of, planes_of
+from SAM2VolumeSegLib.progress import duration
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -180,11 +181,3 @@ def left_sentence(progress) -> str:
     if progress.seconds_left is None:
         return "How long it takes is not known yet."
     return f"About {duration(progress.seconds_left)} left."
-
-
-def duration(seconds: float) -> str:
-    """A time for people: "40 s", "3 min", "1 h 20 min"."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

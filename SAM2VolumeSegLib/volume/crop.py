@@ -201,7 +201,7 @@ class SquareWindow:
             voxel.
         """
         bounds: list[int] = []
-        for lines, marked in ((self._rows, used.any(axis=1)), (self._columns, used.any(axis=0))):
+        for lines, marked in ((self._rows, np.any(used, axis=1)), (self._columns, np.any(used, axis=0))):
             near, far = lines.near * marked[lines.first] > 0, lines.far * marked[lines.second] > 0
             found = np.flatnonzero((near | far) & lines.inside)
             if not len(found):

@@ -1,4 +1,4 @@
-"""Files give places in LPS (to the left, backwards, up), this program in RAS (to the right, forwards, up); both in mm."""
+"""Files give places in LPS (to the left, backwards, up), and this program in RAS (to the right, forwards, up)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ def check_name(path: Path) -> None:
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise InputError(f'The name "{valid_text(str(path))}" has letters that are not valid text (UTF-8). Rename it.') from error
+        shown = valid_text(str(path))
+        raise InputError(f'The name "{shown}" has letters that are not valid text (UTF-8). Rename it.') from error
 
 
 def check_file(path: Path) -> None:
