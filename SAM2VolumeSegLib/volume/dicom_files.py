@@ -69,7 +69,7 @@ class DicomImage:
 
 
 @dataclass
-class Found:
+class DicomFolder:
     """What a folder holds.
 
     Attributes:
@@ -83,7 +83,7 @@ class Found:
     unreadable: list[Path] = field(default_factory=list)
 
 
-def find_dicom(folder: Path) -> Found:
+def find_dicom(folder: Path) -> DicomFolder:
     """Look at every file in a folder and its subfolders, each once, wherever links lead.
 
     Hidden files, pipes and devices are no slices. A file is counted as unreadable where it begins as DICOM, cannot be
@@ -96,7 +96,7 @@ def find_dicom(folder: Path) -> Found:
         os.scandir(folder).close()
     except OSError as error:
         raise InputError(f'The folder "{folder}" cannot be opened: {error.strerror}.') from error
-    found = Found()
+    found = DicomFolder()
     unknown: list[Path] = []
     for path in _files(folder, found.unreadable):
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
-from SAM2VolumeSegLib.volume.dicom_files import DicomImage, Found, find_dicom
+from SAM2VolumeSegLib.volume.dicom_files import DicomFolder, DicomImage, find_dicom
 from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.paths import check_name
@@ -64,7 +64,7 @@ def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.
     return read_slices(images), lps_to_ras(matrix), title
 
 
-def _choose(folder: Path, found: Found, series: str | None) -> list[DicomImage]:
+def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomImage]:
     if found.unreadable:
         names = ", ".join(path.name for path in found.unreadable[:5])
         more = ", ..." if len(found.unreadable) > 5 else ""

@@ -186,9 +186,7 @@ def _geometry(path: Path, header: dict[str, Any], dimensions: int) -> tuple[np.n
     return ijk_to_ras, None if spatial.all() else int(np.flatnonzero(~spatial)[0])
 
 
-def _segments(
-    path: Path, header: dict[str, Any], numbers: list[int], layers: list[np.ndarray]
-) -> list[Segment]:
+def _segments(path: Path, header: dict[str, Any], numbers: list[int], layers: list[np.ndarray]) -> list[Segment]:
     present = [set(np.unique(layer).tolist()) - {0} for layer in layers]
     masks: dict[tuple[int, int], BoxMask] = {}
     nothing = BoxMask.of(np.broadcast_to(False, layers[0].shape))

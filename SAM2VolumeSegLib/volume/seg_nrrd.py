@@ -32,9 +32,7 @@ _GENERIC_TERMINOLOGY = (
 _ESCAPED = re.compile(r"\\([n\\])")
 
 
-def write_seg_nrrd(
-    path: Path, volume: Volume, segments: Iterable[Segment], provenance: Mapping[str, Any]
-) -> None:
+def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], provenance: Mapping[str, Any]) -> None:
     """Write segments on the grid of ``volume``: in one shared layer unless they overlap, else in several."""
     import nrrd
 
