@@ -34,6 +34,7 @@ test-older: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 setup: $(READY)
 

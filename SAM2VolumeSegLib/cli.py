@@ -13,11 +13,12 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.streams import lasting_streams
 
-INPUT_ERROR = 2  # what the user can mend
+INPUT_ERROR = 2  # what the user can correct
 NOT_PRINTED = 1  # all was done, and standard output did not take what was printed
 NO_READER = 128 + 13  # the same, because the next program in the pipe had enough: SIGPIPE, as shells have it
 CANCELLED = 128 + 2  # SIGINT; another signal has its own number
@@ -29,7 +30,14 @@ class _Signal(KeyboardInterrupt):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code. What the user can mend is one sentence on stderr, not a traceback."""
+    """Run one command. What the user can correct is one sentence on stderr, not a traceback.
+
+    Args:
+        arguments: what follows the program's name; None takes those that the program was started with.
+
+    Returns:
+        The exit code.
+    """
     with lasting_streams() as streams, _warnings_as_notes(), _signals_as_interrupts() as signals:
         try:
             code = _run(sys.argv[1:] if arguments is None else arguments)
@@ -51,9 +59,14 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _end(error: BaseException, signals: Sequence[int]) -> tuple[int, str]:
-    """Return the exit code for what ended a command, and what is said."""
+    """Return the exit code for what ended a command, and what is said.
+
+    Args:
+        error: what ended it.
+        signals: those that came before.
+    """
     if isinstance(error, SystemExit):  # argparse has said what there is to say
-        return error.code or 0, ""
+        return error.code if isinstance(error.code, int) else 0, ""
     if signals or isinstance(error, KeyboardInterrupt):  # libraries make other errors of an interrupt
         kept = str(error) if isinstance(error, KeyboardInterrupt) else ""
         return 128 + signals[0] if signals else CANCELLED, f"\nCancelled. {kept}".rstrip(" ")
@@ -85,7 +98,7 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _report(error: BaseException) -> str:
-    """Keep what a report of the fault needs in a file of its own; returns what to do with it."""
+    """Keep what a report of the fault needs in a file of its own, and return what to do with it."""
     import traceback
     from tempfile import NamedTemporaryFile
 
@@ -105,7 +118,7 @@ def _warnings_as_notes() -> Iterator[None]:
     """Say what the user is to know, once and as a sentence; what libraries warn of is for programmers."""
     said = set()
 
-    def show(message, category, *_) -> None:
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         if issubclass(category, InputWarning) and str(message) not in said:
             said.add(str(message))
             print(f"Note: {message}", file=sys.stderr)
@@ -121,12 +134,15 @@ def _warnings_as_notes() -> Iterator[None]:
 def _signals_as_interrupts() -> Iterator[list[int]]:
     """Let SIGTERM (a cluster's time is over) and SIGHUP (the terminal is gone) end a command as Ctrl-C does.
 
-    Gives the signals that came. One that the shell has switched off, as for background programs, stays off.
+    One that the shell has switched off, as for background programs, stays off.
+
+    Yields:
+        The signals that came, a list that grows.
     """
     came: list[int] = []
-    before = {}
+    before: dict[int, Any] = {}
 
-    def interrupt(number, _) -> None:
+    def interrupt(number: int, _: object) -> None:
         came.append(number)
         raise _Signal
 

@@ -14,8 +14,15 @@ LINES = 100  # of a log, at most
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a step says. done of total: for the bar; doing: before it, and rest: after it."""
+class ProgressLine:
+    """What a step says.
+
+    Attributes:
+        done: how many of ``total`` are done.
+        total: of what is counted.
+        doing: what is being done, before the bar.
+        rest: what else there is to say, behind it.
+    """
 
     done: int
     total: int
@@ -23,10 +30,19 @@ class Shown:
     rest: str = ""
 
 
-def follow(run: Generator[Step, None, Answer], show: Callable[[Step], Shown], unit: str, quiet: bool = False) -> Answer:
-    """Exhaust a run and return its result; an interrupt closes it.
+def follow(
+    run: Generator[Step, None, Answer], show: Callable[[Step], ProgressLine], unit: str, quiet: bool = False
+) -> Answer:
+    """Exhaust a run; an interrupt closes it.
 
-    quiet: no bar, but up to a hundred lines on stdout. unit: what is counted, in the plural.
+    Args:
+        run: yields steps, and returns the result.
+        show: says a step.
+        unit: what is counted, in the plural.
+        quiet: no bar, but up to a hundred lines on stdout.
+
+    Returns:
+        The result of the run.
     """
     with closing(run), _log(unit) if quiet else _bar(unit) as update:
         while True:
@@ -38,43 +54,42 @@ def follow(run: Generator[Step, None, Answer], show: Callable[[Step], Shown], un
 
 
 def duration(seconds: float) -> str:
-    """A time for people: "59 s", "3 min 5 s", "2 h 14 min"."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    """Say how long something takes, to the minute from one minute on: "40 s", "3 min", "1 h 20 min"."""
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 @contextmanager
-def _bar(unit: str) -> Iterator[Callable[[Shown], None]]:
+def _bar(unit: str) -> Iterator[Callable[[ProgressLine], None]]:
     from tqdm import tqdm
 
     form = "{desc}: {n_fmt} of {total_fmt} " + unit + " |{bar}| {postfix}"
     with tqdm(bar_format=form, total=1, leave=False) as bar:
 
-        def update(shown: Shown) -> None:
-            bar.total = shown.total
-            bar.set_description_str(shown.doing, refresh=False)
-            bar.set_postfix_str(shown.rest, refresh=False)
-            bar.update(shown.done - bar.n)
-            if shown.done == shown.total:
+        def update(line: ProgressLine) -> None:
+            bar.total = line.total
+            bar.set_description_str(line.doing, refresh=False)
+            bar.set_postfix_str(line.rest, refresh=False)
+            bar.update(line.done - bar.n)
+            if line.done == line.total:
                 bar.refresh()  # a run that is quicker than tqdm's interval would show nothing but its beginning
 
         yield update
 
 
 @contextmanager
-def _log(unit: str) -> Iterator[Callable[[Shown], None]]:
+def _log(unit: str) -> Iterator[Callable[[ProgressLine], None]]:
     following = 0
 
-    def update(shown: Shown) -> None:
+    def update(line: ProgressLine) -> None:
         nonlocal following
-        if shown.done < following:
+        if line.done < following:
             return
         # A line for every hundredth of the whole and one at the end, none while nothing moves.
-        following = min(shown.done + max(1, math.ceil(shown.total / LINES)), max(shown.total, shown.done + 1))
-        parts = (f"{shown.done} of {shown.total} {unit}", shown.rest, shown.doing)
+        following = min(line.done + max(1, math.ceil(line.total / LINES)), max(line.total, line.done + 1))
+        parts = (f"{line.done} of {line.total} {unit}", line.rest, line.doing)
         print("; ".join(part for part in parts if part), flush=True)
 
     yield update

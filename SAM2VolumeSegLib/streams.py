@@ -8,58 +8,66 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any, TextIO, cast
 
 
 class LastingStream:
-    """A text stream whose writing never fails. error: why it took no more, None while it does."""
+    """A text stream whose writing never fails.
 
-    def __init__(self, stream):
-        """stream: None where it was closed before the program began."""
+    Attributes:
+        error: why it took no more; None while it does.
+    """
+
+    def __init__(self, stream: TextIO | None):
+        """Write to a stream; None where it was closed before the program began."""
         self._stream = stream
         self.error: OSError | None = None
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a console that lacks a letter of a segment's name gets "?"
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors="replace")  # a console that lacks a letter of a segment's name gets "?"
 
     def write(self, text: str) -> int:
+        """Write what the stream takes, and say that all was."""
         if self._stream is None:
             self.error = OSError(errno.EBADF, os.strerror(errno.EBADF))
         elif self.error is None:
-            with self._kept():
+            with self._kept(self._stream):
                 self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
+        """Pass on what waits."""
         if self._stream is not None and self.error is None:
-            with self._kept():
+            with self._kept(self._stream):
                 self._stream.flush()
 
     def isatty(self) -> bool:
+        """Say whether this is a terminal."""
         return self._stream is not None and self._stream.isatty()
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     @contextmanager
-    def _kept(self) -> Iterator[None]:
+    def _kept(self, stream: TextIO) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             self.error = error
             with suppress(OSError):  # what waits in Python's buffer goes nowhere, or Python complains at its end
                 nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
+                os.dup2(nowhere, stream.fileno())
                 os.close(nowhere)
 
 
 @dataclass(frozen=True)
 class Streams:
-    """Standard output and error while a command runs."""
+    """Standard output (``out``) and error (``err``) while a command runs."""
 
     out: LastingStream
     err: LastingStream
 
     def lost(self) -> OSError | None:
-        """Return why something that was printed did not arrive on standard output, and say it; None where all did."""
+        """Return why not all that was printed arrived on standard output, and say it; None where all did."""
         self.out.flush()
         if self.out.error and self.out.error.errno != errno.EPIPE:  # who closed the pipe knows
             self.err.write(f"Note: what was to be printed is lost ({self.out.error.strerror}).\n")
@@ -76,7 +84,7 @@ def lasting_streams() -> Iterator[Streams]:
     os.close(number)
     before = sys.stdout, sys.stderr
     streams = Streams(LastingStream(sys.stdout), LastingStream(sys.stderr))
-    sys.stdout, sys.stderr = streams.out, streams.err
+    sys.stdout, sys.stderr = cast(TextIO, streams.out), cast(TextIO, streams.err)
     try:
         yield streams
     finally:

@@ -6,9 +6,10 @@ import argparse
 from contextlib import closing
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model import checkpoints
 
 
-def add_parser(commands) -> None:
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the subparsers of the command line."""
     parser = commands.add_parser("checkpoints", help="list, fetch, verify or delete models")
     parser.add_argument("action", choices=("list", "fetch", "verify", "delete"), nargs="?", default="list")
@@ -17,16 +18,14 @@ def add_parser(commands) -> None:
 
 
 def _checkpoints(options: argparse.Namespace) -> None:
-    from SAM2VolumeSegLib.model import checkpoints
-
     if options.action == "list":
-        _list_checkpoints(checkpoints)
+        _list()
         return
     if not options.name:
         raise InputError(f"Which model? Known models: {', '.join(checkpoints.MODELS)}.")
     model = checkpoints.find(options.name)
     if options.action == "fetch":
-        _fetch(checkpoints, model)
+        _fetch(model)
         print(f"The model '{model.name}' is ready: {checkpoints.path_of(model)}")
     elif options.action == "verify":
         print(f"{model.name}: {checkpoints.verify(model)}")
@@ -35,22 +34,23 @@ def _checkpoints(options: argparse.Namespace) -> None:
         print(f"Deleted: {freed / 1e6:.0f} MB" if freed else f"The model '{model.name}' was not stored.")
 
 
-def _list_checkpoints(checkpoints) -> None:
+def _list() -> None:
     stored, unfinished = checkpoints.stored(), checkpoints.unfinished()
     for model in checkpoints.MODELS.values():
+        whole = f"{(model.size or 0) / 1e6:.0f} MB"
         if not model.is_official:
             state = f"bundled, {checkpoints.path_of(model).stat().st_size / 1e6:.0f} MB (demonstration only)"
         elif model.name in stored:
-            state = f"stored, {model.size / 1e6:.0f} MB"
+            state = f"stored, {whole}"
         elif model.name in unfinished:
-            state = f"{unfinished[model.name] / 1e6:.0f} of {model.size / 1e6:.0f} MB fetched"
+            state = f"{unfinished[model.name] / 1e6:.0f} of {whole} fetched"
         else:
-            state = f"not fetched, {model.size / 1e6:.0f} MB"
+            state = f"not fetched, {whole}"
         print(f"{model.name:6}  {state}, {model.licence}")
     print(f"Stored in: {checkpoints.store_folder()}")
 
 
-def _fetch(checkpoints, model) -> None:
+def _fetch(model: checkpoints.Model) -> None:
     from tqdm import tqdm
 
     with closing(checkpoints.fetch(model)) as download, tqdm(unit="B", unit_scale=True, desc=model.name) as bar:

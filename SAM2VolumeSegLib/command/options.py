@@ -104,7 +104,7 @@ def _help(choice: Choice) -> str:
 
 
 def _window(text: str) -> str | tuple[float, float]:
-    """ "bone", "-100,1000" (lower and upper HU) or "c400w1000" (centre and width)."""
+    """Read "bone", "-100,1000" (lower and upper HU) or "c400w1000" (centre and width)."""
     if text[:1] == "c" and "w" in text and text[1:2] in "-0123456789":
         centre, width = (_number(part, "--window") for part in text[1:].split("w", 1))
         return centre - width / 2, centre + width / 2

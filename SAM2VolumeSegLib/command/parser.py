@@ -14,7 +14,14 @@ from SAM2VolumeSegLib.command import checkpoints, segment
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options; ``options.command(options)`` runs the command. Ends as argparse does: SystemExit."""
+    """Read the command line.
+
+    Returns:
+        The options; ``options.command(options)`` runs the command.
+
+    Raises:
+        SystemExit: argparse has said what there is to say.
+    """
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK finds odd in a file is said in our words, or is none
     return parser().parse_args(_with_limits(arguments))
 
@@ -37,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _with_limits(arguments: Sequence[str]) -> list[str]:
-    """argparse takes "-100,300" for an option; joined to its own, as in --window=-100,300, it does not."""
+    """Join "--window" and "-100,300" by "=": argparse takes the second for an option of its own."""
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] == "--window" and re.match(r"-[\d.]", argument):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from SAM2VolumeSegLib.command.options import add_choices, add_model, model_of, settings_of
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.progress import Shown, duration, follow
+from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
 from SAM2VolumeSegLib.propagation import Request, Result
 from SAM2VolumeSegLib.seeds import Marks, SeedSlice, describe, find_seeds, typed_marks
 from SAM2VolumeSegLib.volume import (
@@ -70,12 +70,12 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     return volume, result
 
 
-def _shown(step) -> Shown:
+def _shown(step) -> ProgressLine:
     doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
     left = f"{step.slices_left} left"
     if step.seconds_left is not None:
         left += f", {duration(step.seconds_left)}"
-    return Shown(step.done, step.total, f"{step.segment}, {doing}", left)
+    return ProgressLine(step.done, step.total, f"{step.segment}, {doing}", left)
 
 
 def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,7 +198,7 @@ def path_of(model: Model) -> Path:
     return path
 
 
-def fetch(model: Model, url: str | None = None) -> Iterator[tuple[int, int]]:
+def fetch(model: Model, url: str | None = None) -> Generator[tuple[int, int], None, None]:
     """Download an official model into the store; a generator that yields (bytes there, bytes in all).
 
     Closing it cancels and keeps what has arrived; the next call continues. url: a mirror to use in place of the

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
+from SAM2VolumeSegLib.progress import duration
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.result import Progress
 from SAM2VolumeSegLib.propagation.sight import Sight, Span
@@ -189,11 +190,3 @@ def left_sentence(progress: Progress) -> str:
     if progress.seconds_left is None:
         return "How long it takes is not known yet."
     return f"About {duration(progress.seconds_left)} left."
-
-
-def duration(seconds: float) -> str:
-    """A time for people: "40 s", "3 min", "1 h 20 min"."""
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
+from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, position_text
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
-
-_LETTERS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}
 
 
 @dataclass(frozen=True)
@@ -47,26 +43,12 @@ def seed_rows(
                     plane=plane,
                     index=index,
                     position=position_text(volume, plane, index),
-                    area="absent here" if seed is None or seed.absent else area_text(seed, volume),
+                    area="absent here" if seed is None else area_text(seed, volume),
                     used=(plane, index) not in skipped,
                     absent=seed is None or seed.absent,
                 )
             )
     return rows
-
-
-def position_text(volume: Volume, plane: Plane, index: int) -> str:
-    """Where a slice lies, as Slicer's slice views show it: "S 12.5 mm", "I 12.5 mm"."""
-    millimetres = round(volume.view(plane).position_mm(index), 1)
-    letter = _LETTERS[plane][0 if millimetres >= 0 else 1]
-    return f"{letter} {abs(millimetres):.1f} mm"
-
-
-def area_text(seed: SeedSlice, volume: Volume) -> str:
-    """How much is painted on a slice: "812 mm²"."""
-    view = volume.view(seed.plane)
-    area = np.count_nonzero(seed.mask) * view.row_mm * view.col_mm
-    return f"{area:.{1 if area < 10 else 0}f} mm²"
 
 
 def toggle_absent(

@@ -105,7 +105,7 @@ def _beats(challenger: tuple[np.ndarray, np.ndarray], holder: tuple[np.ndarray, 
 
 def _connected(mask: np.ndarray, painted: np.ndarray) -> np.ndarray:
     """The parts of a mask that hold a painted voxel."""
-    (used,) = ndimage.find_objects(mask.view(np.uint8))  # labels take four times the memory of a mask
+    used = Box.of(mask).slices  # labels take four times the memory of a mask
     parts, count = ndimage.label(mask[used], structure=np.ones((3, 3, 3)))
     kept = np.zeros(count + 1, dtype=bool)
     kept[np.unique(parts[painted[used] & mask[used]])] = True

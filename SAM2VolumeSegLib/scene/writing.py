@@ -16,6 +16,7 @@ from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, place_of_segment
 from SAM2VolumeSegLib.volume import BoxMask
+from SAM2VolumeSegLib.volume.provenance import to_json
 
 PROVENANCE = "SAM2VolumeSeg.Provenance"
 """Node attribute with the JSON of how the result was made; it is saved with the scene."""
@@ -57,7 +58,7 @@ def write_result(
         raise ValueError(f"target is {target!r}; it must be 'new' or 'same'")
     masks = _checked(masks, source_segmentation_node, volume_node)
     masks = dict(_limited(masks, source_segmentation_node, volume_node, editor_node, intensity_range))
-    note = json.dumps(provenance, ensure_ascii=False, default=str)
+    note = to_json(provenance)
     if target == "new":
         return _new_node(masks, source_segmentation_node, volume_node, note)
     giving_way = overwritten(source_segmentation_node, editor_node)

@@ -3,7 +3,7 @@
 from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent, parse_slice, typed_marks
 from SAM2VolumeSegLib.seeds.find import find_seeds
 from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, describe, paint_seeds
+from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, describe, paint_seeds, position_text
 from SAM2VolumeSegLib.seeds.simulate import STRATEGIES, simulate_seeds
 
 __all__ = [
@@ -12,12 +12,14 @@ __all__ = [
     "SeedSlice",
     "SlicePlace",
     "add_absent",
+    "area_text",
     "describe",
     "find_seeds",
     "is_painted",
     "paint_seeds",
     "painted_box",
     "parse_slice",
+    "position_text",
     "simulate_seeds",
     "typed_marks",
 ]

@@ -12,7 +12,9 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
+from SAM2VolumeSegLib.volume.crop import Box
 from SAM2VolumeSegLib.volume.planes import Plane
+from SAM2VolumeSegLib.volume.text import size_text
 from SAM2VolumeSegLib.volume.volume import Volume
 
 _PLANES = tuple(Plane)  # axial, coronal, sagittal: also the order in which ties are broken
@@ -47,8 +49,8 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
     mask = np.asarray(mask) != 0
     if mask.shape != volume.voxels.shape:
         raise InputError(
-            f'The painted mask has {_size(mask)} voxels but "{volume.name}" has {_size(volume.voxels)}. '
-            "Paint on this volume, or resample the mask to it."
+            f'The painted mask has {size_text(mask.shape[::-1])} voxels but "{volume.name}" has '
+            f"{size_text(volume.voxels.shape[::-1])}. Paint on this volume, or resample the mask to it."
         )
     if not mask.any():
         raise InputError(
@@ -66,18 +68,18 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
 
 def _painted_slices(mask: np.ndarray) -> list[tuple[int, int]]:
     """Return the sorted (axis, position) of the slices that cover all of a non-empty 3-D ``mask`` at the least cost."""
-    used = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    first = [int(along[0]) for along in used]
-    box = np.ascontiguousarray(mask[tuple(slice(along[0], along[-1] + 1) for along in used)])
-    totals = _counts(box)
+    box = Box.of(mask)
+    mask, first = np.ascontiguousarray(mask[box.slices]), box.lower
+    totals = _counts(mask)
+    used = [np.flatnonzero(total) for total in totals]
     # Mean areality of a slice's voxels, 0 for an empty slice: a slice costs its inverse.
-    solidity = [area / np.maximum(total, 1) for area, total in zip(_areas(box), totals, strict=True)]
-    chosen = _prune(_cover(box, totals, solidity), box, solidity)
+    solidity = [area / np.maximum(total, 1) for area, total in zip(_areas(mask), totals, strict=True)]
+    chosen = _prune(_cover(mask, totals, solidity), mask, solidity)
     fewest = min(range(3), key=lambda axis: (len(used[axis]), axis))
     # Where 9 slices in 10 hold areas (a line has 0.04) and few slices would do, a block was filled, not single slices.
-    solid = solidity[fewest][used[fewest] - first[fewest]]
+    solid = solidity[fewest][used[fewest]]
     if np.percentile(solid, 10, method="lower") >= 0.25 and len(solid) <= 1.5 * len(chosen):
-        return [(fewest, int(position)) for position in used[fewest]]
+        return [(fewest, first[fewest] + int(position)) for position in used[fewest]]
     return sorted((axis, first[axis] + position) for axis, position in chosen)
 
 
@@ -87,10 +89,10 @@ def _counts(mask: np.ndarray) -> list[np.ndarray]:
 
 
 def _areas(mask: np.ndarray) -> list[np.ndarray]:
-    """Say for each axis how much area each of its slices holds: each voxel adds 1 in an area, or towards 0 on a line.
+    """Return for each axis how much area its slices hold: a voxel adds 1 in an area, and little on a line.
 
-    It compares how many of the 3 x 3 voxels around it are painted on its slice of this axis and of the axis where they
-    are most: a line one voxel wide has 3, the area that left it has 9.
+    What it adds compares how many of the 3 x 3 voxels around it are painted on its slice of this axis, and of the axis
+    where they are most: a line one voxel wide has 3, the area that left it has 9.
     """
     # Area of a voxel at 10 x painted neighbours on its slice + those on the slice with the most. Whole thousandths, so
     # that equal slices have exactly equal sums, whatever the order of their voxels.
@@ -155,7 +157,3 @@ def _prune(chosen: list[tuple[int, int]], mask: np.ndarray, solidity: list[np.nd
             kept.remove((axis, position))
             bare[axis][position] = True
     return kept
-
-
-def _size(array: np.ndarray) -> str:
-    return " x ".join(str(n) for n in array.shape[::-1])

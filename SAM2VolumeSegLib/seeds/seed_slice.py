@@ -10,7 +10,7 @@ import numpy as np
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
-_NORMAL_LETTER = {Plane.AXIAL: "S", Plane.CORONAL: "A", Plane.SAGITTAL: "R"}
+_LETTERS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}  # of positions above and below zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,7 @@ class SeedSlice:
 
     Attributes:
         plane: the anatomical plane.
-        index: index of the slice along ``volume.view(plane).axis`` of the user's own array.
+        index: slice index, along ``volume.view(plane).axis`` of the user's own array.
         mask: bool (rows, columns) in the orientation of ``PlaneView.slice``; True is structure. All False is legal and
             means that the structure is absent on this slice.
     """
@@ -42,17 +42,25 @@ def paint_seeds(seeds: Iterable[SeedSlice], volume: Volume) -> np.ndarray:
     return mask
 
 
+def position_text(volume: Volume, plane: Plane, index: int) -> str:
+    """Say where a slice lies along its plane's normal, as Slicer's slice views do: "S 12.5 mm", "I 12.5 mm"."""
+    millimetres = round(volume.view(plane).position_mm(index), 1)
+    return f"{_LETTERS[plane][millimetres < 0]} {abs(millimetres):.1f} mm"
+
+
+def area_text(seed: SeedSlice, volume: Volume) -> str:
+    """Say how much is painted on a slice: "812 mm²", or "absent here"."""
+    if seed.absent:
+        return "absent here"
+    view = volume.view(seed.plane)
+    area = np.count_nonzero(seed.mask) * view.row_mm * view.col_mm
+    return f"{area:.{1 if area < 10 else 0}f} mm²"
+
+
 def describe(seed: SeedSlice, volume: Volume) -> str:
     """Say in one line which slice a seed is, where it lies and how much is painted on it.
 
-    The position is the RAS coordinate along the plane's normal (S, A or R, as Slicer's slice views show it), the area
-    is in mm²: ``axial slice 34 (S 12.5 mm): 812 mm²``, or ``axial slice 60 (S 51.5 mm): absent here``.
+    For example ``axial slice 34 (S 12.5 mm): 812 mm²``, or ``axial slice 60 (S 51.5 mm): absent here``.
     """
-    view = volume.view(seed.plane)
-    where = (
-        f"{seed.plane.value} slice {seed.index} ({_NORMAL_LETTER[seed.plane]} {view.position_mm(seed.index):.1f} mm)"
-    )
-    if seed.absent:
-        return f"{where}: absent here"
-    area = np.count_nonzero(seed.mask) * view.row_mm * view.col_mm
-    return f"{where}: {area:.{1 if area < 10 else 0}f} mm²"
+    where = position_text(volume, seed.plane, seed.index)
+    return f"{seed.plane.value} slice {seed.index} ({where}): {area_text(seed, volume)}"

@@ -21,8 +21,8 @@ STRATEGIES = {
     "uniform-7": 7,
     "uniform-9": 9,
 }
-"""The paper's prompt strategies (table V; nine in figure 3d) and their number of slices per plane; "quarters" is this
-project's. Any other ``uniform-n`` with n >= 2 is understood as well."""
+"""Prompt strategies, and the number of slices per plane. They are the paper's (table V; nine in figure 3d), but for
+"quarters", which is this project's. Any other ``uniform-n`` with n >= 2 is understood as well."""
 
 
 def simulate_seeds(
@@ -30,12 +30,13 @@ def simulate_seeds(
 ) -> list[SeedSlice]:
     """Cut seeds from a reference mask, the same number on each plane.
 
-    First and last are the first and last slice, forward along the plane's normal, that hold reference voxels; the
-    others are evenly spaced between them, rounded to whole slices (halves forward). "quarters" are the slices a
-    quarter, half and three quarters of the way from first to last: a user who never looked for the ends. No slice is
-    given twice, so a structure with fewer slices than asked for gives all of its slices. A slice on which a structure
-    in several pieces happens to be missing is given as "absent here"; only a middle slice that is alone moves to the
-    nearest slice with the structure.
+    The first and the last are those, forward along the plane's normal, that hold reference voxels; the others are
+    evenly spaced between them, rounded to whole slices (halves forward). "quarters" are the slices a quarter, half and
+    three quarters of the way from the first to the last: a user who never looked for the ends.
+
+    No slice is given twice, so a structure with fewer slices than asked for gives all of its slices. A slice on which
+    a structure in several pieces happens to be missing is given as "absent here"; only the one of "middle" moves to
+    the nearest slice with the structure.
 
     Args:
         reference: bool (or 0 and non-zero) ``[k, j, i]`` on the grid of ``volume``.
@@ -76,14 +77,18 @@ def _count(strategy: str) -> int:
 def _indices(view: PlaneView, reference: np.ndarray, count: int, ends: bool) -> list[int]:
     """Return up to ``count`` slice indices, forward, from the first to the last slice that holds reference voxels.
 
-    ends: whether these two are among them; else the slices are as far from them as from each other.
+    Args:
+        view: the plane.
+        reference: bool [k, j, i].
+        count: how many.
+        ends: whether these two are among them; else the slices are as far from them as from each other.
     """
     others = tuple({0, 1, 2} - {view.axis})
-    filled = np.flatnonzero(reference.any(axis=others)[np.array(view.order)])
+    filled = np.flatnonzero(np.any(reference, axis=others)[np.array(view.order)])
     if count == 1:
         middle = (filled[0] + filled[-1]) / 2
         # Of two equally near slices the forward one, as rounding does.
-        positions = [min(filled[::-1], key=lambda position: abs(position - middle))]
+        positions = np.array([min(filled[::-1], key=lambda position: abs(position - middle))])
     else:
         even = np.linspace(filled[0], filled[-1], count if ends else count + 2)
         positions = np.unique(np.floor((even if ends else even[1:-1]) + 0.5).astype(int))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.volume.crop import Box
+from SAM2VolumeSegLib.volume.planes import Triple
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +18,12 @@ class BoxMask:
     as arrays of the CT's size.
 
     Attributes:
-        shape: of the whole grid.
+        shape: size of the whole grid.
         box: what is kept of it.
         inside: bool [k, j, i], the voxels of ``box``.
     """
 
-    shape: tuple[int, int, int]
+    shape: Triple
     box: Box
     inside: np.ndarray
 
@@ -33,18 +34,18 @@ class BoxMask:
         return cls(mask.shape, box, mask[box.slices].copy())
 
     def __eq__(self, other: object) -> bool:
-        """Whether the same voxels are True; the boxes may be larger than what is in them."""
+        """Say whether the same voxels are True; the boxes may be larger than what is in them."""
         if not isinstance(other, BoxMask):
             return NotImplemented
         mine, theirs = self.trimmed(), other.trimmed()
         return (mine.shape, mine.box) == (theirs.shape, theirs.box) and np.array_equal(mine.inside, theirs.inside)
 
-    __hash__ = None  # two that are equal may have other boxes
+    __hash__ = None  # type: ignore[assignment]  # two that are equal may have other boxes
 
     def trimmed(self) -> BoxMask:
         """Return the same with the smallest box."""
         used = Box.of(self.inside)
-        lower = self.box.lower if used.shape[0] else (0, 0, 0)
+        lower = (0, 0, 0) if used.is_empty else self.box.lower
         return BoxMask(self.shape, used.moved(lower), self.inside[used.slices])
 
     def whole(self) -> np.ndarray:

@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from operator import add, sub
 
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume.planes import PlaneView
+from SAM2VolumeSegLib.volume.planes import PlaneView, Rectangle, Triple, triple
 from SAM2VolumeSegLib.volume.volume import Volume
 
 
 @dataclass(frozen=True)
 class Box:
-    """A box of voxels in array order [k, j, i]; ``upper`` is exclusive."""
+    """A box of voxels in array order [k, j, i].
 
-    lower: tuple[int, int, int]
-    upper: tuple[int, int, int]
+    Attributes:
+        lower: its first voxel.
+        upper: one beyond its last voxel.
+    """
+
+    lower: Triple
+    upper: Triple
 
     @classmethod
     def whole(cls, volume: Volume) -> Box:
@@ -32,17 +38,11 @@ class Box:
         Raises:
             InputError: no voxel is painted.
         """
-        masks = [masks] if isinstance(masks, np.ndarray) else list(masks)
-        lower, upper = [], []
-        for axis, (count, spacing) in enumerate(zip(volume.voxels.shape, volume.spacing[::-1], strict=True)):
-            others = tuple({0, 1, 2} - {axis})
-            used = np.flatnonzero(np.any([np.any(mask, axis=others) for mask in masks], axis=0)) if masks else ()
-            if not len(used):
-                raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
-            margin = int(np.ceil(margin_mm / spacing))
-            lower.append(max(0, int(used[0]) - margin))
-            upper.append(min(count, int(used[-1]) + 1 + margin))
-        return cls(tuple(lower), tuple(upper))
+        boxes = [cls.of(mask) for mask in ([masks] if isinstance(masks, np.ndarray) else masks)]
+        boxes = [box for box in boxes if not box.is_empty]
+        if not boxes:
+            raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
+        return cls.around_boxes(boxes).grown(margin_mm, volume)
 
     @classmethod
     def of(cls, mask: np.ndarray) -> Box:
@@ -50,38 +50,49 @@ class Box:
         used = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
         if not len(used[0]):
             return cls((0, 0, 0), (0, 0, 0))
-        return cls(tuple(int(along[0]) for along in used), tuple(int(along[-1]) + 1 for along in used))
+        return cls(triple(along[0] for along in used), triple(along[-1] + 1 for along in used))
 
     @classmethod
     def around_boxes(cls, boxes: Iterable[Box]) -> Box:
         """Return the smallest box that holds all of one or several boxes."""
         lower, upper = zip(*((box.lower, box.upper) for box in boxes), strict=True)
-        return cls(tuple(map(min, zip(*lower, strict=True))), tuple(map(max, zip(*upper, strict=True))))
+        return cls(triple(map(min, zip(*lower, strict=True))), triple(map(max, zip(*upper, strict=True))))
+
+    def grown(self, margin_mm: float, volume: Volume) -> Box:
+        """Return the box with a margin of at least ``margin_mm`` on every side, clipped to ``volume``."""
+        margin = triple(np.ceil(margin_mm / spacing) for spacing in volume.spacing[::-1])
+        lower = triple(first - more for first, more in zip(self.lower, margin, strict=True))
+        upper = triple(end + more for end, more in zip(self.upper, margin, strict=True))
+        return Box(lower, upper).meet(Box.whole(volume))
 
     def meet(self, other: Box) -> Box:
         """Return what both boxes hold; where they do not meet, a box without voxels."""
-        lower = tuple(max(pair) for pair in zip(self.lower, other.lower, strict=True))
-        upper = (min(pair) for pair in zip(self.upper, other.upper, strict=True))
-        return Box(lower, tuple(max(pair) for pair in zip(lower, upper, strict=True)))
+        lower = triple(map(max, self.lower, other.lower))
+        return Box(lower, triple(map(max, lower, map(min, self.upper, other.upper))))
 
-    def moved(self, by: tuple[int, int, int]) -> Box:
+    def moved(self, by: Triple) -> Box:
         """Return the box as many voxels further along [k, j, i]."""
-        lower, upper = (tuple(a + b for a, b in zip(side, by, strict=True)) for side in (self.lower, self.upper))
-        return Box(lower, upper)
+        return Box(triple(map(add, self.lower, by)), triple(map(add, self.upper, by)))
 
     def index_of(self, part: Box) -> tuple[slice, slice, slice]:
-        """Index of a box inside of this one for an array of this one's voxels."""
-        return part.moved(tuple(-n for n in self.lower)).slices
+        """Return the index of a box inside of this one, for an array of this one's voxels."""
+        return part.moved(triple(-n for n in self.lower)).slices
 
     @property
-    def shape(self) -> tuple[int, int, int]:
+    def shape(self) -> Triple:
         """Number of voxels along k, j, i."""
-        return tuple(upper - lower for lower, upper in zip(self.lower, self.upper, strict=True))
+        return triple(map(sub, self.upper, self.lower))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the box has no voxel."""
+        return min(self.shape) < 1
 
     @property
     def slices(self) -> tuple[slice, slice, slice]:
         """Index for an array ``[k, j, i]``: ``array[box.slices]``."""
-        return tuple(slice(a, b) for a, b in zip(self.lower, self.upper, strict=True))
+        k, j, i = map(slice, self.lower, self.upper)
+        return k, j, i
 
 
 @dataclass(frozen=True)
@@ -94,8 +105,10 @@ class SquareWindow:
 
     Attributes:
         shape: (rows, columns) of the plane's pictures.
-        row_mm, col_mm: their pixel distances in mm.
-        top_mm, left_mm: the window's upper left edge.
+        row_mm: distance of their rows in mm.
+        col_mm: distance of their columns in mm.
+        top_mm: the window's upper edge.
+        left_mm: the window's left edge.
         size_px: model pixels along each side.
         mm_per_px: size of a model pixel in mm.
     """
@@ -155,15 +168,17 @@ class SquareWindow:
         # A little below, so that rounding does not decide ties at an edge halfway through a model pixel.
         return covered >= min(0.5, most) - 1e-5
 
-    def from_model(self, square: np.ndarray, part: tuple[int, int, int, int] | None = None) -> np.ndarray:
-        """Sample (..., size_px, size_px) values (logits) at a slice's voxel centres, bilinearly: (..., rows, columns).
-
-        NaN where a voxel centre lies outside the window. In the outermost half model pixel the edge value holds.
+    def from_model(self, square: np.ndarray, part: Rectangle | None = None) -> np.ndarray:
+        """Sample values of model pixels (logits) at a slice's voxel centres, bilinearly.
 
         Args:
-            square: the values; the result is float32.
-            part: (top, bottom, left, right) of the picture to sample, ends exclusive; None is all of it. Its values are
-                those of the whole, to the last bit.
+            square: the values, (..., size_px, size_px).
+            part: of the picture, to sample nothing else; None is all of it. Its values are those of the whole, to the
+                last bit.
+
+        Returns:
+            float32 (..., rows, columns); NaN where a voxel centre lies outside the window. In the outermost half model
+            pixel the edge value holds.
         """
         top, bottom, left, right = part or (0, self.shape[0], 0, self.shape[1])
         rows, columns = self._rows.cut(top, bottom), self._columns.cut(left, right)
@@ -175,24 +190,25 @@ class SquareWindow:
         result[..., ~columns.inside] = np.nan
         return result
 
-    def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:
-        """Return the part (top, bottom, left, right) of a picture that `from_model` samples from marked pixels.
+    def reach(self, used: np.ndarray) -> Rectangle | None:
+        """Return the part of a picture that `from_model` samples from marked pixels.
 
         Args:
             used: bool (size_px, size_px).
 
         Returns:
-            The smallest rectangle, ends exclusive, outside of which only pixels that are not marked count; None where
-            there is no such voxel.
+            The smallest rectangle outside of which only pixels that are not marked count; None where there is no such
+            voxel.
         """
-        bounds = []
-        for lines, marked in ((self._rows, used.any(axis=1)), (self._columns, used.any(axis=0))):
+        bounds: list[int] = []
+        for lines, marked in ((self._rows, np.any(used, axis=1)), (self._columns, np.any(used, axis=0))):
             near, far = lines.near * marked[lines.first] > 0, lines.far * marked[lines.second] > 0
             found = np.flatnonzero((near | far) & lines.inside)
             if not len(found):
                 return None
             bounds += [int(found[0]), int(found[-1]) + 1]
-        return tuple(bounds)
+        top, bottom, left, right = bounds
+        return top, bottom, left, right
 
     @cached_property
     def _sampling(self) -> tuple[np.ndarray, np.ndarray]:
@@ -214,9 +230,15 @@ class SquareWindow:
 class _Lines:
     """For the voxel centres along one side of a picture: between which two model pixels they lie.
 
-    first, second: the two pixels; near, far: their weights, float32; inside: whether a centre is inside the window.
     Two products and a sum for each voxel, and not a matrix product, whose last bits depend on what else is multiplied,
     and on the processor.
+
+    Attributes:
+        first: the pixel before.
+        second: the pixel behind.
+        near: weight of the first, float32.
+        far: weight of the second, float32.
+        inside: whether a centre is inside the window.
     """
 
     first: np.ndarray

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.paths import check_name
+from SAM2VolumeSegLib.volume.text import valid_text
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -40,10 +41,19 @@ _NO_PICTURES = {"RT Dose Storage", "Segmentation Storage", "Parametric Map Stora
 
 @dataclass(frozen=True)
 class DicomImage:
-    """What the header of one DICOM image says; positions in mm (LPS), empty arrays where it does not say.
+    """What the header of one DICOM image says; arrays are empty where it does not say.
 
-    orientation: direction of the rows, then of the columns. pixel_mm: distance of rows, then of columns.
-    size: columns, rows.
+    Attributes:
+        path: the file.
+        kind: name of its SOP class, such as "CT Image".
+        image_type: such as ("ORIGINAL", "PRIMARY", "AXIAL").
+        series: series instance UID.
+        description: of the series.
+        frames: number of pictures in the file.
+        size: columns, rows.
+        position: of the first pixel in mm (LPS).
+        orientation: direction of the rows, then of the columns (LPS).
+        pixel_mm: distance of rows, then of columns.
     """
 
     path: Path
@@ -59,15 +69,21 @@ class DicomImage:
 
 
 @dataclass
-class Found:
-    """A folder's DICOM images, the kinds of what else is DICOM, and the files that may be slices and cannot be read."""
+class DicomFolder:
+    """What a folder holds.
+
+    Attributes:
+        images: the DICOM images.
+        others: the kinds of what else is DICOM.
+        unreadable: files that may be slices and cannot be read.
+    """
 
     images: list[DicomImage] = field(default_factory=list)
     others: set[str] = field(default_factory=set)
     unreadable: list[Path] = field(default_factory=list)
 
 
-def find_dicom(folder: Path) -> Found:
+def find_dicom(folder: Path) -> DicomFolder:
     """Look at every file in a folder and its subfolders, each once, wherever links lead.
 
     Hidden files, pipes and devices are no slices. A file is counted as unreadable where it begins as DICOM, cannot be
@@ -80,7 +96,8 @@ def find_dicom(folder: Path) -> Found:
         os.scandir(folder).close()
     except OSError as error:
         raise InputError(f'The folder "{folder}" cannot be opened: {error.strerror}.') from error
-    found, unknown = Found(), []
+    found = DicomFolder()
+    unknown: list[Path] = []
     for path in _files(folder, found.unreadable):
         try:
             with path.open("rb") as file:
@@ -120,20 +137,24 @@ def what_dicom_file_is(path: Path) -> str:
     )
 
 
-def read_dataset(path: Path, **options) -> Dataset:
-    """Read a file with or without DICOM's preamble. pydicom raises any kind of exception for a damaged one."""
+def read_dataset(path: Path, **options: Any) -> Dataset:
+    """Read a file with or without DICOM's preamble; ``options`` are those of `pydicom.dcmread`.
+
+    pydicom raises any kind of exception for a damaged one.
+    """
     from pydicom import dcmread  # here: 3D Slicer has its own reader
 
     return dcmread(path, force=True, **options)
 
 
 def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
-    """Regular files, and links to nothing; folders that cannot be opened are added to ``unreadable``."""
+    """Yield regular files, and links to nothing; folders that cannot be opened are added to ``unreadable``."""
     seen = {os.path.realpath(folder)}
 
     def is_new(path: str) -> bool:
-        real = os.path.realpath(path)
-        return real not in seen and not seen.add(real)
+        before = len(seen)
+        seen.add(os.path.realpath(path))
+        return len(seen) > before
 
     def failed(error: OSError) -> None:
         unreadable.append(Path(error.filename))
@@ -149,7 +170,7 @@ def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
 
 
 def _pattern(path: Path) -> tuple[Path, str]:
-    """The folder and the name with its numbers left out: slices differ in nothing else."""
+    """Return the folder, and the name with its numbers left out: slices differ in nothing else."""
     return path.parent, re.sub(r"\d+", "0", path.name)
 
 
@@ -179,20 +200,20 @@ def _header(path: Path) -> DicomImage | str | None:
 
 
 def _is_no_picture(data: Dataset) -> bool:
-    """A plan, a report, a dose. The file says twice what it is: if not the same, it may be a damaged picture."""
+    """Say whether a file is a plan, a report, a dose. Where it says two kinds, it may be a damaged picture."""
     kind = data.SOPClassUID
     if data.file_meta.get("MediaStorageSOPClassUID", kind) != kind:
         return False
     return kind.name in _NO_PICTURES or not kind.name.endswith("Image Storage") and "Rows" not in data
 
 
-def _text(value) -> str:
-    """Valid Unicode whatever the header holds: the text goes into results."""
-    return str(value or "").encode("utf-8", "replace").decode("utf-8").strip(" \0")
+def _text(value: object) -> str:
+    """Return valid Unicode whatever the header holds: the text goes into results."""
+    return valid_text(str(value or "")).strip(" \0")
 
 
 def _numbers(data: Dataset, tag: str, count: int) -> np.ndarray:
-    """Finite numbers, as many as there have to be; else an empty array."""
+    """Return finite numbers, as many as there have to be; else an empty array."""
     try:
         numbers = np.array([float(part) for part in data.get(tag) or ()])
     except (TypeError, ValueError):

@@ -22,27 +22,31 @@ _RLE_MOST_PER_BYTE = 64  # two bytes stand for 128 at most (DICOM PS3.5, annex G
 
 
 def read_slices(images: Sequence[DicomImage]) -> np.ndarray:
-    """Read voxels [k, j, i] of slices of one size, rescaled slice by slice to HU.
+    """Read slices of one size, rescaled slice by slice to HU.
 
-    They have the smallest of int16, int32 and float64 that holds those of every slice.
+    Args:
+        images: at least one slice, in the order of k.
+
+    Returns:
+        Voxels [k, j, i] of the smallest of int16, int32 and float64 that holds those of every slice.
 
     Raises:
         InputError: pixels are missing or cannot be decoded, or there are several values a pixel.
     """
-    voxels = None
-    for k, image in enumerate(images):
+    first = _read_plane(images[0])
+    voxels = np.empty((len(images), *first.shape), first.dtype)
+    voxels[0] = first
+    for k, image in enumerate(images[1:], 1):
         plane = _read_plane(image)
-        if voxels is None:
-            voxels = np.empty((len(images), *plane.shape), plane.dtype)
-        # a later slice may need a wider type
-        voxels = voxels.astype(np.result_type(voxels, plane), copy=False)
+        voxels = voxels.astype(np.result_type(voxels, plane), copy=False)  # a later slice may need a wider type
         voxels[k] = plane
     return voxels
 
 
 def _read_plane(image: DicomImage) -> np.ndarray:
-    """Uncompressed pixels are counted. Compressed ones have to be complete up to their end mark; they have no checksum.
+    """Read the pixels of one slice, in HU.
 
+    Uncompressed ones are counted. Compressed ones have to be complete up to their end mark; they have no checksum.
     pydicom decodes what needs no codec, GDCM the rest (it takes gigabytes for a damaged length).
     """
     try:

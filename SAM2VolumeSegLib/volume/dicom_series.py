@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
-from SAM2VolumeSegLib.volume.dicom_files import DicomImage, Found, find_dicom
+from SAM2VolumeSegLib.volume.dicom_files import DicomFolder, DicomImage, find_dicom
 from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
+from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.paths import check_name
 from SAM2VolumeSegLib.volume.plausible import check_axes
 
@@ -24,12 +25,21 @@ _RESAMPLE = (
 
 
 def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.ndarray, str]:
-    """Read the one image series in ``folder`` (or its subfolders): voxels [k, j, i], IJK to RAS in mm, description.
+    """Read one image series.
 
-    The series instance UID ``series`` chooses among several. When none is chosen and just one of them is a CT with
-    positions, that one is read, with a warning (InputWarning); scout views, doses and screenshots are none. Slices are
-    ordered by their position (ImagePositionPatient), never by file name or instance number; pixel values are rescaled
-    to HU slice by slice.
+    Slices are ordered by their position (ImagePositionPatient), never by file name or instance number; pixel values are
+    rescaled to HU slice by slice.
+
+    Args:
+        folder: holds the series, also in subfolders.
+        series: series instance UID, to choose one of several. Without it the only CT with positions is chosen; scout
+            views, doses and screenshots are none.
+
+    Returns:
+        Voxels [k, j, i], IJK to RAS (mm), and the description of the series.
+
+    Warns:
+        InputWarning: one CT was chosen among other series.
 
     Raises:
         InputError: no DICOM images; files that cannot be read or are cut off; several series and none chosen; slices
@@ -51,10 +61,10 @@ def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.
         matrix[:3, 2] = step
         matrix[:3, 3] = first.position
     check_axes(folder, matrix)
-    return read_slices(images), np.diag([-1.0, -1.0, 1.0, 1.0]) @ matrix, title
+    return read_slices(images), lps_to_ras(matrix), title
 
 
-def _choose(folder: Path, found: Found, series: str | None) -> list[DicomImage]:
+def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomImage]:
     if found.unreadable:
         names = ", ".join(path.name for path in found.unreadable[:5])
         more = ", ..." if len(found.unreadable) > 5 else ""
@@ -113,8 +123,8 @@ def _check_single(image: DicomImage) -> None:
         )
 
 
-def _pair(slices: list[DicomImage], first: int) -> str:
-    """The names of two slices that follow each other."""
+def _pair(slices: list[DicomImage], first: np.intp) -> str:
+    """Return the names of two slices that follow each other."""
     return f"{slices[first].path.name} and {slices[first + 1].path.name}"
 
 

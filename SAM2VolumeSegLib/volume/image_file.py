@@ -12,13 +12,13 @@ import SimpleITK as sitk
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.dicom_files import what_dicom_file_is
 from SAM2VolumeSegLib.volume.itk import quiet_itk
+from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.nifti import is_nifti, read_nifti
 from SAM2VolumeSegLib.volume.paths import check_file
 from SAM2VolumeSegLib.volume.plausible import check_axes, check_scalar_volume
 from SAM2VolumeSegLib.volume.text_header import Stored, find_meta_voxels, find_nrrd_voxels
 from SAM2VolumeSegLib.volume.voxel_bytes import read_voxels
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TYPES = {
     sitk.sitkInt8: "i1",
     sitk.sitkUInt8: "u1",
@@ -34,10 +34,15 @@ _TYPES = {
 
 
 def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return voxels [k, j, i] and IJK to RAS (mm) of an image file with one value a voxel and three dimensions.
+    """Read an image file with one value a voxel and three dimensions.
 
     The file has to hold exactly the voxels that its header declares, and checksums of compressed data are checked.
-    Warns (InputWarning) about what is odd in a geometry that can be read all the same.
+
+    Returns:
+        Voxels [k, j, i] and IJK to RAS (mm).
+
+    Warns:
+        InputWarning: a geometry is odd, and can be read all the same.
 
     Raises:
         InputError: no such file, no format that is read, damaged, or no plausible scalar volume.
@@ -90,4 +95,4 @@ def _read_with_itk_header(path: Path, reader_name: str, stored: Stored) -> tuple
     with np.errstate(all="ignore"):
         matrix[:3, :3] = direction * reader.GetSpacing()[:3]
         matrix[:3, 3] = reader.GetOrigin()[:3]
-    return voxels, _LPS_TO_RAS @ matrix
+    return voxels, lps_to_ras(matrix)

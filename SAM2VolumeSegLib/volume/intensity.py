@@ -11,7 +11,11 @@ from SAM2VolumeSegLib.errors import InputError
 
 @dataclass(frozen=True)
 class Window:
-    """An intensity window: ``lower`` HU and below is black, ``upper`` HU and above is white.
+    """An intensity window.
+
+    Attributes:
+        lower: HU that is black, as all below is.
+        upper: HU that is white, as all above is.
 
     Raises:
         InputError: the limits are not numbers, or ``upper`` is not above ``lower``.
@@ -69,12 +73,19 @@ WINDOWS = {
 
 
 def to_unit(voxels: np.ndarray, window: Window, clahe: bool = False) -> np.ndarray:
-    """Map voxels (HU, any shape) to float32 in 0..1; the input is not changed.
+    """Map HU to what the model sees.
 
-    CLAHE is applied after the window, in three dimensions on the whole array (scikit-image ``equalize_adapthist``,
-    tiles of an eighth of each axis, clip limit 0.01), so that the axes the volume is later sliced along all see the
-    same intensities. scikit-image is needed for this choice only, as SimpleITK's adaptive equalisation does not limit
-    contrast. A constant array becomes zeros with ``Window.min_max``.
+    CLAHE comes after the window, in three dimensions on the whole array (scikit-image ``equalize_adapthist``, tiles of
+    an eighth of each axis, clip limit 0.01), so that slices along every axis show the same intensities. scikit-image is
+    needed for this choice only: SimpleITK's adaptive equalisation does not limit contrast.
+
+    Args:
+        voxels: HU, of any shape; they are not changed.
+        window: what becomes 0 and 1.
+        clahe: whether contrast is evened out.
+
+    Returns:
+        float32 in 0..1; zeros for a constant array with ``Window.min_max``.
 
     Raises:
         InputError: CLAHE is asked for and scikit-image is not installed.
@@ -91,4 +102,5 @@ def to_unit(voxels: np.ndarray, window: Window, clahe: bool = False) -> np.ndarr
         raise InputError(
             "CLAHE needs the Python package scikit-image: install it, or choose a window alone."
         ) from error
-    return equalize_adapthist(unit).astype(np.float32)
+    equalized: np.ndarray = equalize_adapthist(unit)
+    return equalized.astype(np.float32)

@@ -29,11 +29,16 @@ def is_nifti(path: Path) -> bool:
 
 
 def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read voxels [k, j, i], scaled as the header says, and IJK to RAS (mm).
+    """Read a NIfTI file.
 
-    Voxels that are not scaled keep their type; scaled ones become float32, or stay float64. The sform gives the
-    geometry where its code is above zero, else the qform, as in nibabel and ITK. Warns (InputWarning) where the two are
-    not the same place, and where there is neither.
+    The sform gives the geometry where its code is above zero, else the qform, as in nibabel and ITK.
+
+    Returns:
+        Voxels [k, j, i], scaled as the header says, and IJK to RAS (mm). Voxels that are not scaled keep their type;
+        scaled ones become float32, or stay float64.
+
+    Warns:
+        InputWarning: sform and qform are not the same place, or there is neither; sizes of voxels are given twice.
 
     Raises:
         InputError: damaged, cut off, or not one scalar volume.
@@ -68,7 +73,7 @@ def _damaged(path: Path) -> str:
 
 
 def _start(path: Path, count: int) -> bytes:
-    """The first bytes, unpacked; fewer when there are not so many."""
+    """Return the first bytes, unpacked; fewer when there are not so many."""
     with path.open("rb") as file:
         packed = file.read(2) == _GZIP
         file.seek(0)
@@ -79,7 +84,7 @@ def _start(path: Path, count: int) -> bytes:
 
 
 def _header(path: Path) -> Nifti1Header:
-    """Raises ValueError where the file ends before its header does."""
+    """Read the header. Raises ValueError where the file ends before it does."""
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
     from nibabel.wrapstruct import WrapStructError
@@ -94,7 +99,7 @@ def _header(path: Path) -> Nifti1Header:
 
 
 def _ijk_to_ras(path: Path, header: Nifti1Header) -> np.ndarray:
-    """Raises ValueError, HeaderDataError where the header holds no geometry that can be computed."""
+    """Return the matrix in mm. Raises ValueError or HeaderDataError where the header holds none."""
     header["pixdim"][0] = -1 if header["pixdim"][0] < 0 else 1  # the standard: 0 stands for 1
     size = header.get_data_shape()
     sform, qform = header.get_sform(), None
@@ -126,7 +131,7 @@ def _ijk_to_ras(path: Path, header: Nifti1Header) -> np.ndarray:
 
 
 def _same_place(sform: np.ndarray, qform: np.ndarray, size: tuple[int, ...]) -> bool:
-    """Also where the numbers are absurd: `check_axes` has the word on those."""
+    """Say whether two matrices mean the same; so do absurd ones, on which `check_axes` has the word."""
     with np.errstate(all="ignore"):
         try:
             return not grid_distance(sform, qform, size[2::-1]) > GRID_TOLERANCE_VOXELS
@@ -139,7 +144,7 @@ def _warn(message: str) -> None:
 
 
 def _scaled(voxels: np.ndarray, slope: float, inter: float) -> np.ndarray:
-    """Computed in double precision as ITK does, a slice at a time: no second copy of the volume in float64."""
+    """Scale in double precision as ITK does, a slice at a time: no second copy of the volume in float64."""
     kind = np.float64 if voxels.dtype == np.float64 else np.float32
     scaled = voxels if voxels.dtype == kind else np.empty(voxels.shape, kind)
     with np.errstate(all="ignore"):  # what is no number then is refused by Volume

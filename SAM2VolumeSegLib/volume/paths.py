@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume.text import valid_text
 
 
 def check_name(path: Path) -> None:
-    """Raise InputError for a name that is not valid Unicode: ITK ends the whole program when it is given one.
+    """Check that a name is valid Unicode: ITK ends the whole program when it is given another.
 
     Python keeps the bytes of such names (from a disk or an archive of another language) as lone surrogates.
+
+    Raises:
+        InputError: it is not.
     """
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:
-        shown = str(path).encode("utf-8", "replace").decode("utf-8")
+        shown = valid_text(str(path))
         raise InputError(f'The name "{shown}" has letters that are not valid text (UTF-8). Rename it.') from error
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume.planes import matching_axes
+from SAM2VolumeSegLib.volume.planes import Triple, matching_axes, triple
+from SAM2VolumeSegLib.volume.text import size_text
 from SAM2VolumeSegLib.volume.volume import GRID_TOLERANCE_VOXELS, Volume, grid_distance
 
 
@@ -23,19 +24,25 @@ class Placement:
         volume_shape: the volume's size [k, j, i].
     """
 
-    axes: tuple[int, int, int]
-    steps: tuple[int, int, int]
-    shape: tuple[int, int, int]
-    offset: tuple[int, int, int]
-    volume_shape: tuple[int, int, int]
+    axes: Triple
+    steps: Triple
+    shape: Triple
+    offset: Triple
+    volume_shape: Triple
 
     @classmethod
     @np.errstate(all="ignore")  # absurd numbers in a header are another grid, and no matter for warnings
-    def of(cls, shape: tuple[int, int, int], ijk_to_ras: np.ndarray, volume: Volume, name: str) -> Placement:
-        """Find where the grid called ``name`` (``shape`` [k, j, i], matrix in mm) lies on ``volume``.
+    def of(cls, shape: Triple, ijk_to_ras: np.ndarray, volume: Volume, name: str) -> Placement:
+        """Find where a grid lies on a volume.
+
+        Args:
+            shape: the grid's size [k, j, i].
+            ijk_to_ras: the grid's matrix (mm).
+            volume: the CT.
+            name: of the grid, for messages.
 
         Raises:
-            InputError: it is not a piece of the volume's lattice; says what differs.
+            InputError: the grid is not a piece of the volume's lattice; says what differs.
         """
         spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
         if not spacing.all() or not np.isfinite(spacing).all():
@@ -50,7 +57,8 @@ class Placement:
         upright[columns, 3] = last
         upright[3, 3] = 1
         ijk_to_ras = ijk_to_ras @ upright
-        shape = tuple(shape[2 - column] for column in columns[::-1])
+        axes = triple(2 - column for column in columns[::-1])
+        shape = triple(shape[axis] for axis in axes)
         offset = np.rint(np.linalg.solve(volume.ijk_to_ras, ijk_to_ras[:, 3])[:3])
         moved = volume.ijk_to_ras.copy()
         moved[:3, 3] = (volume.ijk_to_ras @ [*offset, 1.0])[:3]
@@ -60,8 +68,7 @@ class Placement:
                 f"{_differences(shape, ijk_to_ras, volume)}. Choose that CT as the source volume of the segmentation "
                 "in 3D Slicer (or resample the labels to it) and save it again."
             )
-        axes = tuple(2 - column for column in columns[::-1])
-        return cls(axes, tuple(steps[::-1]), shape, tuple(int(n) for n in offset[::-1]), volume.voxels.shape)
+        return cls(axes, triple(steps[::-1]), shape, triple(offset[::-1]), volume.voxels.shape)
 
     def put(self, mask: np.ndarray, name: str) -> np.ndarray:
         """Return the boolean mask of segment ``name`` on the volume's grid; a mask without voxels may have any shape.
@@ -89,24 +96,18 @@ class Placement:
         return result
 
 
-def _differences(shape: tuple[int, int, int], ijk_to_ras: np.ndarray, volume: Volume) -> str:
+def _differences(shape: Triple, ijk_to_ras: np.ndarray, volume: Volume) -> str:
     """Say in words how two grids, their axes in the same order, differ: spacing, direction, origin, size."""
     theirs, ours = np.asarray(ijk_to_ras), volume.ijk_to_ras
     their_mm, our_mm = (np.linalg.norm(m[:3, :3], axis=0) for m in (theirs, ours))
     words = []
     if not np.allclose(their_mm, our_mm, rtol=1e-3):
-        words.append(f"spacing {_numbers(their_mm)} mm instead of {_numbers(our_mm)} mm")
+        words.append(f"spacing {size_text(their_mm)} mm instead of {size_text(our_mm)} mm")
     cosines = np.sum(theirs[:3, :3] / their_mm * ours[:3, :3] / our_mm, axis=0)
     if (angle := float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).max())) > 0.05:
         words.append(f"direction turned by up to {angle:.1f} degrees")
     if (shift := float(np.linalg.norm(theirs[:3, 3] - ours[:3, 3]))) > 1e-3:
         words.append(f"origin {shift:.2f} mm apart")
     if tuple(shape) != volume.voxels.shape:
-        words.append(
-            f"size {' x '.join(map(str, shape[::-1]))} instead of {' x '.join(map(str, volume.voxels.shape[::-1]))}"
-        )
+        words.append(f"size {size_text(shape[::-1])} instead of {size_text(volume.voxels.shape[::-1])}")
     return ", ".join(words) or "voxels drift apart"
-
-
-def _numbers(values: np.ndarray) -> str:
-    return " x ".join(f"{value:.4g}" for value in values)

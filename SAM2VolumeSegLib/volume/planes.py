@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import permutations
 
 import numpy as np
+
+Triple = tuple[int, int, int]
+"""A number for each axis of an array, [k, j, i] where nothing else is said: a voxel's indices, a size, a step."""
+Rectangle = tuple[int, int, int, int]
+"""A part of a picture: top, bottom, left, right; rows and columns from the upper left one on, ends exclusive."""
+
+
+def triple(numbers: Iterable[int]) -> Triple:
+    """Return three numbers, numpy's or Python's, as Python's."""
+    k, j, i = map(int, numbers)
+    return k, j, i
 
 
 class Plane(str, Enum):
@@ -21,20 +33,20 @@ class Plane(str, Enum):
 _NORMAL_ROWS_COLUMNS = {Plane.AXIAL: (2, 1, 0), Plane.CORONAL: (1, 2, 0), Plane.SAGITTAL: (0, 2, 1)}
 
 
-def matching_axes(matrix: np.ndarray) -> tuple[int, int, int]:
+def matching_axes(matrix: np.ndarray) -> Triple:
     """Return for each of the three rows of ``matrix`` the column that runs along it, one each.
 
     It is an assignment, not an argmax per row, so that two rows never claim one column near 45 degrees. The permutation
     with the largest product is the dominant term of the determinant, so every chosen element is non-zero.
 
     Args:
-        matrix: directions in its columns, (3, 3) or its upper left part; their lengths do not matter.
+        matrix: directions in its columns, of any lengths: (3, 3), or larger, of which the upper left part counts.
     """
     lengths = np.abs(matrix[:3, :3])
-    return max(permutations(range(3)), key=lambda columns: float(np.prod(lengths[range(3), columns])))
+    return triple(max(permutations(range(3)), key=lambda columns: float(np.prod(lengths[range(3), columns]))))
 
 
-def ras_axes(ijk_to_ras: np.ndarray) -> tuple[int, int, int]:
+def ras_axes(ijk_to_ras: np.ndarray) -> Triple:
     """Return the IJK axes that run along R, A and S, one each."""
     return matching_axes(ijk_to_ras[:3, :3] / np.linalg.norm(ijk_to_ras[:3, :3], axis=0))
 
@@ -51,7 +63,9 @@ class PlaneView:
         axis: numpy axis of ``[k, j, i]`` along which the slices are stacked.
         count: number of slices.
         shape: (rows, columns) of a picture.
-        row_mm, col_mm, slice_mm: distance in mm between neighbouring rows, columns, slices.
+        row_mm: distance of neighbouring rows in mm.
+        col_mm: distance of neighbouring columns in mm.
+        slice_mm: distance of neighbouring slices in mm.
     """
 
     plane: Plane
@@ -69,8 +83,8 @@ class PlaneView:
     _step_mm: float
 
     @classmethod
-    def of(cls, plane: Plane, shape: tuple[int, int, int], ijk_to_ras: np.ndarray) -> PlaneView:
-        """Build the view of ``plane`` on a grid of ``shape`` [k, j, i] with the matrix ``ijk_to_ras`` (mm)."""
+    def of(cls, plane: Plane, shape: Triple, ijk_to_ras: np.ndarray) -> PlaneView:
+        """Return the view of ``plane`` on a grid of ``shape`` [k, j, i] with the matrix ``ijk_to_ras`` (mm)."""
         plane = Plane(plane)
         columns = ras_axes(ijk_to_ras)
         normal, rows, cols = _NORMAL_ROWS_COLUMNS[plane]
@@ -106,26 +120,24 @@ class PlaneView:
             picture = picture.swapaxes(0, 1)
         return picture[:: -1 if self._flip_rows else 1, :: -1 if self._flip_cols else 1]
 
-    def bounds(self, lower: tuple[int, int, int], upper: tuple[int, int, int]) -> tuple[int, int, int, int]:
-        """Return (top, bottom, left, right) in a picture of the voxels ``lower`` to ``upper`` (exclusive) [k, j, i]."""
+    def bounds(self, lower: Triple, upper: Triple) -> Rectangle:
+        """Return which part of a picture shows the voxels ``lower`` to ``upper`` (exclusive) [k, j, i]."""
         top, bottom = lower[self._row_axis], upper[self._row_axis]
         left, right = lower[self._col_axis], upper[self._col_axis]
         return self._flipped(top, bottom, left, right)
 
-    def corners(
-        self, first: int, last: int, part: tuple[int, int, int, int]
-    ) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    def corners(self, first: int, last: int, part: Rectangle) -> tuple[Triple, Triple]:
         """Return the voxels (lower, upper exclusive) [k, j, i] of a part of the pictures ``first`` to ``last``.
 
-        The way back of ``bounds``: part is (top, bottom, left, right), ends exclusive.
+        It is the way back of ``bounds``.
         """
         top, bottom, left, right = self._flipped(*part)
         ranges = {self.axis: (first, last + 1), self._row_axis: (top, bottom), self._col_axis: (left, right)}
         lower, upper = zip(*(ranges[axis] for axis in range(3)), strict=True)
-        return lower, upper
+        return triple(lower), triple(upper)
 
-    def _flipped(self, top: int, bottom: int, left: int, right: int) -> tuple[int, int, int, int]:
-        """Bounds in the array's order for bounds in a picture, and the other way round."""
+    def _flipped(self, top: int, bottom: int, left: int, right: int) -> Rectangle:
+        """Return bounds in the array's order for bounds in a picture, and the other way round."""
         if self._flip_rows:
             top, bottom = self.shape[0] - bottom, self.shape[0] - top
         if self._flip_cols:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.volume.text import size_text
 
 MAX_SHEAR_DEGREES = 1.0
 """Over 100 mm a plane that leans by 1 degree is 1.7 mm off, about a voxel. What is cut and shown on axial, coronal and
@@ -19,9 +20,15 @@ _VOXEL_MM = (1e-4, 1e3)
 
 
 def check_scalar_volume(path: Path, size: tuple[int, ...], components: int) -> None:
-    """Raise InputError unless an image of ``size`` [i, j, k, ...] has three dimensions and one value a voxel.
+    """Check that an image is one scalar volume.
 
-    Further dimensions may have one entry each.
+    Args:
+        path: for messages.
+        size: number of voxels along i, j, k, ...; dimensions after the third may have one entry each.
+        components: number of values a voxel.
+
+    Raises:
+        InputError: more or fewer dimensions than three, or more than one value a voxel.
     """
     if components > 1:
         raise InputError(f'"{path}" is a colour or vector image ({components} values a voxel). Give a CT, with one.')
@@ -35,7 +42,14 @@ def check_scalar_volume(path: Path, size: tuple[int, ...], components: int) -> N
 
 
 def check_axes(path: Path, ijk_to_ras: np.ndarray) -> None:
-    """Check the matrix (4x4, mm) of an image; warn (InputWarning) where its axes are a little off right angles.
+    """Check the geometry of an image.
+
+    Args:
+        path: for messages.
+        ijk_to_ras: 4x4 matrix, in mm.
+
+    Warns:
+        InputWarning: the axes are a little off right angles.
 
     Raises:
         InputError: not finite numbers, a voxel has no plausible size, the axes are singular or too far off right
@@ -45,10 +59,9 @@ def check_axes(path: Path, ijk_to_ras: np.ndarray) -> None:
         spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
         directions = ijk_to_ras[:3, :3] / spacing
     if not np.isfinite(ijk_to_ras).all() or not ((spacing > _VOXEL_MM[0]) & (spacing < _VOXEL_MM[1])).all():
-        sizes = " x ".join(f"{size:.4g}" for size in spacing)
         raise InputError(
-            f'The geometry of "{path}" is damaged: its voxels would measure {sizes} mm. Correct the spacing and origin '
-            "in its header, or export it again."
+            f'The geometry of "{path}" is damaged: its voxels would measure {size_text(spacing)} mm. Correct the '
+            "spacing and origin in its header, or export it again."
         )
     if abs(np.linalg.det(directions)) < 1e-3:
         raise InputError(

@@ -1,4 +1,4 @@
-"""How a result was made, as text: whatever it holds, it never costs the result."""
+"""How a result was made, as JSON: whatever it holds, it never costs the result."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from SAM2VolumeSegLib.volume.text import valid_text
+
 _DEPTH = 20
 
 
 def to_json(provenance: Mapping[str, Any], indent: int | None = None) -> str:
     """Return JSON (UTF-8 can hold it) of any mapping: what JSON cannot say becomes text, NaN and infinity too."""
     return json.dumps(_plain(provenance, _DEPTH), indent=indent, ensure_ascii=False)
-
-
-def plain_text(text: str) -> str:
-    """Return text that every file here can hold and give back: valid Unicode, no carriage returns, no outer spaces."""
-    return _unicode(text).replace("\r", " ").strip()
 
 
 def _plain(value: Any, depth: int) -> Any:
@@ -34,11 +31,6 @@ def _plain(value: Any, depth: int) -> Any:
 
 def _text(value: Any) -> str:
     try:
-        return _unicode(str(value))
+        return valid_text(str(value))
     except Exception:  # a value's own str() may raise anything
         return f"<{type(value).__name__}>"
-
-
-def _unicode(text: str) -> str:
-    """Lone surrogates (bytes of a name that Python could not read) become "?"."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -51,9 +51,15 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
 def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
     """Read painted segments on the grid of ``volume`` from a ``.seg.nrrd`` of Slicer's or a label image.
 
-    Each non-zero label of a label image becomes a segment "label 22". Returns segments by name, in the file's order; a
-    name that occurs again gets " (2)" in its key. A segment may be empty as long as another is not. Seeds on a cropped
-    or extended part of the CT's own lattice, its axes stored in any order and direction, are put in place exactly.
+    Seeds on a cropped or extended part of the CT's own lattice, its axes stored in any order and direction, are put in
+    place exactly. A segment may be empty as long as another is not.
+
+    Args:
+        path: the file. Each label above zero of a label image becomes a segment "label 22".
+        volume: the CT.
+
+    Returns:
+        Segments by name, in the file's order; a name that occurs again gets " (2)" in its key.
 
     Warns:
         InputWarning: something in a ``.seg.nrrd`` is no segment and is left out.

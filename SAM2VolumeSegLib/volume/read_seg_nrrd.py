@@ -1,13 +1,10 @@
 """Reading Slicer's segmentation file, ``.seg.nrrd``, and nothing else than what is really in it.
 
-pynrrd parses the fields of the NRRD. The bytes of the voxels are read here, because they are to be in the file itself,
-as many as the header says, and with a checksum that holds where they are compressed.
+pynrrd parses the fields of the NRRD. `read_voxels` reads the voxels, which have to be in the file itself.
 """
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import json
 import math
@@ -17,29 +14,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.volume.box_mask import BoxMask
+from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.seg_nrrd import PROVENANCE_KEY, unescape
 from SAM2VolumeSegLib.volume.segment import BONE_COLOR, Segment
+from SAM2VolumeSegLib.volume.text_header import NRRD_PACKING
+from SAM2VolumeSegLib.volume.voxel_bytes import read_voxels
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_SPACES = {
-    "left-posterior-superior": _LPS_TO_RAS,
-    "lps": _LPS_TO_RAS,
-    "right-anterior-superior": np.eye(4),
-    "ras": np.eye(4),
-}
-_STREAMS = {
-    "raw": lambda file: file,
-    "gzip": lambda file: gzip.GzipFile(fileobj=file),
-    "gz": lambda file: gzip.GzipFile(fileobj=file),
-    "bzip2": bz2.BZ2File,
-    "bz2": bz2.BZ2File,
-}
+_LPS, _RAS = ("left-posterior-superior", "lps"), ("right-anterior-superior", "ras")
 _ELSEWHERE = ("data file", "datafile", "line skip", "lineskip", "byte skip", "byteskip")
 _HEADER_BYTES = 1 << 24
 _BLANK_LINE = re.compile(rb"\n[ \t\r]*\n")
@@ -48,7 +35,7 @@ _SEGMENT_FIELD = re.compile(r"Segment(\d{1,9})_", re.ASCII)
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,9}(\.0*)?", re.ASCII)
 
 
-def seg_nrrd_header(path: Path) -> dict | None:
+def seg_nrrd_header(path: Path) -> dict[str, Any] | None:
     """Return the header fields of a ``.seg.nrrd``; None when ``path`` is another kind of file.
 
     Raises:
@@ -58,7 +45,7 @@ def seg_nrrd_header(path: Path) -> dict | None:
         return _read_header(path, file)
 
 
-def read_provenance(path: Path) -> dict:
+def read_provenance(path: Path) -> dict[str, Any]:
     """Return the provenance stored in a ``.seg.nrrd``; empty when there is none.
 
     Raises:
@@ -69,11 +56,13 @@ def read_provenance(path: Path) -> dict:
 
 
 def read_seg_nrrd(path: Path) -> tuple[list[Segment], np.ndarray]:
-    """Read the segments of a ``.seg.nrrd`` on the file's own grid, and its IJK to RAS matrix (mm).
+    """Read the segments of a ``.seg.nrrd``.
 
     Shared layers (label values), overlapping segments in layers (a leading list axis), cropped extents (the origin of
     the file is that of the crop) and empty segments are all read; so are files before Slicer 4.11, one layer a segment.
-    Masks may share memory and be read-only.
+
+    Returns:
+        The segments on the file's own grid, whose masks may share memory, and the file's IJK to RAS matrix (mm).
 
     Warns:
         InputWarning: what is no segment is left out: a background (label value 0), voxels that no segment claims.
@@ -121,7 +110,7 @@ def _damaged(path: Path, what: str = "") -> InputError:
     return InputError(f'"{path}" is damaged or not complete{what}. Save the segmentation again in 3D Slicer.')
 
 
-def _read_header(path: Path, file: BinaryIO) -> dict | None:
+def _read_header(path: Path, file: BinaryIO) -> dict[str, Any] | None:
     """Read the header and leave ``file`` at the first byte of the data; None when it is no segmentation."""
     import nrrd  # here: 3D Slicer has its own reader, and not this package
 
@@ -132,8 +121,8 @@ def _read_header(path: Path, file: BinaryIO) -> dict | None:
         head = head[: end.start()]
     if not head.startswith(b"NRRD") or not _SEGMENTATION_LINE.search(head):
         return None
-    lines = (line.rstrip() for line in _text(path, head).split("\n"))
-    lines = list(dict.fromkeys(line for line in lines if line and line[0] != "#"))  # to say a thing twice is no harm
+    said = (line.rstrip() for line in _text(path, head).split("\n"))
+    lines = list(dict.fromkeys(line for line in said if line and line[0] != "#"))  # to say a thing twice is no harm
     ((key, times),) = Counter(line.split(":", 1)[0].strip() for line in lines).most_common(1)
     if times > 1:  # Slicer would take the last one, and a name or what was painted under the first would be lost
         raise _damaged(path, f': its header gives {times} values for "{key[:80]}"')
@@ -142,7 +131,7 @@ def _read_header(path: Path, file: BinaryIO) -> dict | None:
 
 
 def _text(path: Path, head: bytes) -> str:
-    """The header as text: UTF-8, as Slicer writes it. Other programs write Latin-1: letters stay what they were."""
+    """Return the header as text: UTF-8, as Slicer writes it, or Latin-1, as other programs do."""
     try:
         return head.decode("utf-8")
     except UnicodeDecodeError:
@@ -154,12 +143,12 @@ def _text(path: Path, head: bytes) -> str:
         return head.decode("latin-1")
 
 
-def _read_voxels(path: Path, header: dict, file: BinaryIO) -> np.ndarray:
+def _read_voxels(path: Path, header: dict[str, Any], file: BinaryIO) -> np.ndarray:
     """Read the labels, array axes in reverse order of the file's: [k, j, i], or with the list axis somewhere."""
     import nrrd
 
-    stream = _STREAMS.get(header["encoding"].lower())
-    if stream is None or any(header.get(key) for key in _ELSEWHERE):
+    packing = NRRD_PACKING.get(header["encoding"].lower())
+    if packing is None or any(header.get(key) for key in _ELSEWHERE):
         raise InputError(
             f'"{path}" does not hold its voxels right behind its header, raw or compressed by gzip or bzip2. '
             "Save the segmentation again in 3D Slicer, as .seg.nrrd."
@@ -167,26 +156,18 @@ def _read_voxels(path: Path, header: dict, file: BinaryIO) -> np.ndarray:
     # pynrrd knows the names of the types: it reads one voxel of the type from as many zeros as the largest needs.
     one = header | {"dimension": 1, "sizes": np.ones(1, dtype=int), "encoding": "raw"}
     dtype = nrrd.read_data(one, io.BytesIO(bytes(8))).dtype
-    shape = [int(size) for size in header["sizes"][::-1]]
-    count = math.prod(shape) * dtype.itemsize
+    shape = tuple(int(size) for size in header["sizes"][::-1])
     if min(shape) < 1 or len(shape) != header["dimension"]:
         raise _damaged(path)
-    # One byte more is asked for than there should be: only at its end does a stream compare its checksum. In pieces,
-    # so that no memory is taken for voxels that are in the header only.
-    stored, contents = stream(file), bytearray()
-    while part := stored.read(min(count + 1 - len(contents), 1 << 24)):
-        contents += part
-    if len(contents) != count:
-        raise _damaged(path)
-    return np.frombuffer(contents, dtype).reshape(shape)
+    return read_voxels(path, file, packing, 0, shape, dtype)
 
 
-def _geometry(path: Path, header: dict, dimensions: int) -> tuple[np.ndarray, int | None]:
+def _geometry(path: Path, header: dict[str, Any], dimensions: int) -> tuple[np.ndarray, int | None]:
     """Return IJK to RAS (mm), and which axis of the file lists the layers."""
-    to_ras = _SPACES.get(str(header.get("space", "")).lower())
+    space = str(header.get("space", "")).lower()
     directions = np.asarray(header.get("space directions", ()), dtype=np.float64)
     origin = np.asarray(header.get("space origin", ()), dtype=np.float64)
-    if to_ras is None or directions.shape != (dimensions, 3) or origin.shape != (3,):
+    if space not in _LPS + _RAS or directions.shape != (dimensions, 3) or origin.shape != (3,):
         raise InputError(
             f'"{path}" does not say where it lies in the patient. Save the segmentation again in 3D Slicer.'
         )
@@ -201,10 +182,11 @@ def _geometry(path: Path, header: dict, dimensions: int) -> tuple[np.ndarray, in
     matrix[:3, 3] = origin
     if not np.isfinite(matrix).all():
         raise _damaged(path, ": its place in the patient is not a number")
-    return to_ras @ matrix, None if spatial.all() else int(np.flatnonzero(~spatial)[0])
+    ijk_to_ras = lps_to_ras(matrix) if space in _LPS else matrix
+    return ijk_to_ras, None if spatial.all() else int(np.flatnonzero(~spatial)[0])
 
 
-def _segments(path: Path, header: dict, numbers: list[int], layers: list[np.ndarray]) -> list[Segment]:
+def _segments(path: Path, header: dict[str, Any], numbers: list[int], layers: list[np.ndarray]) -> list[Segment]:
     present = [set(np.unique(layer).tolist()) - {0} for layer in layers]
     masks: dict[tuple[int, int], BoxMask] = {}
     nothing = BoxMask.of(np.broadcast_to(False, layers[0].shape))
@@ -248,7 +230,7 @@ def _segments(path: Path, header: dict, numbers: list[int], layers: list[np.ndar
     return segments
 
 
-def _whole_number(path: Path, header: dict, key: str, default: int) -> int:
+def _whole_number(path: Path, header: dict[str, Any], key: str, default: int) -> int:
     """Return a field as a whole number, also where it is written as "1.0"; ``default`` where it is missing or empty."""
     text = header.get(key, "")
     if not text:

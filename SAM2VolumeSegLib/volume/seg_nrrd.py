@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from SAM2VolumeSegLib.volume.crop import Box
+from SAM2VolumeSegLib.volume.lps import ras_to_lps
 from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -23,7 +25,6 @@ from SAM2VolumeSegLib.volume.volume import Volume
 PROVENANCE_KEY = "SAM2VolumeSeg_Provenance"
 """Header field with one line of JSON. Slicer ignores it (no node attribute) and drops it when saving again."""
 
-_LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _GENERIC_TERMINOLOGY = (
     "TerminologyEntry:Segmentation category and type - 3D Slicer General Anatomy list"
     "~SCT^85756007^Tissue~SCT^85756007^Tissue~^^~Anatomic codes - DICOM master list~^^~^^|"
@@ -31,7 +32,7 @@ _GENERIC_TERMINOLOGY = (
 _ESCAPED = re.compile(r"\\([n\\])")
 
 
-def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], provenance: dict) -> None:
+def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], provenance: Mapping[str, Any]) -> None:
     """Write segments on the grid of ``volume``: in one shared layer unless they overlap, else in several."""
     import nrrd
 
@@ -46,7 +47,7 @@ def write_seg_nrrd(path: Path, volume: Volume, segments: Iterable[Segment], prov
         value = 1 + sum(other == layer for other, _ in placed)
         layers[layer][at][inside] = value
         placed.append((layer, value))
-    ijk_to_lps = _LPS_TO_RAS @ volume.ijk_to_ras
+    ijk_to_lps = ras_to_lps(volume.ijk_to_ras)
     directions = ijk_to_lps[:3, :3].T
     overlap = len(layers) > 1
     buffer = io.BytesIO()

@@ -29,7 +29,7 @@ class Segment:
         id: str = "",
         tags: str = "",
     ):
-        """mask: boolean ``[k, j, i]`` on the CT's grid."""
+        """Keep of a mask, boolean ``[k, j, i]`` on the CT's grid, what is painted."""
         self.name, self.color, self.id, self.tags = name, color, id, tags
         self.found = mask if isinstance(mask, BoxMask) else BoxMask.of(mask)
 

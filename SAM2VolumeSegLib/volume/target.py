@@ -6,13 +6,15 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.paths import check_name
+from SAM2VolumeSegLib.volume.provenance import to_json
 
 PROGRAM = "SAM2VolumeSeg"
 """What a file that this program wrote says in its first bytes."""
@@ -50,7 +52,7 @@ def check_target(path: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def names_this_program(path: Path) -> bool:
-    """Whether a file says in its first bytes that this program wrote it; False when there is none."""
+    """Say whether a file names this program in its first bytes, as all do that it wrote; False when there is none."""
     try:
         with path.open("rb") as file:
             return PROGRAM.encode() in file.read(_HEAD_BYTES)
@@ -59,7 +61,11 @@ def names_this_program(path: Path) -> bool:
 
 
 def check_own(path: Path) -> None:
-    """Check that a file of a fixed name may be written, or replaced because this program wrote it. Raises InputError"""
+    """Check that a file of a fixed name may be written, or replaced because this program wrote it.
+
+    Raises:
+        InputError: it is somebody else's, or as in ``check_target``.
+    """
     check_target(path)
     if path.exists() and not names_this_program(path):
         raise InputError(f'"{path}" is there already, and not from this program. Choose another folder or name.')
@@ -69,13 +75,16 @@ def check_own(path: Path) -> None:
 def beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``, so on the same disk, that is gone afterwards whatever happens.
 
-    Those of programs that were killed are removed when they are a day old. Raises InputError for what goes wrong.
+    Those of programs that were killed are removed when they are a day old.
+
+    Raises:
+        InputError: the system does not let it be made, or what is done with it.
     """
     with said_in_words(path):
-        for folder in path.parent.glob(f"{_PREFIX}*"):
+        for old in path.parent.glob(f"{_PREFIX}*"):
             with suppress(OSError):  # another program removes it too
-                if time.time() - folder.lstat().st_mtime > _LEFT_BEHIND_SECONDS:
-                    shutil.rmtree(folder, ignore_errors=True)
+                if time.time() - old.lstat().st_mtime > _LEFT_BEHIND_SECONDS:
+                    shutil.rmtree(old, ignore_errors=True)
         with TemporaryDirectory(prefix=_PREFIX, dir=path.parent, ignore_cleanup_errors=True) as folder:
             yield Path(folder)
 
@@ -84,7 +93,9 @@ def move_together(files: list[Path], folder: Path) -> None:
     """Move new files into ``folder``, on the same disk: all of them, or none and what was there stays.
 
     The last one is the one that counts: from its move on, which is one step for the system, the others stay as well.
-    Raises OSError.
+
+    Raises:
+        OSError: what the system says against it.
     """
     *others, last = files
     for file in files:
@@ -110,9 +121,25 @@ def move_together(files: list[Path], folder: Path) -> None:
         raise
 
 
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file, whole or not at all; what JSON cannot say becomes text (see ``to_json``).
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with beside(path) as folder:
+        file = folder / path.name
+        file.write_text(to_json(content, indent=2), encoding="utf-8")
+        move_together([file], path.parent)
+
+
 @contextmanager
 def said_in_words(path: Path) -> Iterator[None]:
-    """Turn what the system says against writing ``path`` into an InputError."""
+    """Turn what the system says against writing ``path`` into an InputError.
+
+    Raises:
+        InputError: for any OSError.
+    """
     try:
         yield
     except OSError as error:
@@ -123,7 +150,7 @@ def said_in_words(path: Path) -> Iterator[None]:
 
 
 def _same(path: Path, other: Path) -> bool:
-    """Whether two names are one file: links, other spellings, letter case where the disk does not mind it."""
+    """Say whether two names are one file: links, other spellings, letter case where the disk does not mind it."""
     try:
         return os.path.samefile(path, other)
     except (OSError, ValueError):  # the other is not there
@@ -131,7 +158,7 @@ def _same(path: Path, other: Path) -> bool:
 
 
 def _is_protected(path: Path) -> bool:
-    """Whether a file is not to be replaced, as its mode says (also to root), or its folder's: the sticky bit."""
+    """Say whether a file is not to be replaced, by its mode (root's word, too), or its folder's: the sticky bit."""
     if not path.stat().st_mode & 0o222 or not os.access(path, os.W_OK):
         return True
     folder = path.parent.stat()

@@ -15,12 +15,21 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.paths import check_file, check_name
 
 _MAX_LINES, _MAX_BYTES = 10_000, 4 << 20  # ITK takes time that grows with the square: a second for so many
-_NRRD_PACKING = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+NRRD_PACKING = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
+"""What ``read_voxels`` calls an encoding of a NRRD. Those that are not here (text, hex) are not read."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Voxels in ``file`` from byte ``start`` on, or as its last bytes. ``packing``: see ``read_voxels``."""
+    """Where voxels are.
+
+    Attributes:
+        file: holds them.
+        start: first byte.
+        at_end: whether they are the file's last bytes instead.
+        packing: as in ``read_voxels``.
+        big_endian: their byte order.
+    """
 
     file: Path
     start: int
@@ -30,7 +39,11 @@ class Stored:
 
 
 def find_nrrd_voxels(path: Path) -> Stored:
-    """Read the header of a NRRD file. Raises InputError: see ``_stored``."""
+    """Read the header of a NRRD file.
+
+    Raises:
+        InputError: no voxel is as large as it says; or as in ``_stored``.
+    """
     fields, end = _fields(path, ":", lambda key, line: not line.strip())
     fields = {key.replace(" ", "").lower(): value for key, value in fields.items()}
     lengths = [float(number) for number in re.findall(r"[-+.\d]+[eE]\+?\d+", fields.get("spacedirections", ""))]
@@ -43,13 +56,17 @@ def find_nrrd_voxels(path: Path) -> Stored:
         name=fields.get("datafile"),
         end=end,
         skip=fields.get("byteskip", "0") if fields.get("lineskip", "0") == "0" else "lines",
-        packing=_NRRD_PACKING.get(fields.get("encoding", "").lower()),
+        packing=NRRD_PACKING.get(fields.get("encoding", "").lower()),
         big_endian=fields.get("endian", "").lower() == "big",
     )
 
 
 def find_meta_voxels(path: Path) -> Stored:
-    """Read the header of a MetaImage file (.mha, .mhd). Raises InputError: see ``_stored``."""
+    """Read the header of a MetaImage file (.mha, .mhd).
+
+    Raises:
+        InputError: a field is missing or no number; or as in ``_stored``.
+    """
     fields, end = _fields(path, "=", lambda key, line: key == "ElementDataFile")
     size = fields.get("DimSize", "").split()
     if (  # ITK would print complaints
@@ -76,7 +93,15 @@ def _is_true(text: str | None) -> bool:
 
 
 def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | None, big_endian: bool) -> Stored:
-    """Put together what a header says; ``name``: of the file with the voxels, None when they follow the header.
+    """Put together what a header says.
+
+    Args:
+        path: of the header.
+        name: of the file with the voxels; None when they follow the header.
+        end: of the header, in bytes.
+        skip: bytes to skip before the voxels, as written; -1 where they are the last ones.
+        packing: as in ``read_voxels``; None for any other.
+        big_endian: their byte order.
 
     Raises:
         InputError: the voxels are spread over several files, stored as text or in a rare way, or their file is missing.

@@ -10,6 +10,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
+from SAM2VolumeSegLib.volume.text import size_text
 
 GRID_TOLERANCE_VOXELS = 0.1
 """Two grids are the same when no corner voxel is further from its twin (NIfTI rounds directions to float32)."""
@@ -17,9 +18,14 @@ GRID_TOLERANCE_VOXELS = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """Voxels ``[k, j, i]`` (HU for CT) with the 4x4 matrix from voxel indices (i, j, k) to RAS in mm.
+    """A CT on its grid.
 
     The voxels are kept as a read-only view: the user's CT is never changed, and ``fingerprint`` stays true.
+
+    Attributes:
+        voxels: ``[k, j, i]``, HU for CT.
+        ijk_to_ras: 4x4 matrix from voxel indices (i, j, k) to RAS in mm.
+        name: for messages.
 
     Raises:
         InputError: not three dimensions, not plain numbers, NaN or infinite voxels, fewer than two voxels along an
@@ -49,9 +55,9 @@ class Volume:
         if voxels.dtype.kind not in "biuf":
             raise InputError(f'"{self.name}" has voxels of type {voxels.dtype}; convert it to a scalar volume first.')
         if min(voxels.shape) < 2:
-            size = " x ".join(str(n) for n in voxels.shape[::-1])
             raise InputError(
-                f'"{self.name}" is {size} voxels: a single slice is not a volume. Load the whole series and try again.'
+                f'"{self.name}" is {size_text(voxels.shape[::-1])} voxels: a single slice is not a volume. Load the '
+                "whole series and try again."
             )
         if voxels.dtype.kind == "f" and (bad := voxels.size - int(np.count_nonzero(np.isfinite(voxels)))):
             raise InputError(
@@ -101,7 +107,7 @@ class Volume:
 
 
 def grid_distance(ijk_to_ras: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Return the largest distance between corner voxels of two grids of ``shape`` [k, j, i], in voxels of the first."""
+    """Return how far corner voxels of two grids of ``shape`` [k, j, i] are apart, at most, in voxels of the first."""
     corners = np.array(np.meshgrid(*([0, n - 1] for n in shape[::-1]), [1], indexing="ij")).reshape(4, -1)
     moved = np.linalg.solve(ijk_to_ras, np.asarray(other, dtype=np.float64) @ corners)
     return float(np.abs(moved - corners).max())

@@ -8,7 +8,6 @@ import math
 import os
 import zlib
 from collections.abc import Iterator
-from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,16 +23,21 @@ _CHUNK = 1 << 20
 def read_voxels(
     path: Path, file: BinaryIO, packing: str, skip: int, shape: tuple[int, ...], dtype: np.dtype
 ) -> np.ndarray:
-    """Read voxels [k, j, i] from a file that stands where its (packed) data begin.
+    """Read the voxels of a file: the bytes that its header declares, and nothing may follow them.
 
     gzip, bzip2 and zlib have checksums, which are checked: an altered bit is found. Memory is taken for what arrives,
     never for what a header promises.
 
     Args:
         path: for messages.
+        file: stands where its data begin, packed or not.
         packing: "raw", "gzip", "bzip2" or "zlib".
         skip: bytes before the voxels, when unpacked.
-        dtype: as stored, with its byte order; the array has that of this machine.
+        shape: of the array to return, the file's fastest axis last.
+        dtype: as stored, with its byte order.
+
+    Returns:
+        The voxels, in the byte order of this machine; writable.
 
     Raises:
         InputError: fewer or more bytes than declared, or they are damaged.
@@ -68,14 +72,13 @@ def _unpacked(file: BinaryIO, packing: str) -> Iterator[bytes]:
     if packing == "zlib":
         yield from _inflated(file)
         return
-    open_ = {"raw": nullcontext, "gzip": gzip.open, "bzip2": bz2.open}[packing]
-    with open_(file) as unpacked:
-        while chunk := unpacked.read(_CHUNK):
-            yield chunk
+    unpacked = gzip.GzipFile(fileobj=file) if packing == "gzip" else bz2.BZ2File(file) if packing == "bzip2" else file
+    while chunk := unpacked.read(_CHUNK):
+        yield chunk
 
 
 def _inflated(file: BinaryIO) -> Iterator[bytes]:
-    """What ``gzip.open`` does, for a stream with zlib's frame. Raises EOFError, zlib.error."""
+    """Unpack a stream with zlib's frame, as ``GzipFile`` does those with gzip's. Raises EOFError and zlib.error."""
     inflater = zlib.decompressobj()
     while not inflater.eof:
         packed = inflater.unconsumed_tail or file.read(_CHUNK)

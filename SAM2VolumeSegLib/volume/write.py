@@ -7,17 +7,20 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume.provenance import plain_text, to_json
+from SAM2VolumeSegLib.volume.lps import ras_to_lps
+from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.read import read_volume
 from SAM2VolumeSegLib.volume.read_seg_nrrd import read_seg_nrrd
 from SAM2VolumeSegLib.volume.seg_nrrd import write_seg_nrrd
 from SAM2VolumeSegLib.volume.segment import Segment
 from SAM2VolumeSegLib.volume.target import beside, check_target, move_together, names_this_program
+from SAM2VolumeSegLib.volume.text import plain_text
 from SAM2VolumeSegLib.volume.volume import Volume
 
 SUFFIXES = (".seg.nrrd", ".nii.gz", ".nii")
@@ -30,7 +33,7 @@ def check_output(path: str | Path, *inputs: str | Path) -> None:
 
     Args:
         path: the file; a result that is there already may be replaced.
-        inputs: files and DICOM folders of the run, which may not.
+        *inputs: files and DICOM folders of the run, which may not.
 
     Raises:
         InputError: unknown ending; the folder does not exist or cannot be written to; ``path`` is a folder, is
@@ -83,7 +86,10 @@ def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segm
 
 
 def write_segmentation(
-    path: str | Path, volume: Volume, segments: Mapping[str, Segment] | Iterable[Segment], provenance: dict
+    path: str | Path,
+    volume: Volume,
+    segments: Mapping[str, Segment] | Iterable[Segment],
+    provenance: Mapping[str, Any],
 ) -> None:
     """Write segments with the geometry of ``volume``.
 
@@ -135,7 +141,7 @@ def _suffix(path: Path) -> str:
 
 
 def _stem(path: Path) -> Path:
-    """The path of a file or folder without the endings of images."""
+    """Return the path of a file or folder without the endings of images."""
     for suffix in SUFFIXES:
         if path.name.endswith(suffix):
             return path.with_name(path.name.removesuffix(suffix))
@@ -147,14 +153,14 @@ def _is_result(path: Path) -> bool:
 
 
 def _is_note(path: Path) -> bool:
-    """Whether a ``.json`` is one that goes with a result."""
+    """Say whether a ``.json`` is one that goes with a result."""
     try:
-        return {"labels", "provenance"} <= json.loads(path.read_bytes()).keys()
+        return bool({"labels", "provenance"} <= json.loads(path.read_bytes()).keys())
     except (OSError, ValueError, AttributeError, RecursionError):
         return False
 
 
-def _write_segments(path: Path, volume: Volume, segments: list[Segment], provenance: dict) -> None:
+def _write_segments(path: Path, volume: Volume, segments: list[Segment], provenance: Mapping[str, Any]) -> None:
     """Write a ``.seg.nrrd`` and read it back."""
     write_seg_nrrd(path, volume, segments, provenance)
     try:
@@ -180,8 +186,9 @@ def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dic
         labels[segment.found.box.slices][segment.found.inside] = value
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(volume.spacing)
-    image.SetDirection((np.diag([-1.0, -1.0, 1.0]) @ volume.ijk_to_ras[:3, :3] / volume.spacing).ravel())
-    image.SetOrigin(volume.ijk_to_ras[:3, 3] * [-1, -1, 1])
+    ijk_to_lps = ras_to_lps(volume.ijk_to_ras)
+    image.SetDirection((ijk_to_lps[:3, :3] / volume.spacing).ravel())
+    image.SetOrigin(ijk_to_lps[:3, 3])
     try:
         sitk.WriteImage(image, str(path), useCompression=True)
         with warnings.catch_warnings():
@@ -195,7 +202,7 @@ def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dic
 
 
 def _not_whole() -> OSError:
-    """What came back from the disk is not what was to be written. ITK writes half a file without a word."""
+    """Return the error for a file that does not read back as written: ITK writes half a file without a word."""
     return OSError(0, "the disk did not take the whole file, or is full")
 
 

@@ -7,6 +7,8 @@ import sys
 import pytest
 from cli_files import ROOT
 
+import SAM2VolumeSegLib
+
 PACKAGE = ROOT / "SAM2VolumeSegLib"
 LAYERS = (
     ("errors", "i18n", "progress", "streams"),
@@ -95,6 +97,28 @@ def test_nothing_imports_torchvision():
             assert not any(name.startswith(module) for name in names), path
 
 
+def test_a_type_checker_sees_the_names_that_a_script_can_import():
+    """They are listed twice: imported for the one, looked up for the other when they are asked for."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.asname: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("SAM2VolumeSegLib.")
+        for alias in node.names
+    }
+    assert seen == {name: f"SAM2VolumeSegLib.{module}.{name}" for name, module in SAM2VolumeSegLib._MODULES.items()}
+
+
+@pytest.mark.parametrize("name", sorted(SAM2VolumeSegLib.__all__))
+def test_what_a_script_needs_comes_from_the_package(name):
+    assert getattr(SAM2VolumeSegLib, name).__name__ == name and name in dir(SAM2VolumeSegLib)
+
+
+def test_a_name_that_is_not_there_is_said_as_python_does():
+    with pytest.raises(ImportError, match="cannot import name 'read_dose'"):
+        from SAM2VolumeSegLib import read_dose  # noqa: F401
+
+
 BLOCKER = """
 import sys
 class Blocker:
@@ -118,8 +142,14 @@ def test_what_needs_no_network_is_imported_without_torch():
         "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
         "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser\n"
         "from SAM2VolumeSegLib.propagation import RECOMMENDED, Progress, Request, Result, Settings, Sight\n"
-        "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED",
+        "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED\n"
+        "from SAM2VolumeSegLib import Settings, find_seeds, load_model, read_seeds, read_volume, write_segmentation",
     )
+
+
+def test_the_package_is_there_at_once():
+    """The command line answers, and Ctrl-C ends it in words, before anything heavy is loaded."""
+    run_without(("numpy", "SimpleITK", "torch"), "import SAM2VolumeSegLib, SAM2VolumeSegLib.cli\ndir(SAM2VolumeSegLib)")
 
 
 def test_a_network_is_built_without_torchvision_and_matplotlib():

@@ -39,7 +39,7 @@ def two_seeds(a_volume):
 
 def test_a_seed_is_described_in_millimetres(a_volume, two_seeds):
     """A wrong spacing pairing would show a wrong position or area, and the user could not find the slice in Slicer."""
-    assert describe(two_seeds[0], a_volume) == "axial slice 4 (S -14.0 mm): 30 mm²"
+    assert describe(two_seeds[0], a_volume) == "axial slice 4 (I 14.0 mm): 30 mm²"
     assert describe(two_seeds[1], a_volume) == "coronal slice 6 (A 3.0 mm): 72 mm²"
     empty = SeedSlice(Plane.SAGITTAL, 2, np.zeros((10, 12), dtype=bool))
     assert describe(empty, a_volume) == "sagittal slice 2 (R 9.0 mm): absent here"

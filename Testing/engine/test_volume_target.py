@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Segment, Volume, check_output, write_segmentation
+from SAM2VolumeSegLib.volume.target import write_json
 
 SAME_FILE = "is read here and would be replaced"
 
@@ -111,3 +113,19 @@ def test_a_pipe_is_no_place(tmp_path):
     os.mkfifo(tmp_path / "r.nii.gz")
     with pytest.raises(InputError, match="is a pipe"):
         check_output(tmp_path / "r.nii.gz")
+
+
+def test_a_json_file_is_whole_or_what_it_was(tmp_path, monkeypatch):
+    """A measurement of hours is not lost for a full disk, nor for a number that JSON has not."""
+    file = tmp_path / "bench.json"
+    write_json(file, {"seconds": 1.5, "worst": float("nan"), "device": Path("cpu")})
+    assert json.loads(file.read_text()) == {"seconds": 1.5, "worst": "nan", "device": "cpu"}
+    before = file.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InputError, match="cannot be written: No space left on device"):
+        write_json(file, {"seconds": 2.5})
+    assert file.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["bench.json"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 from datetime import datetime, timezone
@@ -14,7 +13,7 @@ from statistics import median
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.bench.cases import MANY, PROFILES, case, tubes
-from SAM2VolumeSegLib.volume.target import beside, check_own, move_together
+from SAM2VolumeSegLib.volume.target import check_own, write_json
 
 MODELS = ("demo", "tiny", "small")
 
@@ -102,9 +101,7 @@ def run(options: argparse.Namespace) -> None:
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
         ]
-        with beside(options.json) as folder:
-            (folder / options.json.name).write_text(json.dumps(found, indent=1), encoding="utf-8")
-            move_together([folder / options.json.name], options.json.parent)
+        write_json(options.json, found)
         print(f"Written: {options.json}")
     if options.pictures:
         from SAM2VolumeSegLib.research.bench.pictures import draw

@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.volume import Box
 
 
 def dice(result: np.ndarray, reference: np.ndarray) -> float:
@@ -106,7 +106,7 @@ def _images(
     result: np.ndarray, reference: np.ndarray, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
 ) -> list[sitk.Image]:
     """Cut both masks to the box that holds both, where the nearest voxel always is, as images with ``spacing``."""
-    (box,) = ndimage.find_objects((result | reference).astype(np.uint8))
+    box = Box.of(result | reference).slices
     images = []
     for mask in (result, reference):
         # The rim keeps a mask that fills its box from losing its outer surface.

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from SAM2VolumeSegLib.progress import Shown, duration, follow
+from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.research.data.layouts import DataSet
@@ -114,9 +114,9 @@ def _drawn(
 ) -> Split:
     from SAM2VolumeSegLib.research.study.split import drawn_once
 
-    def shown(step: Drawing) -> Shown:
+    def shown(step: Drawing) -> ProgressLine:
         rest = f"{step.looked_at} looked at"
-        return Shown(step.drawn, step.total, f"{step.candidate.case} {step.candidate.name}", rest)
+        return ProgressLine(step.drawn, step.total, f"{step.candidate.case} {step.candidate.name}", rest)
 
     return follow(drawn_once(results, data, per_class, seed), shown, "structures", quiet)
 
@@ -149,14 +149,14 @@ def _experiments(names: list[str], model: str) -> list[Experiment]:
     return [find_experiment(name, model) for name in chosen]
 
 
-def _shown(step: Progress) -> Shown:
+def _shown(step: Progress) -> ProgressLine:
     parts = [f"{step.failed} failed"] if step.failed else []
     parts += [f"{step.left} left"]
     if step.seconds_left is not None:
         parts.append(duration(step.seconds_left))
     if step.workers != 1:
         parts.append(f"{step.workers} workers")
-    return Shown(step.done + step.failed, step.done + step.failed + step.left, step.dice, ", ".join(parts))
+    return ProgressLine(step.done + step.failed, step.done + step.failed + step.left, step.dice, ", ".join(parts))
 
 
 def _print_summary(study: Study, options: argparse.Namespace) -> int:
