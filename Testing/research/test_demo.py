@@ -68,7 +68,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_pa
 @pytest.mark.parametrize("name", ["my-ct.seg.nrrd", "my-ct.png"])
 def test_the_demo_replaces_what_a_demo_wrote_and_nothing_else(tmp_path, monkeypatch, capsys, name):
     """With --out . a segmentation that somebody painted may be there under the same name."""
-    monkeypatch.setattr(demo, "bundled_case", lambda: cases.Case("My CT", tmp_path, tmp_path, {}))
+    monkeypatch.setattr(demo, "bundled_case", lambda: cases.DemoCase("My CT", tmp_path, tmp_path, {}))
     (tmp_path / name).write_bytes(b"painted for hours")
     assert cli.main(["demo", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr()
@@ -88,7 +88,7 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     references = {22: a_phantom.references["middle"][part], 23: a_phantom.references["above"][part]}
     ct = save_ct(tmp_path / "ct.nrrd", volume)
     labels = save_labels(tmp_path / "labels.nrrd", volume, sum(value * mask for value, mask in references.items()))
-    case = cases.Case("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
+    case = cases.DemoCase("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
     monkeypatch.setattr(demo, "bundled_case", lambda: case)
     load = demo.SliceTracker.load
     monkeypatch.setattr(demo.SliceTracker, "load", lambda model, device: load(model, device, 64))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.research.bench.cases import tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks
-from SAM2VolumeSegLib.research.bench.measure import Row, measure
+from SAM2VolumeSegLib.research.bench.measure import BenchFigures, measure
 
 SLICES = (32, 64, 128, 256)
 SEGMENTS = (1, 2, 4, 10)
@@ -19,11 +19,11 @@ CURVE_SLICES = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """Rows along one quantity: `name` with its unit, `values`, one Row each."""
+    """Rows along one quantity: `name` with its unit, `values`, one BenchFigures each."""
 
     name: str
     values: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchFigures, ...]
 
 
 def curves(networks: Networks, repeats: int, memory: bool) -> Iterator[Curve]:

@@ -23,7 +23,7 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation import segmenter as running
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures, crops
 from SAM2VolumeSegLib.propagation.propagate import LOGIT_LIMIT
-from SAM2VolumeSegLib.research.bench.cases import Case
+from SAM2VolumeSegLib.research.bench.cases import BenchCase
 from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 from SAM2VolumeSegLib.volume import Plane, SquareWindow
 
@@ -78,7 +78,7 @@ class Ours:
     def __init__(self, networks: Networks):
         self.tracker = networks.tracker
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, case: BenchCase) -> Outcome:
         """Propagate the seeds of a case, from what is known after its `before`."""
         self.tracker.forget()
         segmenter = running.Segmenter(self.tracker)
@@ -102,7 +102,7 @@ class Stock:
     def __init__(self, networks: Networks):
         self.predictor, self.plan = networks.stock, networks.tracker.plan
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, case: BenchCase) -> Outcome:
         """Propagate the seeds of a case from nothing: the predictor has no other way after a change."""
         intensities = Intensities(case.volume, case.settings.window_for(case.volume.voxels), case.settings.clahe)
         votes = {name: _Mean(case.volume.voxels.shape) for name in case.seeds}

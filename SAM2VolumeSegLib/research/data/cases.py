@@ -20,7 +20,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Case:
+class DemoCase:
     """A CT and the labels of the structures to segment in it."""
 
     title: str
@@ -34,13 +34,13 @@ class Case:
         return out / f"{stem}.seg.nrrd", out / f"{stem}.png"
 
 
-def bundled_case() -> Case:
+def bundled_case() -> DemoCase:
     """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
     (case,) = _cases(data_folder(TPTBOX), TPTBOX)
     return case
 
 
-def shared_cases(folder: Path) -> list[Case]:
+def shared_cases(folder: Path) -> list[DemoCase]:
     """The labelled CTs below a folder laid out as `torso-ct` and `spine-ct`. Raises InputError when none is there."""
     found = [case for case in _cases(folder, "shared") if case.ct.exists()]
     if not found:
@@ -48,10 +48,10 @@ def shared_cases(folder: Path) -> list[Case]:
     return found
 
 
-def _cases(folder: Path, table: str) -> list[Case]:
+def _cases(folder: Path, table: str) -> list[DemoCase]:
     cases = read_class_table(table).cases(folder)
     return [
-        Case(title, folder / case.ct, folder / case.labels, _whole_enough(case))
+        DemoCase(title, folder / case.ct, folder / case.labels, _whole_enough(case))
         for title in TITLES
         for case in cases
         if case.case == TITLES[title]

@@ -12,7 +12,7 @@ from SAM2VolumeSegLib.progress import Shown, duration, follow
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.research.data.layouts import DataSet
     from SAM2VolumeSegLib.research.study.experiments import Experiment
-    from SAM2VolumeSegLib.research.study.run import Progress, Study
+    from SAM2VolumeSegLib.research.study.run import Study, StudyProgress
     from SAM2VolumeSegLib.research.study.split import Drawing, Split
 
 SOME_FAILED = 1  # exit code
@@ -133,6 +133,7 @@ def _run(options: argparse.Namespace) -> int:
     data = open_data(options.data, options.classes)
     split = _drawn(options.results, data, quiet=options.quiet)
     study = Study(experiments, split.first(options.cases), options.model, options.image_size)
+    _say_older(study, options.results)
     with open_site(data.folder, options.device, options.workers, options.scheduler) as site:
         try:
             follow(study.run(site, options.results), _shown, "tasks", options.quiet)
@@ -142,6 +143,17 @@ def _run(options: argparse.Namespace) -> int:
     return SOME_FAILED if _print_summary(study, options) else 0
 
 
+def _say_older(study: Study, results: Path) -> None:
+    from SAM2VolumeSegLib.research.study.store import FILE, read_results
+
+    older = study.older(read_results(results)[0]) if (results / FILE).exists() else 0
+    if older:
+        print(
+            f"{older} of {len(study.tasks)} tasks have results of older code only and are computed again; the older "
+            "ones stay in the file, and another folder (--results) keeps the two apart."
+        )
+
+
 def _experiments(names: list[str], model: str) -> list[Experiment]:
     from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS, find_experiment
 
@@ -149,7 +161,7 @@ def _experiments(names: list[str], model: str) -> list[Experiment]:
     return [find_experiment(name, model) for name in chosen]
 
 
-def _shown(step: Progress) -> Shown:
+def _shown(step: StudyProgress) -> Shown:
     parts = [f"{step.failed} failed"] if step.failed else []
     parts += [f"{step.left} left"]
     if step.seconds_left is not None:

@@ -9,7 +9,6 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.data.bones import in_order
 from SAM2VolumeSegLib.research.data.layouts import DataSet, LeftOut
+from SAM2VolumeSegLib.research.data.side_file import write_json
 from SAM2VolumeSegLib.research.data.structure import Candidate, Structure
 from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_text, is_whole
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
@@ -132,7 +132,7 @@ def draw(data: DataSet, per_class: int = PER_CLASS, seed: int = 0) -> Generator[
     split = Split(data.description, seed, per_class, tuple(structures), tuple(left_out), absent)
     if not structures:
         why = "; ".join(split.reasons()[:5]) or f"{absent} were looked at, and none is in its CT"
-        raise InputError(f'No structure is left in "{data.folder}" ({why}). Mend these files, or give another folder.')
+        raise InputError(f'No structure is left in "{data.folder}" ({why}). Correct them, or give another folder.')
     return split
 
 
@@ -285,7 +285,12 @@ def drawn_once(
 def write_split(path: Path, split: Split) -> None:
     """Write a split file, whole or not at all, in a folder that is made when it is missing.
 
-    Raises InputError: the file exists already, or cannot be written.
+    Args:
+        path: of the file.
+        split: what was drawn.
+
+    Raises:
+        InputError: the file exists already, or cannot be written.
     """
     content = {
         "format": FORMAT,
@@ -297,23 +302,9 @@ def write_split(path: Path, split: Split) -> None:
         "left_out": [asdict(one) for one in split.left_out],
         "structures": [structure.to_dict() for structure in split.structures],
     }
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, prefix=".split-", delete=False, encoding="utf-8") as file:
-            temporary = Path(file.name)
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            raise InputError(f'"{path}" exists already, and a split is never drawn again. Choose another folder.')
-        temporary.chmod(0o644)  # temporary files are for their owner alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be written ({error.strerror}): choose another folder.') from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
+    if path.exists():
+        raise InputError(f'"{path}" exists already, and a split is never drawn again. Choose another folder.')
+    write_json(path, content)
 
 
 def read_split(path: Path) -> Split:

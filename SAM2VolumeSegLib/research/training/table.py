@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.research.data.cases import Case, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, shared_cases
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.training.scenarios import (
     SCENARIOS,
@@ -64,7 +64,7 @@ CROPS = (
 )
 
 
-def structures(case: Case) -> Iterator[tuple[Volume, np.ndarray]]:
+def structures(case: DemoCase) -> Iterator[tuple[Volume, np.ndarray]]:
     """The CT and each reference mask [k, j, i] of a case."""
     volume = read_volume(case.ct)
     labels = read_seeds(case.labels, volume)

@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.experiments import find_experiment
 from SAM2VolumeSegLib.research.study.report.plotting import OURS, PAPER, SECOND, new_figure
-from SAM2VolumeSegLib.research.study.report.rows import Results, StudyModel
+from SAM2VolumeSegLib.research.study.report.rows import StudyModel, StudyResults
 from SAM2VolumeSegLib.volume import Plane, Volume
 from SAM2VolumeSegLib.volume.intensity import Window
 
@@ -25,7 +25,7 @@ _SLICES = 3
 _MARGIN_MM = 20.0
 
 
-def most_different(results: Results, model: StudyModel, case: str) -> Structure:
+def most_different(results: StudyResults, model: StudyModel, case: str) -> Structure:
     """Return the structure of a case whose Dice differs most, up or down, between baseline and IS + SPS.
 
     Raises InputError: the case has no result of both.
