@@ -1,4 +1,4 @@
-"""The study's part of the command line: phantoms, draw, run, report, estimate, experiments."""
+"""The study's part of the command line: phantoms, draw, run, report, estimate, readme, demo-model, experiments."""
 
 from __future__ import annotations
 
@@ -68,6 +68,13 @@ def add_study(commands) -> None:
     estimate.add_argument("--track-ms", type=float, help="assume this for tracking a slice, in place of the measured")
     estimate.add_argument("--image-size", type=int, help="assume this for the embeddings' bytes")
     estimate.set_defaults(command=_estimate)
+
+    readme = parts.add_parser("readme", help="in a checkout: write the figures that texts quote from Resources/results")
+    readme.set_defaults(command=_readme)
+
+    demo_model = parts.add_parser("demo-model", help="in a checkout: replace the bundled model, say what to run again")
+    demo_model.add_argument("checkpoint", type=Path, help="the new one, as research.training writes it")
+    demo_model.set_defaults(command=_demo_model)
 
     experiments = parts.add_parser("experiments", help="list the experiments and their rows")
     experiments.set_defaults(command=_list_experiments)
@@ -215,6 +222,28 @@ def _estimate(options: argparse.Namespace) -> None:
 
     assumed = options.encode_ms, options.track_ms, options.image_size
     print(estimate(options.results, options.structures, options.gpus, *assumed))
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.research.data.side_file import write_text
+    from SAM2VolumeSegLib.research.study.readme import ROOT, rewritten
+
+    changed = rewritten()
+    for path, text in changed.items():
+        write_text(path, text)
+        print(f"Written: {path.relative_to(ROOT).as_posix()}")
+    if not changed:
+        print("Every figure is as in the results.")
+
+
+def _demo_model(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.research.study.demo_model import RUN_AGAIN, replace
+    from SAM2VolumeSegLib.research.study.readme import ROOT
+
+    for path in replace(options.checkpoint, ROOT):
+        print(f"Written: {path.relative_to(ROOT).as_posix()}")
+    print("Run again before the commit, because figures and pictures are those of the old model:")
+    print("\n".join(f"  {command}" for command in RUN_AGAIN))
 
 
 def _list_experiments(options: argparse.Namespace) -> None:
