@@ -25,9 +25,12 @@ class SyntheticVolume:
 
 
 def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
-    """Make a cube of `size` voxels with several objects that may touch, branch, end or leave the volume.
+    """Make a cube with several objects that may touch, branch, end or leave the volume.
 
-    kind: one of KINDS; drawn at random when None (half of the volumes are columns of touching, vertebra-like objects).
+    Args:
+        rng: of every random number.
+        size: voxels of a side.
+        kind: one of KINDS; None: drawn at random (half of the volumes are columns of touching, vertebra-like objects).
     """
     kind = kind or rng.choice(KINDS, p=(0.5, 0.14, 0.08, 0.08, 0.12, 0.08))
     points = warped_grid(rng, size)

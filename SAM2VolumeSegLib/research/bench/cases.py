@@ -19,9 +19,15 @@ SEEDS = "first-middle-last"
 
 @dataclass(frozen=True, eq=False)
 class BenchCase:
-    """A run that both engines make. references: bool [k, j, i] by segment.
+    """A run that both engines make.
 
-    before: seeds that ours has already propagated when the clock starts; None: it knows nothing.
+    Attributes:
+        title: for people.
+        volume: the CT.
+        seeds: by segment.
+        references: bool [k, j, i] by segment.
+        settings: of the run.
+        before: seeds that ours has already propagated when the clock starts; None: it knows nothing.
     """
 
     title: str
@@ -33,9 +39,14 @@ class BenchCase:
 
 
 def case(profile: str, every: int = 1) -> BenchCase:
-    """The case of a profile. Raises InputError when the CT of the package tptbox is missing.
+    """Return the case of a profile.
 
-    every: the vertebra on every so many-th voxel of the CT only, in all directions: fewer slices, for slow models.
+    Args:
+        profile: one of `PROFILES`.
+        every: the vertebra on every so many-th voxel of the CT only, in all directions: fewer slices, for slow models.
+
+    Raises:
+        InputError: the CT of the package tptbox is missing.
     """
     if profile == "ten-segments":
         return tubes(10)
@@ -56,9 +67,13 @@ def case(profile: str, every: int = 1) -> BenchCase:
 
 
 def tubes(segments: int, slices: int = 64) -> BenchCase:
-    """Bright tubes of changing width through a noisy volume, each painted on its first, middle and last axial slice.
+    """Return bright tubes of changing width in noise, each painted on its first, middle and last axial slice.
 
     The same slices and the same crop for any number of segments. 1 mm voxels, 96 x 96 in the plane.
+
+    Args:
+        segments: how many tubes.
+        slices: how many axial ones.
     """
     size, pitch = 96, 18
     k, j, i = np.ogrid[:slices, :size, :size]

@@ -19,7 +19,13 @@ CURVE_SLICES = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """Rows along one quantity: `name` with its unit, `values`, one BenchFigures each."""
+    """What was measured along one quantity.
+
+    Attributes:
+        name: of the quantity, with its unit.
+        values: of it.
+        rows: what was measured at each of them.
+    """
 
     name: str
     values: tuple[int, ...]
@@ -27,7 +33,16 @@ class Curve:
 
 
 def curves(networks: Networks, repeats: int, memory: bool) -> Iterator[Curve]:
-    """Measure every curve; memory is measured along slices and segments. Yields each curve when it is done."""
+    """Measure every curve; memory is measured along slices and segments.
+
+    Args:
+        networks: of both engines.
+        repeats: counted runs of each engine at each value.
+        memory: whether peaks are measured.
+
+    Yields:
+        Each curve when it is done.
+    """
     for name, values, make in (
         ("slices", SLICES, lambda count: (1, count)),
         ("segments", SEGMENTS, lambda count: (count, CURVE_SLICES)),

@@ -33,7 +33,13 @@ STOCK_CLASS = "sam2.sam2_video_predictor.SAM2VideoPredictor"
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """seconds: of the whole run; parts: seconds by component, the rest included; masks: bool [k, j, i] by segment."""
+    """What a run gave.
+
+    Attributes:
+        seconds: of the whole run.
+        parts: seconds by component, the rest included.
+        masks: bool [k, j, i] by segment.
+    """
 
     seconds: float
     parts: dict[str, float]
@@ -42,7 +48,14 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """Our network and sam2's with the same weights, on one device. real: the weights are trained ones."""
+    """Our network and sam2's with the same weights, on one device.
+
+    Attributes:
+        name: of the model.
+        tracker: ours.
+        stock: sam2's predictor.
+        real: whether the weights are trained ones.
+    """
 
     name: str
     tracker: SliceTracker
@@ -51,9 +64,15 @@ class Networks:
 
     @classmethod
     def load(cls, name: str, device: str = "auto", image_size: int | None = None) -> Networks:
-        """The demo model with its weights; any other with random ones, for time only.
+        """Load the demo model with its weights; any other with random ones, for time only.
 
-        Raises InputError for an unknown model or device, or a size that is no multiple of 32.
+        Args:
+            name: of a known model.
+            device: "auto", "cpu", "cuda"...
+            image_size: pixels; None: the model's own, or as the device suggests.
+
+        Raises:
+            InputError: no such model or device, or a size that is no multiple of 32.
         """
         model = checkpoints.find(name)
         plan = devices.plan(model, device, image_size)

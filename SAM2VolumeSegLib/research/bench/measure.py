@@ -21,9 +21,16 @@ ENGINES = {"ours": Ours, "stock": Stock}
 
 @dataclass(frozen=True)
 class BenchFigures:
-    """One case. By engine ("ours", "stock"): seconds of every run, median seconds of every component, Dice with the
-    reference (None with random weights), and peak memory in MB above that of the loaded networks (None: not asked for).
-    agreement: Dice of the two results. equal: for a correction, whether ours equals its run from nothing.
+    """One case, measured with both engines ("ours", "stock").
+
+    Attributes:
+        title: of the case.
+        seconds: of every run, by engine.
+        parts: median seconds of every component, by engine.
+        dice: mean Dice with the reference, by engine; None with random weights.
+        agreement: mean Dice of the two results; None with random weights.
+        memory_mb: peak memory above that of the loaded networks in MB, by engine; None: not asked for.
+        equal: for a correction, whether ours equals its run from nothing; None for other cases.
     """
 
     title: str
@@ -48,7 +55,12 @@ class BenchFigures:
 def measure(networks: Networks, chosen: BenchCase, repeats: int, memory: bool = False, key: tuple = ()) -> BenchFigures:
     """Run a case A B A B, after one run of each that is not counted.
 
-    memory: measure peaks as well, each in a process of its own; `key` names the case there (see `peak_memory`).
+    Args:
+        networks: of both engines.
+        chosen: the case.
+        repeats: counted runs of each.
+        memory: measure peaks as well, each in a process of its own.
+        key: names the case there, see `peak_memory`.
     """
     engines = {name: make(networks) for name, make in ENGINES.items()}
     warm = {name: engine.run(chosen) for name, engine in engines.items()}
@@ -75,9 +87,14 @@ def measure(networks: Networks, chosen: BenchCase, repeats: int, memory: bool = 
 
 
 def peak_memory(engine: str, model: str, device: str, image_size: int, key: tuple) -> float:
-    """Peak MB of one engine on one case above its start, in a fresh process; on a GPU, of the GPU's memory.
+    """Return the peak MB of one engine on one case above its start, in a fresh process; on a GPU, of the GPU's memory.
 
-    key: ("profile", name) or ("tubes", segments, slices).
+    Args:
+        engine: "ours" or "stock".
+        model: name of a known one.
+        device: as PyTorch names it.
+        image_size: pixels.
+        key: ("profile", name) or ("tubes", segments, slices).
     """
     arguments = (engine, model, device, image_size, key, torch.get_num_threads())
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:

@@ -25,7 +25,14 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 def segment_whole(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
-    """What `Segmenter.run` does; yields after each slice and returns the masks, bool [k, j, i] by segment."""
+    """Do what `Segmenter.run` does.
+
+    Yields:
+        A step after each slice.
+
+    Returns:
+        The masks, bool [k, j, i] by segment.
+    """
     intensities = Intensities(volume, settings.window_for(volume.voxels), settings.clahe)
     sums, weights, done = {}, {}, {}
     for names, box in crops(volume, seeds, settings):

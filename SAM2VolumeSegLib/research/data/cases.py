@@ -21,7 +21,14 @@ TITLES = {
 
 @dataclass(frozen=True)
 class DemoCase:
-    """A CT and the labels of the structures to segment in it."""
+    """A CT and the labels of the structures to segment in it.
+
+    Attributes:
+        title: for people, and in the names of files.
+        ct: the image file.
+        labels: the label volume.
+        names: of the structures by label.
+    """
 
     title: str
     ct: Path
@@ -35,13 +42,21 @@ class DemoCase:
 
 
 def bundled_case() -> DemoCase:
-    """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
+    """Return vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0).
+
+    Raises:
+        InputError: it is not installed.
+    """
     (case,) = _cases(data_folder(TPTBOX), TPTBOX)
     return case
 
 
 def shared_cases(folder: Path) -> list[DemoCase]:
-    """The labelled CTs below a folder laid out as `torso-ct` and `spine-ct`. Raises InputError when none is there."""
+    """Return the labelled CTs below a folder laid out as `torso-ct` and `spine-ct`.
+
+    Raises:
+        InputError: none is there.
+    """
     found = [case for case in _cases(folder, "shared") if case.ct.exists()]
     if not found:
         raise InputError(f"There is no torso-ct or spine-ct folder with a CT below {folder}.")

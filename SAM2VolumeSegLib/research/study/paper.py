@@ -34,7 +34,13 @@ PAPER_METRICS = tuple(field.name for field in fields(PaperFigures))
 
 @dataclass(frozen=True)
 class PaperTable:
-    """One experiment of the paper: its table, the number of volumes, and the rows by name."""
+    """One experiment of the paper.
+
+    Attributes:
+        name: of its table.
+        volumes: how many it was run on.
+        rows: by name.
+    """
 
     name: str
     volumes: int

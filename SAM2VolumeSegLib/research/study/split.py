@@ -34,7 +34,14 @@ MORE_THAN_SLICES = 6
 
 @dataclass(frozen=True)
 class Drawing:
-    """How far a draw is: structures drawn of those aimed at, candidates looked at, and the last of them."""
+    """How far a draw is.
+
+    Attributes:
+        drawn: structures.
+        total: structures aimed at.
+        looked_at: candidates.
+        candidate: the last of them.
+    """
 
     drawn: int
     total: int
@@ -46,9 +53,13 @@ class Drawing:
 class Split:
     """The structures of a study, in the order in which they are to be run.
 
-    data: what was drawn from, as ``DataSet.description``. per_class: aimed at. structures: one of each class in turn,
-    as long as a class has any. left_out: what could not be used. absent: candidates that are not in their CT at all
-    (TotalSegmentator has an empty mask for each).
+    Attributes:
+        data: what was drawn from, as ``DataSet.description``.
+        seed: of the draw.
+        per_class: structures aimed at.
+        structures: one of each class in turn, as long as a class has any.
+        left_out: what could not be used.
+        absent: candidates that are not in their CT at all (TotalSegmentator has an empty mask for each).
     """
 
     data: str
@@ -64,7 +75,14 @@ class Split:
         return counts(self.structures)
 
     def first(self, count: int | None) -> tuple[Structure, ...]:
-        """Return the first `count` structures, all for None. Raises InputError for a count below one."""
+        """Return the first structures.
+
+        Args:
+            count: how many; None: all.
+
+        Raises:
+            InputError: the count is below one.
+        """
         if count is not None and count < 1:
             raise InputError(f"{count} cases are none: give at least 1, or leave the number away for all.")
         return self.structures[:count]
@@ -95,7 +113,16 @@ def draw(data: DataSet, per_class: int = PER_CLASS, seed: int = 0) -> Generator[
     folder holds, so a split is the beginning of every larger one with its seed. A candidate's files are read when its
     turn comes. One that is too small, missing, damaged or on another grid is left out and the next one takes its place.
 
-    Yields progress after every candidate; returns the split.
+    Args:
+        data: what there is.
+        per_class: structures of each class at most.
+        seed: of the order.
+
+    Yields:
+        Progress after every candidate.
+
+    Returns:
+        The split.
 
     Raises:
         InputError: `per_class` is below one; no structure is left (the reasons are said).
@@ -260,7 +287,17 @@ def drawn_once(
 ) -> Generator[Drawing, None, Split]:
     """Return the split of a results folder; draw and write it where there is none. It is never drawn again.
 
-    per_class, seed: None takes those of the split that is there, else 250 and 0. Yields the progress of a draw.
+    Args:
+        results: the folder.
+        data: what there is.
+        per_class: structures of each class at most; None takes that of the split that is there, else 250.
+        seed: of the order; None takes that of the split that is there, else 0.
+
+    Yields:
+        Progress of a draw.
+
+    Returns:
+        The split.
 
     Raises:
         InputError: the split was drawn from other data or with other arguments; it is unreadable; as `draw`.
@@ -310,7 +347,11 @@ def write_split(path: Path, split: Split) -> None:
 def read_split(path: Path) -> Split:
     """Read a split file.
 
-    Raises InputError: it is missing, unreadable or damaged, or of another format.
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: it is missing, unreadable or damaged, or of another format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -41,7 +41,12 @@ Method = Callable[[Scenario, Volume, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Crop:
-    """The reference's box, grown on every side by a share of its length, and moved by voxels [k, j, i]."""
+    """The reference's box, grown on every side and moved.
+
+    Attributes:
+        margin: share of its length by which it is grown.
+        shift: voxels [k, j, i] by which it is moved.
+    """
 
     margin: float = 0.25
     shift: tuple[int, int, int] = (0, 0, 0)

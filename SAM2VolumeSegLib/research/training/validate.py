@@ -33,7 +33,13 @@ THICK = 2  # slices of every second volume are that much thicker
 
 @dataclass(frozen=True)
 class ValidationCase:
-    """A CT and one structure in it, bool [k, j, i]."""
+    """A CT and one structure in it.
+
+    Attributes:
+        kind: of the objects.
+        volume: the CT.
+        reference: bool [k, j, i].
+    """
 
     kind: str
     volume: Volume

@@ -34,8 +34,13 @@ REDUNDANT = 0.8
 class Claim:
     """A statement of the paper about the Dice of rows of an experiment.
 
-    first, second: rows; several are averaged for each structure. gain: True where the paper says that first is better,
-    False where it says that first is not better. best: True compares first with each of second, not with their mean.
+    Attributes:
+        text: the statement.
+        experiment: name of it.
+        first: rows; several are averaged for each structure.
+        second: rows that the first are compared with.
+        gain: True where the paper says that first is better, False where it says that first is not better.
+        best: True compares first with each of second, not with their mean.
     """
 
     text: str
@@ -121,7 +126,13 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A statement of the paper, the paper's figure, and for each scope (all data, each data set) what became of it."""
+    """A statement of the paper, and what became of it.
+
+    Attributes:
+        text: the statement.
+        paper: the paper's figure.
+        outcomes: (state, figures) for each scope: all data, then each data set.
+    """
 
     text: str
     paper: str
@@ -135,10 +146,14 @@ def find(
     tables: Iterable[ExperimentTable],
     similarities: np.ndarray | None,
 ) -> list[Finding]:
-    """Judge every finding of the paper on each scope: the name of a data set, or None for all data.
+    """Judge every finding of the paper on each scope.
 
-    tables: of the experiments, on all data. similarities: of the model's temporal embeddings
-    (`embeddings.similarity`), None where they are not known.
+    Args:
+        results: of all folders.
+        model: that was run.
+        scopes: name of a data set, or None for all data.
+        tables: of the experiments, on all data.
+        similarities: of the model's temporal embeddings (`embeddings.similarity`), None where they are not known.
     """
     tables = {(table.experiment.name, None): table for table in tables}
     found = [

@@ -27,7 +27,13 @@ def file_name(text: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class StudyModel:
-    """A model as it was run."""
+    """A model as it was run.
+
+    Attributes:
+        name: of the known model.
+        image_size: pixels.
+        sha256: of the checkpoint, hexadecimal.
+    """
 
     name: str
     image_size: int
