@@ -74,6 +74,16 @@ def test_what_is_not_there_is_said_with_the_file_that_asks(a_checkout, asked):
         rewritten(a_checkout)
 
 
+PAGES = [path for path in texts() if path.name != "README.md" or path.parent != ROOT]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_to_a_file_leads_somewhere(page):
+    """Pages beside the code are forgotten when a file moves."""
+    links = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (page.parent / link).exists()] == []
+
+
 def test_an_installed_package_has_no_texts(tmp_path):
     with pytest.raises(InputError, match="is no checkout"):
         rewritten(tmp_path)

@@ -52,7 +52,12 @@ class Crop:
     shift: tuple[int, int, int] = (0, 0, 0)
 
     def box(self, reference: np.ndarray, volume: Volume) -> Box:
-        """The crop around a reference mask [k, j, i]; parts may lie outside of the volume."""
+        """Return the crop; parts may lie outside of the volume.
+
+        Args:
+            reference: mask [k, j, i].
+            volume: on whose grid it is.
+        """
         tight = Box.around(reference, volume, 0.0)
         lower, upper = [], []
         for first, end, shift in zip(tight.lower, tight.upper, self.shift, strict=True):
@@ -116,9 +121,13 @@ class Trackers:
             ablate(tracker)
 
     def measure(self, sample: tuple[Volume, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Dice of a structure: the model's [lines, crops], and that of copying and interpolation [lines, 2].
+        """Measure a structure, one crop after the other, so that all lines of a crop share its embeddings.
 
-        One crop after the other, so that all lines of a crop share its embeddings.
+        Args:
+            sample: CT and reference.
+
+        Returns:
+            Dice of the model [lines, crops], and of copying and interpolation [lines, 2].
         """
         columns = []
         for crop in CROPS:

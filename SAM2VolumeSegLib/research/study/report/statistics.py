@@ -81,7 +81,8 @@ def compare(
     """Compare two rows over the structures that both have.
 
     Args:
-        values, others: structure -> figure of the row, and of the one that it is compared with.
+        values: structure -> figure of the row.
+        others: structure -> figure of the row that it is compared with.
         ct_of: structure -> its CT.
 
     Returns:
