@@ -204,7 +204,11 @@ class Cluster:
                 self._client.cancel([future for future, _ in waiting.values()], force=True)
 
     def _ended(self, future: distributed.Future, batch: Batch, known: set[str]) -> list[Record | FailedRecord]:
-        """The records of a batch that has ended. Raises InputError where that ends the run."""
+        """Return the records of a batch that has ended.
+
+        Raises:
+            InputError: the run ends with it.
+        """
         if future.status == "finished":
             return future.result()
         error = future.exception() if future.status == "error" else None

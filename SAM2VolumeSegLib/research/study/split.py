@@ -191,7 +191,11 @@ class _Files:
         self._labels: dict[str, _Mask | InputError] = {}
 
     def structure(self, candidate: Candidate) -> Structure | None:
-        """Return the structure, None when it is not in its CT. Raises InputError when it cannot be used."""
+        """Return the structure, None when it is not in its CT.
+
+        Raises:
+            InputError: it cannot be used.
+        """
         if candidate.label is None:  # a file of its own, needed once
             mask = self._mask(candidate.mask)
             slices = mask.slices
