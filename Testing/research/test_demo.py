@@ -1,5 +1,6 @@
 """The demo's parts, and a whole demo on a phantom that takes seconds."""
 
+import csv
 import re
 from dataclasses import replace
 
@@ -94,7 +95,8 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo.SliceTracker, "load", lambda model, device: load(model, device, 64))
     for name in ("RECOMMENDED", "STOCK_SAM2"):
         monkeypatch.setattr(demo, name, replace(getattr(demo, name), direction="forward"))
-    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    written = tmp_path / "demo.csv"
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu", "--table", str(written)]) == 0
 
     said = capsys.readouterr().out
     tables = dict(re.findall(r"\n(.+) \(peak memory \d+ MB\)\n((?:  .+\n)+)", said))
@@ -113,6 +115,10 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables.values()]
     summary = said.split("Mean Dice: ")[1].splitlines()[0]
     assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
+    with written.open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["method"] for line in lines] == list(tables) and [float(line["dice"]) for line in lines] == means
+    assert {line["case"] for line in lines} == {"Phantom, made up"} and lines[-1]["model"] == ""
     assert read_provenance(tmp_path / "out" / "phantom-made-up.seg.nrrd")["settings"]["direction"] == "forward"
     assert (tmp_path / "out" / "phantom-made-up.png").stat().st_size > 10_000
     for name in ("phantom-made-up.png", "phantom-made-up.seg.nrrd"):
