@@ -15,6 +15,7 @@ def add_parsers(commands) -> None:
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results (demo-output)")
     demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    demo.add_argument("--table", type=Path, help="write the means as CSV to this file, for `study readme`")
     demo.set_defaults(command=_demo)
     bench.add_parser(commands)
     add_study(commands)
@@ -23,4 +24,4 @@ def add_parsers(commands) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from SAM2VolumeSegLib.research.demo import run_demo
 
-    run_demo(options.out, options.data, options.device)
+    run_demo(options.out, options.data, options.device, options.table)

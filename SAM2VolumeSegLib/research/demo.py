@@ -16,36 +16,88 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.segmenter import Steps
-from SAM2VolumeSegLib.research.data.cases import Case, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
-from SAM2VolumeSegLib.research.measures.metrics import dice, hausdorff_mm, iou
+from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, brief_metrics
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
-from SAM2VolumeSegLib.volume.target import check_own
+from SAM2VolumeSegLib.volume.target import check_own, check_target
 
 PROMPTS = "first-middle-last"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one method did with one structure; slices predicted and seconds are of this structure alone."""
+class MethodFigures:
+    """What one method did with one structure.
 
-    dice: float
-    iou: float
-    hausdorff_mm: float
+    Attributes:
+        figures: by the name of the metric; None where it is not defined.
+        slices: predicted for this structure alone.
+        seconds: for this structure alone.
+    """
+
+    figures: dict[str, float | None]
     slices: int
     seconds: float
 
 
-def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
-    """Segment, measure, print a table per CT; write a .seg.nrrd and an overview picture per CT into `out`.
+@dataclass(frozen=True)
+class MethodMeans:
+    """What one method did with a CT.
 
-    data: a folder with the CTs of `shared_cases`; None takes the one that the package tptbox brings.
-    Raises InputError when the CT is missing, or nothing can be written to `out`.
+    Attributes:
+        case: title of the CT.
+        method: its title.
+        seeds: of all structures.
+        figures: means over the structures; None where one has none.
+        slices: in all.
+        seconds: in all.
+        peak_mb: of the process.
+        model: first digits of the checkpoint's SHA-256; empty for a method without a model.
     """
+
+    case: str
+    method: str
+    seeds: int
+    figures: dict[str, float | None]
+    slices: int
+    seconds: float
+    peak_mb: float
+    model: str
+
+    def cells(self) -> dict[str, str]:
+        """Return what is printed, by the names of columns."""
+        figures = {metric.name: metric.text(self.figures[metric.name], brief=True) for metric in brief_metrics()}
+        return {
+            "case": self.case,
+            "method": self.method,
+            "seeds": str(self.seeds),
+            **figures,
+            "slices": str(self.slices or NONE),
+            "seconds": f"{self.seconds:.1f}",
+            "peak_mb": f"{self.peak_mb:.0f}",
+            "model": self.model,
+        }
+
+
+def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: Path | None = None) -> None:
+    """Segment, measure, print a table per CT; write a .seg.nrrd and an overview picture per CT.
+
+    Args:
+        out: folder for what is written.
+        data: a folder with the CTs of `shared_cases`; None takes the one that the package tptbox brings.
+        device: "auto", "cpu", "cuda"...
+        table: CSV file for the means that are printed, which `study readme` quotes; None: none is written.
+
+    Raises:
+        InputError: the CT is missing, or nothing can be written to `out` or `table`.
+    """
+    if table is not None:
+        check_target(table)
     cases = [bundled_case()] if data is None else shared_cases(data)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -57,13 +109,18 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto") -> None:
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
+    means = []
     for number, case in enumerate(cases):
-        _run_case(case, tracker, out)
+        means += _run_case(case, tracker, out)
         if number < len(cases) - 1:
             print()
+    if table is not None:
+        rows = [one.cells() for one in means]
+        write_text(table, to_csv([list(rows[0]), *(list(row.values()) for row in rows)]))
+        print(f"Written: {table}")
 
 
-def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:
+def _run_case(case: DemoCase, tracker: SliceTracker, out: Path) -> list[MethodMeans]:
     volume = read_volume(case.ct)
     labels = read_seeds(case.labels, volume)
     references = {name: labels[f"label {value}"].mask for value, name in case.names.items()}
@@ -79,22 +136,25 @@ def _run_case(case: Case, tracker: SliceTracker, out: Path) -> None:
         ("Stock SAM2 memory, axial axis alone", axial, STOCK_SAM2),
         ("Interpolation of the seeds, no model, three axes", three_axes, None),
     )
-    means, best = {}, None
+    means, best = [], None
     for title, seeds, settings in methods:
         reset_peak_memory()
         if settings is None:
-            masks, rows = _interpolate(volume, seeds, references)
+            masks, found = _interpolate(volume, seeds, references)
         else:
             tracker.forget()  # each method pays for all it needs
             chosen = replace(settings, crop_each=True)  # as run_demo prints
-            masks, rows, provenance = _segment(tracker, volume, seeds, chosen, references)
+            masks, found, provenance = _segment(tracker, volume, seeds, chosen, references)
         count = {name: len(own) for name, own in seeds.items()}
-        _print_table(title, rows, count, peak_memory_mb())
-        means[title] = float(np.mean([row.dice for row in rows.values()]))
+        model = "" if settings is None else tracker.checkpoint_sha256[:8]
+        means.append(_means(case.title, title, sum(count.values()), found, model))
+        _print_table(means[-1], found, count)
         if settings is RECOMMENDED:
             best = masks, provenance
-    print("\nMean Dice: " + "; ".join(f"{title} {mean:.3f}" for title, mean in means.items()))
-    _write(case, volume, three_axes, references, *best, means, out)
+    dice = {one.method: DICE.text(one.figures[DICE.name], brief=True) for one in means}
+    print(f"\nMean {DICE.title}: " + "; ".join(f"{title} {mean}" for title, mean in dice.items()))
+    _write(case, volume, three_axes, references, *best, dice, out)
+    return means
 
 
 def _seeds(references, volume, planes) -> dict[str, list[SeedSlice]]:
@@ -124,13 +184,11 @@ def _interpolate(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], refer
     return masks, _measure(volume, masks, references, lambda name: 0, seconds.get)
 
 
-def _measure(volume, masks, references, slices: Callable, seconds: Callable) -> dict[str, Row]:
+def _measure(volume, masks, references, slices: Callable, seconds: Callable) -> dict[str, MethodFigures]:
     spacing = volume.spacing[::-1]  # in array order k, j, i
     return {
-        name: Row(
-            dice(mask, references[name]),
-            iou(mask, references[name]),
-            hausdorff_mm(mask, references[name], spacing),
+        name: MethodFigures(
+            {metric.name: metric.of(Measured(mask, references[name], spacing)) for metric in brief_metrics()},
             slices(name),
             seconds(name),
         )
@@ -138,27 +196,35 @@ def _measure(volume, masks, references, slices: Callable, seconds: Callable) -> 
     }
 
 
-def _print_table(title: str, rows: Mapping[str, Row], seeds: Mapping[str, int], memory_mb: float) -> None:
-    print(f"\n{title} (peak memory {memory_mb:.0f} MB)")
-    print(f"  {'structure':12} {'seeds':>6} {'Dice':>7} {'IoU':>7} {'HD mm':>7} {'slices':>7} {'seconds':>8}")
-    for name, row in rows.items():
-        line = f"{row.dice:7.3f} {row.iou:7.3f} {row.hausdorff_mm:7.1f} {row.slices or '-':>7} {row.seconds:8.1f}"
-        print(f"  {name:12} {seeds[name]:6} {line}")
-    values = list(rows.values())
-    mean = [np.mean([getattr(row, item) for row in values]) for item in ("dice", "iou", "hausdorff_mm")]
-    total = sum(row.slices for row in values) or "-"
-    line = f"{mean[0]:7.3f} {mean[1]:7.3f} {mean[2]:7.1f} {total:>7} {sum(row.seconds for row in values):8.1f}"
-    print(f"  {'mean / total':12} {sum(seeds.values()):6} {line}")
+def _means(case: str, method: str, seeds: int, found: Mapping[str, MethodFigures], model: str) -> MethodMeans:
+    figures = {}
+    for metric in brief_metrics():
+        values = [one.figures[metric.name] for one in found.values()]
+        figures[metric.name] = None if None in values else float(np.mean(values))
+    slices, seconds = (sum(getattr(one, part) for one in found.values()) for part in ("slices", "seconds"))
+    return MethodMeans(case, method, seeds, figures, slices, seconds, peak_memory_mb(), model)
 
 
-def _write(case, volume, seeds, references, masks, provenance, means, out: Path) -> None:
+def _print_table(means: MethodMeans, found: Mapping[str, MethodFigures], seeds: Mapping[str, int]) -> None:
+    print(f"\n{means.method} (peak memory {means.peak_mb:.0f} MB)")
+    headings = " ".join(f"{metric.heading:>7}" for metric in brief_metrics())
+    print(f"  {'structure':12} {'seeds':>6} {headings} {'slices':>7} {'seconds':>8}")
+    for name, one, count in (
+        *((name, one, seeds[name]) for name, one in found.items()),
+        ("mean / total", means, means.seeds),
+    ):
+        figures = " ".join(f"{metric.text(one.figures[metric.name], brief=True):>7}" for metric in brief_metrics())
+        print(f"  {name:12} {count:6} {figures} {one.slices or NONE:>7} {one.seconds:8.1f}")
+
+
+def _write(case, volume, seeds, references, masks, provenance, dice, out: Path) -> None:
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
     result, picture = case.results(out)
     segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
     write_segmentation(result, volume, segments, provenance)
     title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
-    lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", "Mean Dice:"]
-    lines += [f"{mean:.3f}  {name}" for name, mean in means.items()]
+    lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", f"Mean {DICE.title}:"]
+    lines += [f"{mean}  {name}" for name, mean in dice.items()]
     footer = "\n".join(textwrap.fill(line, 44, subsequent_indent=" " * 7 * line[:1].isdigit()) for line in lines)
     draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
     print(f"Written: {result} and {picture}")

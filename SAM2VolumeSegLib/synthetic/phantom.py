@@ -17,14 +17,17 @@ COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.4
 
 
 def make_phantom(seed: int = 21) -> tuple[Volume, np.ndarray, dict[int, str], dict[int, list[SeedSlice]]]:
-    """Return CT, reference labels uint8 [k, j, i] (0 is background), names by label, seeds by label.
+    """Make the phantom, the same on every call.
 
-    The same on every call. A column of bones runs from inferior to superior. Those that lie wholly in the volume
-    have labels, 1 is the uppermost; their neighbours, which it cuts off, have none. The seeds are the first, middle and
-    last slice of each labelled bone on all three planes.
+    A column of bones runs from inferior to superior. Those that lie wholly in the volume have labels, 1 is the
+    uppermost; their neighbours, which it cuts off, have none. The seeds are the first, middle and last slice of each
+    labelled bone on all three planes.
 
     Args:
         seed: of the random shapes. The default has two whole bones that touch.
+
+    Returns:
+        CT, reference labels uint8 [k, j, i] (0 is background), names by label, seeds by label.
     """
     made = make_volume(np.random.default_rng(seed), SIZE, "column")
     objects = [made.labels == value for value in np.unique(made.labels)[1:]]

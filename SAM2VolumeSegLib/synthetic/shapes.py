@@ -6,14 +6,20 @@ coordinates of `warped_grid` and the side of the cube, and returns one signed di
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import numpy as np
 from scipy import ndimage
+
+Distance: TypeAlias = np.ndarray
+"""A signed distance [k, j, i]."""
 
 # ---------------------------------------------------------------------------------------------------- coordinates
 
 
-def smooth_noise(rng, size, nodes):
-    """Noise of unit scale that varies over `size / nodes` voxels, [size, size, size] float32."""
+def smooth_noise(rng: np.random.Generator, size: int, nodes: int) -> np.ndarray:
+    """Return noise of unit scale that varies over `size / nodes` voxels, [size, size, size] float32."""
     spline = ndimage.zoom(np.eye(nodes), (size / nodes, 1), order=3, mode="nearest", grid_mode=True).astype(np.float32)
     noise = rng.standard_normal((nodes, nodes, nodes)).astype(np.float32)
     for _ in range(3):  # separable: one axis at a time is thirty times faster than one 3-D zoom
@@ -21,8 +27,8 @@ def smooth_noise(rng, size, nodes):
     return noise
 
 
-def warped_grid(rng, size):
-    """Voxel coordinates centred on the volume, rotated a little and bent by smooth noise: (3, size, size, size)."""
+def warped_grid(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Return voxel coordinates [3, k, j, i] centred on the volume, rotated a little and bent by smooth noise."""
     axis = np.arange(size, dtype=np.float32) - (size - 1) / 2
     grid = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"))
     tilt = _rotation(rng, 0.45)
@@ -50,7 +56,22 @@ def _ellipsoid(p, centre, radii):
     return (q - 1) * radii.min()
 
 
-def capsule(p, start, end, radius_start, radius_end=None):
+def capsule(
+    p: np.ndarray | Sequence[np.ndarray],
+    start: Sequence[float] | np.ndarray,
+    end: Sequence[float] | np.ndarray,
+    radius_start: float,
+    radius_end: float | None = None,
+) -> Distance:
+    """Return the signed distance of a rod with round ends.
+
+    Args:
+        p: coordinates [3, k, j, i].
+        start: coordinates of one end.
+        end: coordinates of the other.
+        radius_start: at the start.
+        radius_end: at the end; None: the same.
+    """
     start, end = np.asarray(start, dtype=np.float32), np.asarray(end, dtype=np.float32)
     along = end - start
     offset = [p[a] - start[a] for a in range(3)]
@@ -69,8 +90,8 @@ def _cylinder(p, centre, half_height, radius_j, radius_i, waist):
     return np.minimum(np.maximum(side, top), 0) + np.sqrt(side.clip(0) ** 2 + top.clip(0) ** 2)
 
 
-def union(distances, smooth):
-    """Smooth union (polynomial): the joint between the parts is rounded over `smooth` voxels."""
+def union(distances: Sequence[Distance], smooth: float) -> Distance:
+    """Return the smooth union (polynomial): the joint between the parts is rounded over `smooth` voxels."""
     result = distances[0]
     for distance in distances[1:]:
         blend = (0.5 + 0.5 * (distance - result) / smooth).clip(0, 1)
@@ -78,7 +99,7 @@ def union(distances, smooth):
     return result
 
 
-def _column(rng, p, size):
+def _column(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Touching vertebra-like objects one above the other: body, arch around a canal, processes. The phantom's."""
     height = size * rng.uniform(0.2, 0.42)
     body_half = height * rng.uniform(0.36, 0.47)
@@ -114,7 +135,7 @@ def _column(rng, p, size):
     return objects
 
 
-def _spine(rng, p, size):
+def _spine(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """As a column, nearer to a real one: discs of real height, concave endplates, joints, processes that hang down.
 
     Near its end a body is a ring around the disc, then two arcs; and the slices that show the next body still show the
@@ -185,7 +206,7 @@ def _body(rng, p, centre, half_height, radii, hollow):
     return np.minimum(np.maximum(side, top), 0) + np.sqrt(side.clip(0) ** 2 + top.clip(0) ** 2)
 
 
-def _solids(rng, p, size):
+def _solids(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     objects = []
     for _ in range(int(rng.integers(3, 8))):
         centre = rng.uniform(-0.32, 0.32, 3) * size
@@ -203,7 +224,7 @@ def _solids(rng, p, size):
     return objects
 
 
-def _tubes(rng, p, size):
+def _tubes(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Long bones: a shaft with thicker ends, some leaving the volume, some ending in it."""
     objects = []
     for _ in range(int(rng.integers(1, 4))):
@@ -220,7 +241,7 @@ def _tubes(rng, p, size):
     return objects
 
 
-def _shells(rng, p, size):
+def _shells(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Thin curved plates (skull, scapula, wing of the hip)."""
     objects = []
     for _ in range(int(rng.integers(1, 4))):
@@ -234,7 +255,7 @@ def _shells(rng, p, size):
     return objects
 
 
-def _branches(rng, p, size):
+def _branches(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Arms of different length and thickness from one or two bodies."""
     objects = []
     for _ in range(int(rng.integers(1, 4))):
@@ -248,7 +269,7 @@ def _branches(rng, p, size):
     return objects
 
 
-def _ribs(rng, p, size):
+def _ribs(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Parallel arcs that look alike, slice after slice."""
     gap = size * rng.uniform(0.14, 0.25)
     thickness = size * rng.uniform(0.025, 0.06)
@@ -263,7 +284,7 @@ def _ribs(rng, p, size):
     return objects
 
 
-def _beads(rng, p, size):
+def _beads(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Solids in a row, apart or touching, without any difference: only their order tells them apart."""
     period = size * rng.uniform(0.13, 0.32)
     half = period / 2 * rng.uniform(0.75, 1.0)
@@ -283,7 +304,7 @@ def _beads(rng, p, size):
     return objects
 
 
-def _relays(rng, p, size):
+def _relays(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Like bars side by side: one ends while the next begins, or they run along together, near or touching."""
     radius = size * rng.uniform(0.04, 0.12)
     apart = radius * rng.uniform(1.0, 3.0)
@@ -301,7 +322,7 @@ def _relays(rng, p, size):
     return objects
 
 
-def _slanted(rng, p, size):
+def _slanted(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]:
     """Like rods in a row, all slanted: each moves to where its neighbour was, so that older slices mislead."""
     radius = size * rng.uniform(0.04, 0.1)
     apart = radius * rng.uniform(2.1, 3.5)
@@ -315,7 +336,7 @@ def _slanted(rng, p, size):
     return objects
 
 
-OBJECTS = {
+OBJECTS: dict[str, Callable[[np.random.Generator, np.ndarray, int], list[Distance]]] = {
     "column": _column,
     "spine": _spine,
     "solids": _solids,

@@ -18,16 +18,24 @@ KINDS = ("column", "solids", "tubes", "shells", "branches", "ribs")
 
 @dataclass(frozen=True, eq=False)
 class SyntheticVolume:
-    """HU voxels [k, j, i] int16 and labels [k, j, i] uint8 (0 is background, every other value one object)."""
+    """A CT and its reference.
+
+    Attributes:
+        voxels: HU, int16 [k, j, i].
+        labels: uint8 [k, j, i]; 0 is background, every other value one object.
+    """
 
     voxels: np.ndarray
     labels: np.ndarray
 
 
 def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
-    """Make a cube of `size` voxels with several objects that may touch, branch, end or leave the volume.
+    """Make a cube with several objects that may touch, branch, end or leave the volume.
 
-    kind: one of KINDS; drawn at random when None (half of the volumes are columns of touching, vertebra-like objects).
+    Args:
+        rng: of every random number.
+        size: voxels of a side.
+        kind: one of KINDS; None: drawn at random (half of the volumes are columns of touching, vertebra-like objects).
     """
     kind = kind or rng.choice(KINDS, p=(0.5, 0.14, 0.08, 0.08, 0.12, 0.08))
     points = warped_grid(rng, size)
@@ -38,12 +46,12 @@ def make_volume(rng: np.random.Generator, size: int = 96, kind: str | None = Non
 
 
 def touches_the_edge(mask: np.ndarray) -> bool:
-    """Whether a mask [k, j, i] reaches the first or last slice along any axis: the volume may cut the object off."""
+    """Return whether a mask [k, j, i] reaches the end of an axis: the volume may cut the object off."""
     return any(mask.take((0, -1), axis=axis).any() for axis in range(3))
 
 
 def turned(rng: np.random.Generator, voxels: np.ndarray, labels: np.ndarray) -> SyntheticVolume:
-    """The volume in one of 48 orientations: the model must not learn which way the processes of a column point."""
+    """Return the volume in one of 48 orientations: a model must not learn which way the processes of a column point."""
     axes = rng.permutation(3)
     flips = tuple(np.flatnonzero(rng.random(3) < 0.5))
     return SyntheticVolume(
@@ -55,8 +63,13 @@ def turned(rng: np.random.Generator, voxels: np.ndarray, labels: np.ndarray) -> 
 def assemble(rng: np.random.Generator, distances: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give every voxel to the nearest object; leave a joint space of 0 to 2 voxels between neighbours.
 
-    Returns, each [k, j, i]: labels uint8 (0 is background), the depth below the nearest surface in voxels (negative
-    outside), and the width of the gap between the two nearest objects in voxels (infinite for a single object).
+    Args:
+        rng: of every random number.
+        distances: signed distance [k, j, i] of each object.
+
+    Returns:
+        Each [k, j, i]: labels uint8 (0 is background), the depth below the nearest surface in voxels (negative
+        outside), and the width of the gap between the two nearest objects in voxels (infinite for a single object).
     """
     stack = np.stack(distances).astype(np.float32)
     nearest = stack.argmin(axis=0)
@@ -70,7 +83,7 @@ def assemble(rng: np.random.Generator, distances: list[np.ndarray]) -> tuple[np.
     return labels, -distance, gap
 
 
-def _intensities(rng, labels, depth, kind):
+def _intensities(rng: np.random.Generator, labels: np.ndarray, depth: np.ndarray, kind: str) -> np.ndarray:
     size = labels.shape[0]
     body = smooth_noise(rng, size, 6)
     voxels = np.where(body > rng.uniform(-0.5, 1.5), -90.0, 45.0) + 15 * smooth_noise(rng, size, 12)

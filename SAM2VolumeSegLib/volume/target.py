@@ -121,16 +121,23 @@ def move_together(files: list[Path], folder: Path) -> None:
         raise
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all; what JSON cannot say becomes text (see ``to_json``).
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, whole or not at all, with the line ends as they are; its folder is made.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written; what was there is kept.
     """
+    with said_in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_target(path)
     with beside(path) as folder:
-        file = folder / path.name
-        file.write_text(to_json(content, indent=2), encoding="utf-8")
-        move_together([file], path.parent)
+        (folder / path.name).write_bytes(text.encode())
+        move_together([folder / path.name], path.parent)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file as `write_text` does; what JSON cannot say becomes text (see `to_json`)."""
+    write_text(path, to_json(content, indent=2))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from SAM2VolumeSegLib.cli import main
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import Settings
 from SAM2VolumeSegLib.research.bench import command, measure
-from SAM2VolumeSegLib.research.bench.cases import PROFILES, Case, case, tubes
+from SAM2VolumeSegLib.research.bench.cases import PROFILES, BenchCase, case, tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks, Ours, Stock
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.volume import Box, Plane
@@ -28,7 +28,7 @@ def test_with_the_memory_of_stock_both_give_nearly_the_same(networks):
     settings = Settings(
         memory=STOCK, direction="forward", fusion="mean", drop_islands=False, roi=Box.whole(short.volume)
     )
-    chosen = Case(short.title, short.volume, short.seeds, short.references, settings)
+    chosen = BenchCase(short.title, short.volume, short.seeds, short.references, settings)
     ours, stock = Ours(networks).run(chosen), Stock(networks).run(chosen)
     for name in chosen.seeds:
         assert dice(ours.masks[name], stock.masks[name]) > 0.8

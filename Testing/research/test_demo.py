@@ -1,5 +1,6 @@
 """The demo's parts, and a whole demo on a phantom that takes seconds."""
 
+import csv
 import re
 from dataclasses import replace
 
@@ -68,7 +69,7 @@ def test_a_folder_that_cannot_be_made_is_told_before_anything_is_computed(tmp_pa
 @pytest.mark.parametrize("name", ["my-ct.seg.nrrd", "my-ct.png"])
 def test_the_demo_replaces_what_a_demo_wrote_and_nothing_else(tmp_path, monkeypatch, capsys, name):
     """With --out . a segmentation that somebody painted may be there under the same name."""
-    monkeypatch.setattr(demo, "bundled_case", lambda: cases.Case("My CT", tmp_path, tmp_path, {}))
+    monkeypatch.setattr(demo, "bundled_case", lambda: cases.DemoCase("My CT", tmp_path, tmp_path, {}))
     (tmp_path / name).write_bytes(b"painted for hours")
     assert cli.main(["demo", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr()
@@ -88,13 +89,14 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     references = {22: a_phantom.references["middle"][part], 23: a_phantom.references["above"][part]}
     ct = save_ct(tmp_path / "ct.nrrd", volume)
     labels = save_labels(tmp_path / "labels.nrrd", volume, sum(value * mask for value, mask in references.items()))
-    case = cases.Case("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
+    case = cases.DemoCase("Phantom, made up", ct, labels, {22: "L3", 23: "L4"})
     monkeypatch.setattr(demo, "bundled_case", lambda: case)
     load = demo.SliceTracker.load
     monkeypatch.setattr(demo.SliceTracker, "load", lambda model, device: load(model, device, 64))
     for name in ("RECOMMENDED", "STOCK_SAM2"):
         monkeypatch.setattr(demo, name, replace(getattr(demo, name), direction="forward"))
-    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    written = tmp_path / "demo.csv"
+    assert cli.main(["demo", "--out", str(tmp_path / "out"), "--device", "cpu", "--table", str(written)]) == 0
 
     said = capsys.readouterr().out
     tables = dict(re.findall(r"\n(.+) \(peak memory \d+ MB\)\n((?:  .+\n)+)", said))
@@ -113,6 +115,10 @@ def test_the_whole_demo_on_a_phantom(a_phantom, tmp_path, monkeypatch, capsys):
     means = [float(re.search(r"mean / total +\d+ +(\S+)", table)[1]) for table in tables.values()]
     summary = said.split("Mean Dice: ")[1].splitlines()[0]
     assert [float(part.split()[-1]) for part in summary.split(";")] == pytest.approx(means, abs=1e-3)
+    with written.open(encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["method"] for line in lines] == list(tables) and [float(line["dice"]) for line in lines] == means
+    assert {line["case"] for line in lines} == {"Phantom, made up"} and lines[-1]["model"] == ""
     assert read_provenance(tmp_path / "out" / "phantom-made-up.seg.nrrd")["settings"]["direction"] == "forward"
     assert (tmp_path / "out" / "phantom-made-up.png").stat().st_size > 10_000
     for name in ("phantom-made-up.png", "phantom-made-up.seg.nrrd"):

@@ -4,12 +4,18 @@ import shutil
 from contextlib import closing
 
 import pytest
+from propagation_runs import finish
 from study_runs import SIZE, a_study, table
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.research.data.layouts import open_data
+from SAM2VolumeSegLib.research.study import configuration
+from SAM2VolumeSegLib.research.study.command import _say_older
 from SAM2VolumeSegLib.research.study.configuration import Configuration
 from SAM2VolumeSegLib.research.study.experiments import Experiment, find_experiment
+from SAM2VolumeSegLib.research.study.report.rows import read_folders
 from SAM2VolumeSegLib.research.study.run import Study, _batches
+from SAM2VolumeSegLib.research.study.split import SPLIT, draw, write_split
 from SAM2VolumeSegLib.research.study.store import FILE, read_results
 from SAM2VolumeSegLib.research.study.workers import open_site
 
@@ -91,6 +97,26 @@ def test_more_cases_and_experiments_go_into_the_same_results(a_phantom_folder, a
     run(a_study(a_phantom_folder, "stride", cases=1), a_site, tmp_path)
     steps = run(a_study(a_phantom_folder, "stride", "final", cases=2), a_site, tmp_path)
     assert steps[0].done == 3 and steps[-1].done == 2 * (3 + 4) == len(read_results(tmp_path)[0])
+
+
+def test_results_of_older_code_are_computed_again_and_kept(a_phantom_folder, a_site, tmp_path, monkeypatch, capsys):
+    """Half a table of one program and half of another would be nobody's figures."""
+    study = a_study(a_phantom_folder, "stride", cases=1)
+    write_split(tmp_path / SPLIT, finish(draw(open_data(a_phantom_folder)))[1])
+    run(study, a_site, tmp_path)
+    assert study.older(read_results(tmp_path)[0]) == 0
+    monkeypatch.setattr(configuration, "code_digest", lambda: "of a later commit")
+    later = a_study(a_phantom_folder, "stride", cases=1)
+    assert not later.tasks.keys() & study.tasks.keys()
+    _say_older(later, tmp_path)
+    assert capsys.readouterr().out.startswith("3 of 3 tasks have results of older code only and are computed again;")
+    assert run(later, a_site, tmp_path)[0].left == 3
+    finished = read_results(tmp_path)[0]
+    assert finished.keys() == later.tasks.keys() | study.tasks.keys() and later.older(finished) == 0
+    results = read_folders([tmp_path])
+    assert (len(list(results.records())), results.superseded) == (3, 3)
+    _say_older(later, tmp_path)
+    assert capsys.readouterr().out == ""
 
 
 def test_a_damaged_case_fails_and_the_others_run(a_phantom_folder, tmp_path):

@@ -18,6 +18,7 @@ from SAM2VolumeSegLib.research.study.workers import open_site
 QUIET = {"DASK_LOGGING__DISTRIBUTED": "critical"}
 # What a worker runs before it joins.
 ANOTHER_VERSION = "import SAM2VolumeSegLib\nSAM2VolumeSegLib.__version__ = '0.0.9'\n"
+OTHER_CODE = "from SAM2VolumeSegLib.research.study import code\ncode.code_digest = lambda: 'another'\n"
 NO_PROGRAM = "import sys\nsys.modules['SAM2VolumeSegLib'] = None\n"
 NO_DEMO = (
     "from dataclasses import replace\nfrom pathlib import Path\nfrom SAM2VolumeSegLib.model import checkpoints\n"
@@ -135,10 +136,11 @@ def test_the_scheduler_is_killed(a_cluster, a_phantom_folder, tmp_path, monkeypa
     ("preload", "message"),
     [
         (ANOTHER_VERSION, "It has SAM2VolumeSeg 0.0.9, and .* is needed"),
+        (OTHER_CODE, r"Its SAM2VolumeSeg .* has other code \(another, and \w+ is needed\): the same commit"),
         (NO_PROGRAM, "SAM2VolumeSeg is not installed"),
         (NO_DEMO, "The checkpoint of the model 'demo' is missing"),
     ],
-    ids=["another version", "no program", "no model"],
+    ids=["another version", "other code", "no program", "no model"],
 )
 def test_a_worker_that_cannot_take_part(a_cluster, a_phantom_folder, tmp_path, preload, message):
     """It is named before anything runs, with what it lacks."""

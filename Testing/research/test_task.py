@@ -27,7 +27,7 @@ INTERPOLATION = Configuration("Interpolation", method="interpolation")
 NAMES = {"key", "case", "structure", "bone", "configuration"}
 MEASURED = NAMES | {
     *("choices", "model", "reference_ml", "seeds", "dice", "iou", "unprompted_dice", "hausdorff_mm", "hausdorff95_mm"),
-    *("volume_difference_ml", "slices", "encoded", "seconds", "track_ms", "program", "commit", "date"),
+    *("volume_difference_ml", "slices", "encoded", "seconds", "track_ms", "program", "code", "commit", "date"),
 }
 
 

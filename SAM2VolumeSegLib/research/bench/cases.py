@@ -18,10 +18,16 @@ SEEDS = "first-middle-last"
 
 
 @dataclass(frozen=True, eq=False)
-class Case:
-    """A run that both engines make. references: bool [k, j, i] by segment.
+class BenchCase:
+    """A run that both engines make.
 
-    before: seeds that ours has already propagated when the clock starts; None: it knows nothing.
+    Attributes:
+        title: for people.
+        volume: the CT.
+        seeds: by segment.
+        references: bool [k, j, i] by segment.
+        settings: of the run.
+        before: seeds that ours has already propagated when the clock starts; None: it knows nothing.
     """
 
     title: str
@@ -32,10 +38,15 @@ class Case:
     before: Mapping[str, list[SeedSlice]] | None = None
 
 
-def case(profile: str, every: int = 1) -> Case:
-    """The case of a profile. Raises InputError when the CT of the package tptbox is missing.
+def case(profile: str, every: int = 1) -> BenchCase:
+    """Return the case of a profile.
 
-    every: the vertebra on every so many-th voxel of the CT only, in all directions: fewer slices, for slow models.
+    Args:
+        profile: one of `PROFILES`.
+        every: the vertebra on every so many-th voxel of the CT only, in all directions: fewer slices, for slow models.
+
+    Raises:
+        InputError: the CT of the package tptbox is missing.
     """
     if profile == "ten-segments":
         return tubes(10)
@@ -51,14 +62,18 @@ def case(profile: str, every: int = 1) -> Case:
     }
     title = titles[profile] + (f", one voxel of {every} in each direction" if every > 1 else "")
     if profile != "correction":
-        return Case(title, volume, seeds, {"L3": reference}, RECOMMENDED)
-    return Case(title, volume, {"L3": _corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
+        return BenchCase(title, volume, seeds, {"L3": reference}, RECOMMENDED)
+    return BenchCase(title, volume, {"L3": _corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
 
 
-def tubes(segments: int, slices: int = 64) -> Case:
-    """Bright tubes of changing width through a noisy volume, each painted on its first, middle and last axial slice.
+def tubes(segments: int, slices: int = 64) -> BenchCase:
+    """Return bright tubes of changing width in noise, each painted on its first, middle and last axial slice.
 
     The same slices and the same crop for any number of segments. 1 mm voxels, 96 x 96 in the plane.
+
+    Args:
+        segments: how many tubes.
+        slices: how many axial ones.
     """
     size, pitch = 96, 18
     k, j, i = np.ogrid[:slices, :size, :size]
@@ -75,7 +90,7 @@ def tubes(segments: int, slices: int = 64) -> Case:
     seeds = {name: simulate_seeds(mask, volume, SEEDS, (Plane.AXIAL,)) for name, mask in references.items()}
     settings = replace(RECOMMENDED, roi=Box.whole(volume))
     count = f"{segments} segments" if segments > 1 else "One segment"
-    return Case(f"{count}, {slices} axial slices, both directions", volume, seeds, references, settings)
+    return BenchCase(f"{count}, {slices} axial slices, both directions", volume, seeds, references, settings)
 
 
 def _vertebra(every: int) -> tuple[Volume, np.ndarray]:

@@ -13,6 +13,7 @@ from statistics import median
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.bench.cases import MANY, PROFILES, case, tubes
+from SAM2VolumeSegLib.research.measures.metrics import DICE
 from SAM2VolumeSegLib.volume.target import check_own, write_json
 
 MODELS = ("demo", "tiny", "small")
@@ -49,7 +50,11 @@ def add_parser(commands) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print, and write what is asked for. Raises InputError for a value that cannot be used."""
+    """Measure, print, and write what is asked for.
+
+    Raises:
+        InputError: a value cannot be used, or a file cannot be written.
+    """
     given = (options.threads, *(options.peaks or ()))
     if min(options.repeats, options.every, *(number for number in given if number is not None)) < 1:
         raise InputError("Repeats, threads, --every and --peaks must be 1 or more.")
@@ -85,10 +90,10 @@ def run(options: argparse.Namespace) -> None:
             continue
         chosen, key = case(profile, options.every), ("profile", profile)
         rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
-        _print_row(rows[profile])
+        _print_figures(rows[profile])
         if profile == "ten-segments":
             rows["one-segment"] = measure(networks, tubes(1), options.repeats)
-            _print_row(rows["one-segment"])
+            _print_figures(rows["one-segment"])
             _print_growth(rows[profile], rows["one-segment"])
     if options.curves:
         for curve in curves(networks, options.repeats, memory=True):
@@ -163,7 +168,7 @@ def _machine(networks) -> dict[str, str]:
     }
 
 
-def _print_row(row) -> None:
+def _print_figures(row) -> None:
     print(f"\n{row.title}")
     print(f"  {'':18}{'ours':>10}{'stock':>10}")
     for name, values in (("median seconds", {e: median(s) for e, s in row.seconds.items()}), *_by_part(row)):
@@ -172,7 +177,8 @@ def _print_row(row) -> None:
         print(f"  {'peak MB':18}{row.memory_mb['ours']:10.0f}{row.memory_mb['stock']:10.0f}")
     if row.agreement is not None:
         print(
-            f"  {'Dice':18}{row.dice['ours']:10.3f}{row.dice['stock']:10.3f}   of the two results {row.agreement:.3f}"
+            f"  {DICE.title:18}{DICE.text(row.dice['ours']):>10}{DICE.text(row.dice['stock']):>10}"
+            f"   of the two results {DICE.text(row.agreement)}"
         )
     print(f"  ours is {row.ratio:.2f} times as fast")
     if row.equal is not None:

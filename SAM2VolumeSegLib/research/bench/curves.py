@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.research.bench.cases import tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks
-from SAM2VolumeSegLib.research.bench.measure import Row, measure
+from SAM2VolumeSegLib.research.bench.measure import BenchFigures, measure
 
 SLICES = (32, 64, 128, 256)
 SEGMENTS = (1, 2, 4, 10)
@@ -19,15 +19,30 @@ CURVE_SLICES = 32
 
 @dataclass(frozen=True)
 class Curve:
-    """Rows along one quantity: `name` with its unit, `values`, one Row each."""
+    """What was measured along one quantity.
+
+    Attributes:
+        name: of the quantity, with its unit.
+        values: of it.
+        rows: what was measured at each of them.
+    """
 
     name: str
     values: tuple[int, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[BenchFigures, ...]
 
 
 def curves(networks: Networks, repeats: int, memory: bool) -> Iterator[Curve]:
-    """Measure every curve; memory is measured along slices and segments. Yields each curve when it is done."""
+    """Measure every curve; memory is measured along slices and segments.
+
+    Args:
+        networks: of both engines.
+        repeats: counted runs of each engine at each value.
+        memory: whether peaks are measured.
+
+    Yields:
+        Each curve when it is done.
+    """
     for name, values, make in (
         ("slices", SLICES, lambda count: (1, count)),
         ("segments", SEGMENTS, lambda count: (count, CURVE_SLICES)),

@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegLib.propagation import segmenter as running
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
-from SAM2VolumeSegLib.research.bench.cases import Case
+from SAM2VolumeSegLib.research.bench.cases import BenchCase
 from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 from SAM2VolumeSegLib.volume import SquareWindow
 
@@ -34,7 +34,13 @@ STOCK_CLASS = "sam2.sam2_video_predictor.SAM2VideoPredictor"
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """seconds: of the whole run; parts: seconds by component, the rest included; masks: bool [k, j, i] by segment."""
+    """What a run gave.
+
+    Attributes:
+        seconds: of the whole run.
+        parts: seconds by component, the rest included.
+        masks: bool [k, j, i] by segment.
+    """
 
     seconds: float
     parts: dict[str, float]
@@ -43,7 +49,14 @@ class Outcome:
 
 @dataclass(frozen=True, eq=False)
 class Networks:
-    """Our network and sam2's with the same weights, on one device. real: the weights are trained ones."""
+    """Our network and sam2's with the same weights, on one device.
+
+    Attributes:
+        name: of the model.
+        tracker: ours.
+        stock: sam2's predictor.
+        real: whether the weights are trained ones.
+    """
 
     name: str
     tracker: SliceTracker
@@ -52,9 +65,15 @@ class Networks:
 
     @classmethod
     def load(cls, name: str, device: str = "auto", image_size: int | None = None) -> Networks:
-        """The demo model with its weights; any other with random ones, for time only.
+        """Load the demo model with its weights; any other with random ones, for time only.
 
-        Raises InputError for an unknown model or device, or a size that is no multiple of 32.
+        Args:
+            name: of a known model.
+            device: "auto", "cpu", "cuda"...
+            image_size: pixels; None: the model's own, or as the device suggests.
+
+        Raises:
+            InputError: no such model or device, or a size that is no multiple of 32.
         """
         model = checkpoints.find(name)
         plan = devices.plan(model, device, image_size)
@@ -79,7 +98,7 @@ class Ours:
     def __init__(self, networks: Networks):
         self.tracker = networks.tracker
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, case: BenchCase) -> Outcome:
         """Propagate the seeds of a case, from what is known after its `before`."""
         self.tracker.forget()
         segmenter = running.Segmenter(self.tracker)
@@ -103,7 +122,7 @@ class Stock:
     def __init__(self, networks: Networks):
         self.predictor, self.plan = networks.stock, networks.tracker.plan
 
-    def run(self, case: Case) -> Outcome:
+    def run(self, case: BenchCase) -> Outcome:
         """Propagate the seeds of a case from nothing: the predictor has no other way after a change."""
         sight = Sight(case.volume, case.seeds, case.settings, self.plan.image_size)
         votes = {name: _Mean(case.volume.voxels.shape) for name in case.seeds}

@@ -29,10 +29,14 @@ BYTES_BEFORE = 14  # for each voxel and segment, at the peak of how it was befor
 class ManyRun:
     """One run in a process of its own.
 
-    seconds: of the whole run; tail: from the last slice to the result; longest: a step, without what the network took
-    in it; peak_mb: of the process, with torch and the CT. worst: largest factor between the time left that was said and
-    the true one, either way (from slice FIRST on, as long as more than SOON are left; None: nothing was said). digest:
-    of all masks.
+    Attributes:
+        seconds: of the whole run.
+        tail: seconds from the last slice to the result.
+        longest: seconds of a step, without what the network took in it.
+        peak_mb: of the process, with torch and the CT.
+        worst: largest factor between the time left that was said and the true one, either way (from slice FIRST on, as
+            long as more than SOON are left); None: nothing was said.
+        digest: of all masks.
     """
 
     seconds: float
@@ -44,7 +48,15 @@ class ManyRun:
 
 
 def measure_many(networks: Networks, profile: str) -> dict[str, ManyRun | None]:
-    """A profile with boxes ("now") and with whole arrays ("before"; None where this machine has too little memory)."""
+    """Run a profile with boxes ("now") and with whole arrays ("before").
+
+    Args:
+        networks: name, device and input size are taken from it; each run loads its own.
+        profile: one of `cases.MANY`.
+
+    Returns:
+        By "now" and "before"; None where this machine has too little memory.
+    """
     segments, shape, _ = _SIZES[profile]
     runs: dict[str, ManyRun | None] = {}
     for engine in ("now", "before"):

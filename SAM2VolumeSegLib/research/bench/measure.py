@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from SAM2VolumeSegLib.research.bench.cases import Case, case, tubes
+from SAM2VolumeSegLib.research.bench.cases import BenchCase, case, tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks, Ours, Outcome, Stock
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.research.measures.metrics import dice
@@ -20,10 +20,17 @@ ENGINES = {"ours": Ours, "stock": Stock}
 
 
 @dataclass(frozen=True)
-class Row:
-    """One case. By engine ("ours", "stock"): seconds of every run, median seconds of every component, Dice with the
-    reference (None with random weights), and peak memory in MB above that of the loaded networks (None: not asked for).
-    agreement: Dice of the two results. equal: for a correction, whether ours equals its run from nothing.
+class BenchFigures:
+    """One case, measured with both engines ("ours", "stock").
+
+    Attributes:
+        title: of the case.
+        seconds: of every run, by engine.
+        parts: median seconds of every component, by engine.
+        dice: mean Dice with the reference, by engine; None with random weights.
+        agreement: mean Dice of the two results; None with random weights.
+        memory_mb: peak memory above that of the loaded networks in MB, by engine; None: not asked for.
+        equal: for a correction, whether ours equals its run from nothing; None for other cases.
     """
 
     title: str
@@ -45,10 +52,15 @@ class Row:
         return {**vars(self), "median_seconds": medians, "ratio": self.ratio}
 
 
-def measure(networks: Networks, chosen: Case, repeats: int, memory: bool = False, key: tuple = ()) -> Row:
+def measure(networks: Networks, chosen: BenchCase, repeats: int, memory: bool = False, key: tuple = ()) -> BenchFigures:
     """Run a case A B A B, after one run of each that is not counted.
 
-    memory: measure peaks as well, each in a process of its own; `key` names the case there (see `peak_memory`).
+    Args:
+        networks: of both engines.
+        chosen: the case.
+        repeats: counted runs of each.
+        memory: measure peaks as well, each in a process of its own.
+        key: names the case there, see `peak_memory`.
     """
     engines = {name: make(networks) for name, make in ENGINES.items()}
     warm = {name: engine.run(chosen) for name, engine in engines.items()}
@@ -60,7 +72,7 @@ def measure(networks: Networks, chosen: Case, repeats: int, memory: bool = False
     if chosen.before is not None:
         equal = _equals_run_from_nothing(networks, chosen, runs["ours"][-1])
     plan = networks.tracker.plan
-    return Row(
+    return BenchFigures(
         title=chosen.title,
         seconds={name: [run.seconds for run in own] for name, own in runs.items()},
         parts={name: {part: median(r.parts[part] for r in own) for part in own[0].parts} for name, own in runs.items()},
@@ -75,9 +87,14 @@ def measure(networks: Networks, chosen: Case, repeats: int, memory: bool = False
 
 
 def peak_memory(engine: str, model: str, device: str, image_size: int, key: tuple) -> float:
-    """Peak MB of one engine on one case above its start, in a fresh process; on a GPU, of the GPU's memory.
+    """Return the peak MB of one engine on one case above its start, in a fresh process; on a GPU, of the GPU's memory.
 
-    key: ("profile", name) or ("tubes", segments, slices).
+    Args:
+        engine: "ours" or "stock".
+        model: name of a known one.
+        device: as PyTorch names it.
+        image_size: pixels.
+        key: ("profile", name) or ("tubes", segments, slices).
     """
     arguments = (engine, model, device, image_size, key, torch.get_num_threads())
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -100,8 +117,8 @@ def _peak(engine, model, device, image_size, key, threads) -> float:
     return peak_memory_mb() - before
 
 
-def _equals_run_from_nothing(networks: Networks, chosen: Case, corrected: Outcome) -> bool:
-    fresh = Ours(networks).run(Case(chosen.title, chosen.volume, chosen.seeds, chosen.references, chosen.settings))
+def _equals_run_from_nothing(networks: Networks, chosen: BenchCase, corrected: Outcome) -> bool:
+    fresh = Ours(networks).run(BenchCase(chosen.title, chosen.volume, chosen.seeds, chosen.references, chosen.settings))
     return all(np.array_equal(mask, fresh.masks[name]) for name, mask in corrected.masks.items())
 
 

@@ -8,17 +8,29 @@ from statistics import median
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.bench.curves import Curve
-from SAM2VolumeSegLib.research.bench.measure import Row
+from SAM2VolumeSegLib.research.bench.measure import BenchFigures
 from SAM2VolumeSegLib.volume.target import PROGRAM, beside, check_own, move_together
 
 COMPONENTS = "components.png"
 COLORS = {"ours": "#3b7dd8", "stock": "#9a9a9a"}
 
 
-def draw(folder: Path, machine: Mapping[str, str], rows: Mapping[str, Row], curves: Sequence[Curve]) -> list[Path]:
-    """Draw time by component for every case, and one picture for each curve; returns the files (PNG).
+def draw(
+    folder: Path, machine: Mapping[str, str], rows: Mapping[str, BenchFigures], curves: Sequence[Curve]
+) -> list[Path]:
+    """Draw time by component for every case, and one picture for each curve.
 
-    Raises InputError when matplotlib is not installed.
+    Args:
+        folder: that the pictures are written to.
+        machine: what was measured on, for the headings.
+        rows: by the name of the profile.
+        curves: one picture each.
+
+    Returns:
+        The files (PNG).
+
+    Raises:
+        InputError: matplotlib is not installed, or a file that is there is not this program's.
     """
     try:
         from matplotlib.figure import Figure

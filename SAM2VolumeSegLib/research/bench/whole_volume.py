@@ -24,7 +24,14 @@ from SAM2VolumeSegLib.volume import Box, Volume
 def segment_whole(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
-    """What `Segmenter.run` does; yields after each slice and returns the masks, bool [k, j, i] by segment."""
+    """Do what `Segmenter.run` does.
+
+    Yields:
+        A step after each slice.
+
+    Returns:
+        The masks, bool [k, j, i] by segment.
+    """
     sight = Sight(volume, seeds, settings, tracker.plan.image_size)
     sums, weights, done = {}, {}, {}
     for group in sight.groups:

@@ -20,8 +20,15 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Case:
-    """A CT and the labels of the structures to segment in it."""
+class DemoCase:
+    """A CT and the labels of the structures to segment in it.
+
+    Attributes:
+        title: for people, and in the names of files.
+        ct: the image file.
+        labels: the label volume.
+        names: of the structures by label.
+    """
 
     title: str
     ct: Path
@@ -34,24 +41,32 @@ class Case:
         return out / f"{stem}.seg.nrrd", out / f"{stem}.png"
 
 
-def bundled_case() -> Case:
-    """Vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0). Raises InputError when it is not installed."""
+def bundled_case() -> DemoCase:
+    """Return vertebrae L2, L3, L4 in the CT of the package tptbox (Apache-2.0).
+
+    Raises:
+        InputError: it is not installed.
+    """
     (case,) = _cases(data_folder(TPTBOX), TPTBOX)
     return case
 
 
-def shared_cases(folder: Path) -> list[Case]:
-    """The labelled CTs below a folder laid out as `torso-ct` and `spine-ct`. Raises InputError when none is there."""
+def shared_cases(folder: Path) -> list[DemoCase]:
+    """Return the labelled CTs below a folder laid out as `torso-ct` and `spine-ct`.
+
+    Raises:
+        InputError: none is there.
+    """
     found = [case for case in _cases(folder, "shared") if case.ct.exists()]
     if not found:
         raise InputError(f"There is no torso-ct or spine-ct folder with a CT below {folder}.")
     return found
 
 
-def _cases(folder: Path, table: str) -> list[Case]:
+def _cases(folder: Path, table: str) -> list[DemoCase]:
     cases = read_class_table(table).cases(folder)
     return [
-        Case(title, folder / case.ct, folder / case.labels, _whole_enough(case))
+        DemoCase(title, folder / case.ct, folder / case.labels, _whole_enough(case))
         for title in TITLES
         for case in cases
         if case.case == TITLES[title]

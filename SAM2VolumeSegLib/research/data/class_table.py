@@ -38,7 +38,12 @@ _PACKAGED = Path(__file__).parent / "class_tables"
 
 @dataclass(frozen=True)
 class LabelClass:
-    """The structure that a label value stands for, and its class."""
+    """The structure that a label value stands for, and its class.
+
+    Attributes:
+        name: of the structure.
+        bone: its class.
+    """
 
     name: str
     bone: str
@@ -46,7 +51,14 @@ class LabelClass:
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """A CT and its label volume, files below the data folder; classes by label value, None: known and not studied."""
+    """A CT and its label volume.
+
+    Attributes:
+        case: its name.
+        ct: file below the data folder.
+        labels: file below the data folder.
+        classes: by label value; None: known and not studied.
+    """
 
     case: str
     ct: str
@@ -61,7 +73,12 @@ class LabelledCase:
 
 @dataclass(frozen=True)
 class ClassTable:
-    """A class table as read: name of the data, and entries that are cases or, with {case}, patterns for cases."""
+    """A class table as read.
+
+    Attributes:
+        data: name of the data.
+        entries: cases or, with {case}, patterns for cases.
+    """
 
     data: str
     entries: tuple[LabelledCase, ...]
@@ -78,9 +95,13 @@ class ClassTable:
 
 
 def read_class_table(classes: str | Path) -> ClassTable:
-    """Read a class table: a .json file, or the name of a packaged one ("shared", "tptbox").
+    """Read a class table.
 
-    Raises InputError: there is no such file or name, or the table is broken (what is wrong in it is said).
+    Args:
+        classes: a .json file, or the name of a packaged one ("shared", "tptbox").
+
+    Raises:
+        InputError: there is no such file or name, or the table is broken (what is wrong in it is said).
     """
     path = Path(classes)
     if path.suffix != ".json":

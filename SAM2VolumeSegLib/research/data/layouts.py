@@ -27,7 +27,13 @@ _ONLY_IN = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A case ("structure" is empty) or structure that cannot be used, and why."""
+    """What cannot be used, and why.
+
+    Attributes:
+        case: name of the CT.
+        structure: name of the bone; empty where the whole case is meant.
+        reason: in words.
+    """
 
     case: str
     structure: str
@@ -38,9 +44,12 @@ class LeftOut:
 class DataSet:
     """What a data folder holds.
 
-    description: "TotalSegmentator v2", or what its class table says. candidates: by case, then by the name of the
-    file or the order of the table. known: of each label volume, the values that its table knows. left_out: cases
-    that lack files.
+    Attributes:
+        folder: the data folder.
+        description: "TotalSegmentator v2", or what its class table says.
+        candidates: by case, then by the name of the file or the order of the table.
+        known: of each label volume, the values that its table knows.
+        left_out: cases that lack files.
     """
 
     folder: Path
@@ -51,9 +60,13 @@ class DataSet:
 
 
 def data_folder(data: str | Path) -> Path:
-    """Return the data folder; "tptbox" stands for the one of the package tptbox, unless there is a folder of that name.
+    """Return the data folder.
 
-    Raises InputError: there is no such folder or package.
+    Args:
+        data: its path; "tptbox" stands for the one of the package tptbox, unless there is a folder of that name.
+
+    Raises:
+        InputError: there is no such folder or package.
     """
     folder = Path(data)
     if folder.is_dir():

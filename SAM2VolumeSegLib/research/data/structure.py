@@ -16,9 +16,13 @@ from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
 class Candidate:
     """A structure that may be drawn, before its files were looked at.
 
-    case: name of the CT ("s0011"). name: of the structure ("vertebrae_L3"). bone: its class, one of the ten of the
-    paper's Table III or another. ct, mask: files below the data folder, with "/" between folders. label: the value of
-    the structure in a label volume; None where the mask file holds it alone.
+    Attributes:
+        case: name of the CT ("s0011").
+        name: of the structure ("vertebrae_L3").
+        bone: its class, one of the ten of the paper's Table III or another.
+        ct: file below the data folder, with "/" between folders.
+        mask: file below the data folder, in the same way.
+        label: the value of the structure in a label volume; None where the mask file holds it alone.
     """
 
     case: str
@@ -31,7 +35,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Structure(Candidate):
-    """Where the CT and the reference of one structure are, and what their files hashed to when it was drawn."""
+    """A structure that was drawn.
+
+    Attributes:
+        ct_sha256: of its CT's file when it was drawn, hexadecimal.
+        mask_sha256: of its mask's file.
+    """
 
     ct_sha256: str
     mask_sha256: str
@@ -46,7 +55,11 @@ class Structure(Candidate):
     def load(self, data: Path) -> tuple[Volume, np.ndarray]:
         """Return the CT, and the reference as a bool mask [k, j, i] on its grid.
 
-        Raises InputError: a file is missing, unreadable or on another grid, or the structure is not in it.
+        Args:
+            data: the data folder.
+
+        Raises:
+            InputError: a file is missing, unreadable or on another grid, or the structure is not in it.
         """
         volume = read_volume(data / self.ct)
         segments = read_seeds(data / self.mask, volume)

@@ -29,10 +29,10 @@ def copy_nearest(seeds: Sequence[SeedSlice], volume: Volume) -> np.ndarray:
     away_mm = np.full(volume.voxels.shape, np.inf, dtype=np.float32)
     for view in (volume.view(plane) for plane in Plane):
         own = {view.order.index(seed.index): seed for seed in seeds if seed.plane == view.plane}
-        for time in range(min(own, default=0), max(own, default=-1) + 1):
-            nearest = min(sorted(own), key=lambda seeded: abs(seeded - time))
-            mm = abs(nearest - time) * view.slice_mm
-            distance, mask = (view.slice(array, view.order[time]) for array in (away_mm, copied))
+        for position in range(min(own, default=0), max(own, default=-1) + 1):
+            nearest = min(sorted(own), key=lambda seeded: abs(seeded - position))
+            mm = abs(nearest - position) * view.slice_mm
+            distance, mask = (view.slice(array, view.order[position]) for array in (away_mm, copied))
             nearer = mm < distance
             distance[nearer], mask[nearer] = mm, own[nearest].mask[nearer]
     return copied

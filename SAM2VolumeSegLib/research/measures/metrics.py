@@ -1,14 +1,96 @@
-"""How well a mask agrees with a reference (arXiv:2603.23116, appendix B-B), measured by SimpleITK."""
+"""How well a mask agrees with a reference (arXiv:2603.23116, appendix B-B), measured by SimpleITK.
+
+`METRICS` lists every measure once: records, CSV columns, tables, demo and bench take name, title and digits from there.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Box
+
+NONE = "-"
+"""What a table shows where there is no figure."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What a metric looks at.
+
+    Attributes:
+        result: mask [k, j, i].
+        reference: mask of the same shape.
+        spacing: mm between voxels in array order (k, j, i), that is ``volume.spacing[::-1]``.
+        prompted: bool, of the same shape: every voxel of the slices that were given. None: no slice was.
+    """
+
+    result: np.ndarray
+    reference: np.ndarray
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    prompted: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One measure. A new one is one more entry of `METRICS`.
+
+    Attributes:
+        name: in records, and the column of the CSV tables.
+        title: what a table calls it.
+        measure: gives the figure; infinity or NaN where it is not defined.
+        unit: empty for a share, which lies between 0 and 1.
+        digits: behind the point, in the report's tables.
+        brief: digits in the short tables of demo and summary; None: it is not shown there.
+        better: which of two figures is the better one.
+        can_be_undefined: whether there are masks without a figure, as an empty one without a distance.
+        needed: whether every record has it; those written before a new metric lack that one.
+    """
+
+    name: str
+    title: str
+    measure: Callable[[Measured], float]
+    unit: str = ""
+    digits: int = 3
+    brief: int | None = None
+    better: Literal["higher", "lower", "nearer to zero"] = "higher"
+    can_be_undefined: bool = False
+    needed: bool = False
+
+    @property
+    def heading(self) -> str:
+        """Title and unit, over a column."""
+        return f"{self.title} {self.unit}".rstrip()
+
+    def of(self, measured: Measured) -> float | None:
+        """Return the figure, in six digits (more would only make a file long); None where it is not defined."""
+        value = float(self.measure(measured))
+        return round(value, 6) if math.isfinite(value) else None
+
+    def text(self, value: float | None, brief: bool = False) -> str:
+        """Return a figure as a table shows it."""
+        return NONE if value is None else f"{value:.{self.brief if brief else self.digits}f}"
+
+    def best(self, values: Iterable[float]) -> float:
+        """Return the best of some figures."""
+        choose = {"higher": max, "lower": min, "nearer to zero": lambda all_: min(all_, key=abs)}
+        return choose[self.better](values)
+
+
+def measure(measured: Measured) -> dict[str, float | None]:
+    """Return every figure by the name of its metric, as a record holds them."""
+    return {name: metric.of(measured) for name, metric in METRICS.items()}
+
+
+def brief_metrics() -> list[Metric]:
+    """Return the metrics of the short tables."""
+    return [metric for metric in METRICS.values() if metric.brief is not None]
 
 
 def dice(result: np.ndarray, reference: np.ndarray) -> float:
@@ -21,12 +103,21 @@ def iou(result: np.ndarray, reference: np.ndarray) -> float:
     return _overlap(result, reference, sitk.LabelOverlapMeasuresImageFilter.GetJaccardCoefficient)
 
 
-def unprompted_dice(result: np.ndarray, reference: np.ndarray, prompted: np.ndarray) -> float:
+def unprompted_dice(result: np.ndarray, reference: np.ndarray, prompted: np.ndarray | None) -> float:
     """Return the Dice of two masks over the voxels on which nothing was given.
 
-    prompted: bool, of the masks' shape: every voxel of the slices that were prompted, inside the structure and outside.
+    Args:
+        result: mask [k, j, i].
+        reference: mask of the same shape.
+        prompted: bool, of the same shape: every voxel of the slices that were prompted, inside the structure and
+            outside. None: no slice was.
+
+    Returns:
+        As `dice`.
     """
     result, reference = _masks(result, reference)
+    if prompted is None:
+        return dice(result, reference)
     return dice(result & ~prompted, reference & ~prompted)
 
 
@@ -37,7 +128,8 @@ def hausdorff_mm(result: np.ndarray, reference: np.ndarray, spacing: tuple[float
     inside the other mask counts 0.
 
     Args:
-        result, reference: masks of one shape [k, j, i].
+        result: mask [k, j, i].
+        reference: mask of the same shape.
         spacing: mm between voxels in array order (k, j, i), that is ``volume.spacing[::-1]``.
 
     Returns:
@@ -114,3 +206,52 @@ def _images(
         image.SetSpacing(spacing[::-1])
         images.append(image)
     return images
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("dice", "Dice", lambda one: dice(one.result, one.reference), brief=3, needed=True),
+        Metric("iou", "IoU", lambda one: iou(one.result, one.reference), brief=3, needed=True),
+        Metric(
+            "hausdorff_mm",
+            "HD",
+            lambda one: hausdorff_mm(one.result, one.reference, one.spacing),
+            unit="mm",
+            digits=2,
+            brief=1,
+            better="lower",
+            can_be_undefined=True,
+            needed=True,
+        ),
+        Metric(
+            "unprompted_dice",
+            "Dice off the prompted slices",
+            lambda one: unprompted_dice(one.result, one.reference, one.prompted),
+            needed=True,
+        ),
+        Metric(
+            "hausdorff95_mm",
+            "HD95",
+            lambda one: hausdorff95_mm(one.result, one.reference, one.spacing),
+            unit="mm",
+            digits=2,
+            better="lower",
+            can_be_undefined=True,
+            needed=True,
+        ),
+        Metric(
+            "volume_difference_ml",
+            "volume difference",
+            lambda one: volume_difference_ml(one.result, one.reference, one.spacing),
+            unit="ml",
+            digits=1,
+            better="nearer to zero",
+            needed=True,
+        ),
+    )
+}
+"""Every measure by name, in the order of columns."""
+
+DICE, HAUSDORFF = METRICS["dice"], METRICS["hausdorff_mm"]
+"""By these rows are compared with each other."""

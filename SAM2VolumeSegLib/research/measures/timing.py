@@ -26,10 +26,13 @@ class ComponentTimes:
             result = segmenter.segment(request)
         times.seconds["encode"], times.track_ms
 
-    seconds: component -> seconds in all. track_ms: milliseconds for each tracked slice, from the start of its memory
-    attention to the end of its memory encoder, so without encoding the slice; those of a batch share its time evenly.
     Results do not change. On a GPU every component waits for the device, or the time would be that of starting the
     kernels.
+
+    Attributes:
+        seconds: component -> seconds in all.
+        track_ms: milliseconds for each tracked slice, from the start of its memory attention to the end of its memory
+            encoder, so without encoding the slice; those of a batch share its time evenly.
     """
 
     def __init__(self, tracker: SliceTracker):

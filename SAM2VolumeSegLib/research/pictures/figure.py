@@ -30,7 +30,7 @@ _EDGES = {Plane.AXIAL: "RLAP", Plane.CORONAL: "RLSI", Plane.SAGITTAL: "APSI"}
 
 
 @dataclass(frozen=True)
-class _Case:
+class _Overview:
     """What is drawn. ``shown``, the union of all structures, decides which slices and which part of them are shown."""
 
     volume: Volume
@@ -77,7 +77,7 @@ def draw_overview(
         shown |= mask
     if not shown.any():
         raise InputError("There is nothing to draw: no seed, result or reference holds a voxel.")
-    figure = _figure(_Case(volume, seeds, painted, results, references, colors, shown), title, footer)
+    figure = _figure(_Overview(volume, seeds, painted, results, references, colors, shown), title, footer)
     path = Path(path)
     with beside(path) as folder:
         figure.savefig(
@@ -86,7 +86,7 @@ def draw_overview(
         move_together([folder / path.name], path.parent)
 
 
-def _figure(case: _Case, title: str, footer: str) -> Figure:
+def _figure(case: _Overview, title: str, footer: str) -> Figure:
     """Lay out axial, coronal / sagittal, legend on the left in one scale (pixels per mm), 3-D views on the right."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -127,7 +127,7 @@ def _figure(case: _Case, title: str, footer: str) -> Figure:
     return figure
 
 
-def _crop_mm(case: _Case, view: PlaneView) -> tuple[float, float, float, float]:
+def _crop_mm(case: _Overview, view: PlaneView) -> tuple[float, float, float, float]:
     """Return left, right, bottom, top in mm of the part of a plane's pictures that holds structures and a margin."""
     flat = np.any([view.slice(case.shown, index) for index in range(view.count)], axis=0)
     rows, cols = np.flatnonzero(flat.any(axis=1)), np.flatnonzero(flat.any(axis=0))
@@ -140,7 +140,7 @@ def _crop_mm(case: _Case, view: PlaneView) -> tuple[float, float, float, float]:
     )
 
 
-def _telling_slice(case: _Case, view: PlaneView) -> int:
+def _telling_slice(case: _Overview, view: PlaneView) -> int:
     """Return the slice of the structures' middle third that holds most of them and is no seed, if there is one."""
     filled = case.shown.sum(axis=tuple({0, 1, 2} - {view.axis}))
     extent = np.flatnonzero(filled)
@@ -152,7 +152,7 @@ def _telling_slice(case: _Case, view: PlaneView) -> int:
     return int(candidates[np.argmax(filled[candidates])])
 
 
-def _draw_slice(axes: Axes, case: _Case, view: PlaneView, crop: tuple[float, float, float, float]) -> None:
+def _draw_slice(axes: Axes, case: _Overview, view: PlaneView, crop: tuple[float, float, float, float]) -> None:
     """Draw one slice with outlines; axes are in mm from the picture's top left corner."""
     index = _telling_slice(case, view)
     bone = Window.named("bone")
@@ -201,7 +201,7 @@ def _letters_and_scale(axes: Axes, plane: Plane) -> None:
     axes.text(right - 10, bottom - 1.5, "20 mm", ha="center", va="bottom", **ink)
 
 
-def _draw_legend(axes: Axes, case: _Case, footer: str) -> None:
+def _draw_legend(axes: Axes, case: _Overview, footer: str) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -225,7 +225,9 @@ def _draw_legend(axes: Axes, case: _Case, footer: str) -> None:
     axes.text(0, bottom - 0.06, footer, color=_FAINT, fontsize=12.5, family="monospace", va="top", linespacing=1.5)
 
 
-def _draw_3d(axes: Axes, case: _Case, masks: Mapping[str, np.ndarray], marks: Mapping[str, np.ndarray] | None) -> None:
+def _draw_3d(
+    axes: Axes, case: _Overview, masks: Mapping[str, np.ndarray], marks: Mapping[str, np.ndarray] | None
+) -> None:
     picture = render_masks(masks, case.volume, case.colors, marks=marks, mark_color=_SEED)
     axes.imshow(picture, interpolation="antialiased", aspect="equal")
     axes.set_anchor("NW")

@@ -22,7 +22,8 @@ from distributed.security import Security
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.research.study.store import Record
+from SAM2VolumeSegLib.research.study.code import code_digest
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record
 from SAM2VolumeSegLib.research.study.worker_side import check, first_line, look, place_and_resources, unsuitable, work
 from SAM2VolumeSegLib.research.study.workers import Batch
 
@@ -33,7 +34,12 @@ GPU = "GPU"  # the resource that a worker offers: dask worker --resources GPU=1
 
 @contextmanager
 def own(data: Path, device: str, workers: int) -> Iterator[Cluster]:
-    """Processes on this machine, closed at the end.
+    """Open processes on this machine, closed at the end.
+
+    Args:
+        data: the data folder.
+        device: "auto", "cpu", "cuda"... of every worker.
+        workers: how many.
 
     Whoever may speak to a scheduler may run any code as its user, and every user of a machine reaches its loopback: so
     this one asks for a certificate that is made anew each time and is in the memory of these processes alone. Dask's
@@ -60,9 +66,15 @@ def own(data: Path, device: str, workers: int) -> Iterator[Cluster]:
 
 @contextmanager
 def at(scheduler: str, data: Path, device: str) -> Iterator[Cluster]:
-    """The workers of the scheduler at that address; with TLS where Dask's configuration names the certificates.
+    """Open the workers of a scheduler; with TLS where Dask's configuration names the certificates.
 
-    Raises InputError: it does not answer, or nobody works for it.
+    Args:
+        scheduler: its address.
+        data: the data folder, which every worker has under this path.
+        device: "auto", "cpu", "cuda"... of every worker.
+
+    Raises:
+        InputError: it does not answer, or nobody works for it.
     """
     try:
         client = distributed.Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -135,7 +147,7 @@ class Cluster:
                     raise InputError(unsuitable(fact["host"], address, why))
         return everywhere
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record | FailedRecord]]:
         workers = self._client.run(place_and_resources).values()
         sharing = dict(Counter(place for place, _ in workers))
         # Where some workers have a GPU, models run on those alone, one batch at a time each.
@@ -149,12 +161,21 @@ class Cluster:
             # One batch for each worker: when one dies, Dask suspects all that was waiting for it as well.
             while to_come and len(waiting) < max(1, self.workers):
                 batch = to_come.popleft()
-                call = (work, batch, self._data, self._device, __version__, sharing, self._local, topic)
+                call = (
+                    work,
+                    batch,
+                    self._data,
+                    self._device,
+                    (__version__, code_digest()),
+                    sharing,
+                    self._local,
+                    topic,
+                )
                 future = self._client.submit(*call, resources=on_gpu if batch.model else None, pure=False)
                 waiting[future.key] = future, batch
                 future.add_done_callback(arrived.put)
 
-        def new(records: Sequence[Record]) -> list[Record]:
+        def new(records: Sequence[Record | FailedRecord]) -> list[Record | FailedRecord]:
             """Those that have not come: by themselves, with their batch, or from a worker that died later."""
             records = [record for record in records if record["key"] not in known]
             known.update(record["key"] for record in records)
@@ -182,8 +203,12 @@ class Cluster:
             if waiting and self._client.status == "running":
                 self._client.cancel([future for future, _ in waiting.values()], force=True)
 
-    def _ended(self, future: distributed.Future, batch: Batch, known: set[str]) -> list[Record]:
-        """The records of a batch that has ended. Raises InputError where that ends the run."""
+    def _ended(self, future: distributed.Future, batch: Batch, known: set[str]) -> list[Record | FailedRecord]:
+        """Return the records of a batch that has ended.
+
+        Raises:
+            InputError: the run ends with it.
+        """
         if future.status == "finished":
             return future.result()
         error = future.exception() if future.status == "error" else None

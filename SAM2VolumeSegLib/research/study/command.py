@@ -1,4 +1,4 @@
-"""The study's part of the command line: phantoms, draw, run, report, estimate, experiments."""
+"""The study's part of the command line: phantoms, draw, run, report, estimate, readme, demo-model, experiments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.research.data.layouts import DataSet
     from SAM2VolumeSegLib.research.study.experiments import Experiment
-    from SAM2VolumeSegLib.research.study.run import Progress, Study
+    from SAM2VolumeSegLib.research.study.run import Study, StudyProgress
     from SAM2VolumeSegLib.research.study.split import Drawing, Split
 
 SOME_FAILED = 1  # exit code
@@ -68,6 +68,13 @@ def add_study(commands) -> None:
     estimate.add_argument("--track-ms", type=float, help="assume this for tracking a slice, in place of the measured")
     estimate.add_argument("--image-size", type=int, help="assume this for the embeddings' bytes")
     estimate.set_defaults(command=_estimate)
+
+    readme = parts.add_parser("readme", help="in a checkout: write the figures that texts quote from Resources/results")
+    readme.set_defaults(command=_readme)
+
+    demo_model = parts.add_parser("demo-model", help="in a checkout: replace the bundled model, say what to run again")
+    demo_model.add_argument("checkpoint", type=Path, help="the new one, as research.training writes it")
+    demo_model.set_defaults(command=_demo_model)
 
     experiments = parts.add_parser("experiments", help="list the experiments and their rows")
     experiments.set_defaults(command=_list_experiments)
@@ -133,6 +140,7 @@ def _run(options: argparse.Namespace) -> int:
     data = open_data(options.data, options.classes)
     split = _drawn(options.results, data, quiet=options.quiet)
     study = Study(experiments, split.first(options.cases), options.model, options.image_size)
+    _say_older(study, options.results)
     with open_site(data.folder, options.device, options.workers, options.scheduler) as site:
         try:
             follow(study.run(site, options.results), _shown, "tasks", options.quiet)
@@ -142,6 +150,17 @@ def _run(options: argparse.Namespace) -> int:
     return SOME_FAILED if _print_summary(study, options) else 0
 
 
+def _say_older(study: Study, results: Path) -> None:
+    from SAM2VolumeSegLib.research.study.store import FILE, read_results
+
+    older = study.older(read_results(results)[0]) if (results / FILE).exists() else 0
+    if older:
+        print(
+            f"{older} of {len(study.tasks)} tasks have results of older code only and are computed again; the older "
+            "ones stay in the file, and another folder (--results) keeps the two apart."
+        )
+
+
 def _experiments(names: list[str], model: str) -> list[Experiment]:
     from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS, find_experiment
 
@@ -149,7 +168,7 @@ def _experiments(names: list[str], model: str) -> list[Experiment]:
     return [find_experiment(name, model) for name in chosen]
 
 
-def _shown(step: Progress) -> ProgressLine:
+def _shown(step: StudyProgress) -> ProgressLine:
     parts = [f"{step.failed} failed"] if step.failed else []
     parts += [f"{step.left} left"]
     if step.seconds_left is not None:
@@ -203,6 +222,28 @@ def _estimate(options: argparse.Namespace) -> None:
 
     assumed = options.encode_ms, options.track_ms, options.image_size
     print(estimate(options.results, options.structures, options.gpus, *assumed))
+
+
+def _readme(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.research.study.readme import ROOT, rewritten
+    from SAM2VolumeSegLib.volume.target import write_text
+
+    changed = rewritten()
+    for path, text in changed.items():
+        write_text(path, text)
+        print(f"Written: {path.relative_to(ROOT).as_posix()}")
+    if not changed:
+        print("Every figure is as in the results.")
+
+
+def _demo_model(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.research.study.demo_model import RUN_AGAIN, replace
+    from SAM2VolumeSegLib.research.study.readme import ROOT
+
+    for path in replace(options.checkpoint, ROOT):
+        print(f"Written: {path.relative_to(ROOT).as_posix()}")
+    print("Run again before the commit, because figures and pictures are those of the old model:")
+    print("\n".join(f"  {command}" for command in RUN_AGAIN))
 
 
 def _list_experiments(options: argparse.Namespace) -> None:

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import STOCK_SAM2, Settings
 from SAM2VolumeSegLib.research.data.structure import Structure
+from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.volume import Plane
 
 METHODS = ("sam2", "interpolation", "nearest copy")
@@ -20,13 +20,19 @@ METHODS = ("sam2", "interpolation", "nearest copy")
 class Configuration:
     """How one row of a table is made.
 
-    name: the row's, as in the paper's table where it has one. settings: of the run; its ``margin_mm`` is the margin
-    around the reference's bounding box, which is what the model sees (the paper crops to the structure as well).
-    prompts: strategy of ``simulate_seeds``; prompt_planes: the planes that are prompted. model: name of a known model
-    where the row fixes one (Table V), else None: the model of the run. method: "sam2", or a baseline without a model.
-    shift: voxels [k, j, i] by which the crop is moved.
+    Attributes:
+        name: the row's, as in the paper's table where it has one.
+        settings: of the run; its ``margin_mm`` is the margin around the reference's bounding box, which is what the
+            model sees (the paper crops to the structure as well).
+        prompts: strategy of ``simulate_seeds``.
+        prompt_planes: the planes that are prompted.
+        model: name of a known model where the row fixes one (Table V), else None: the model of the run.
+        image_size: pixels, where the row fixes them, else None.
+        method: "sam2", or a baseline without a model.
+        shift: voxels [k, j, i] by which the crop is moved.
 
-    Raises InputError for an unknown method.
+    Raises:
+        InputError: there is no such method.
     """
 
     name: str
@@ -56,9 +62,13 @@ class Configuration:
 def task_key(structure: Structure, configuration: Configuration, model: dict[str, Any] | None) -> str:
     """Return the key of a task, the same on every machine: 16 hexadecimal digits of a SHA-256.
 
-    It covers the files of the structure, every choice of the configuration, the model (name is not part of it; "sha256"
-    and "image_size" are; None for a method without a model) and the version of this program. Rows of two experiments
-    with equal choices share a key, and are computed once.
+    It covers the files of the structure, every choice of the configuration, the model and the code that decides the
+    result (`code_digest`). Rows of two experiments with equal choices share a key, and are computed once.
+
+    Args:
+        structure: that is segmented.
+        configuration: of the row; its name does not count.
+        model: "sha256" and "image_size" of it count, its name does not; None for a method without a model.
     """
     parts = {
         "ct": structure.ct_sha256,
@@ -66,6 +76,6 @@ def task_key(structure: Structure, configuration: Configuration, model: dict[str
         "label": structure.label,
         "choices": configuration.choices(),
         "model": None if model is None else [model["sha256"], model["image_size"]],
-        "version": __version__,
+        "code": code_digest(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

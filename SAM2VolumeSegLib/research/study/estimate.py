@@ -8,7 +8,8 @@ from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.progress import duration
-from SAM2VolumeSegLib.research.study.store import FILE, Record, read_results
+from SAM2VolumeSegLib.research.study.record import Record, newest
+from SAM2VolumeSegLib.research.study.store import FILE, read_results
 
 EMBEDDING_BYTES = 16  # per pixel of the input: float32 features of SAM2's three levels; the demo model's are half of it
 
@@ -24,16 +25,24 @@ def estimate(
     """Say in lines how many tasks, bytes and hours `structures` take on each number of workers, one GPU each.
 
     Every structure is taken to be as the measured ones are: as many tasks, and as many slices encoded and tracked. Only
-    tasks with the model and the input size that most results have count; encode_ms, track_ms: milliseconds to assume
-    for a slice in place of those measured; image_size: pixels to assume for the size of the embeddings.
+    tasks with the model and the input size that most results have count.
 
-    Raises InputError: as `read_results`; no result was made with a model; a number that is not above zero.
+    Args:
+        results: folder of a study that ran.
+        structures: how many.
+        workers: numbers of workers.
+        encode_ms: milliseconds to assume for encoding a slice, in place of those measured.
+        track_ms: the same for tracking a slice.
+        image_size: pixels to assume for the size of the embeddings.
+
+    Raises:
+        InputError: as `read_results`; no result was made with a model; a number that is not above zero.
     """
     numbers = [structures, *workers, *(given for given in (encode_ms, track_ms, image_size) if given is not None)]
     if min(numbers) <= 0:
         raise InputError(f"An estimate for {min(numbers)} cannot be made: every number must be above zero.")
-    finished = read_results(results)[0].values()
-    records = [record for record in finished if record["model"]]
+    finished = read_results(results)[0]
+    records = [record for record in newest(finished.values()) if record["model"]]
     if not records:
         raise InputError(f'"{results / FILE}" has no result of a model, so there is no time to go by.')
     model = Counter(map(_model, records)).most_common(1)[0][0]

@@ -43,9 +43,13 @@ NO_CROP_MM = 1e4  # more than any CT has around a structure
 class Experiment:
     """Configurations that are compared with each other.
 
-    name: for the command line. title, description: for people, the latter one sentence. configurations: the rows, with
-    unique names. baseline: name of the row that the others are compared with; against: row -> another row that it is
-    compared with instead, mostly one with as many prompts.
+    Attributes:
+        name: for the command line.
+        title: for people.
+        description: for people, in one sentence.
+        baseline: name of the row that the others are compared with.
+        configurations: the rows, with unique names.
+        against: row -> another row that it is compared with instead, mostly one with as many prompts.
     """
 
     name: str
@@ -70,7 +74,12 @@ def find_experiment(name: str, model: str = "small") -> Experiment:
 
     Model scale gets a row for a model that is none of the paper's four; the demo model has input sizes of its own.
 
-    Raises InputError, listing the known names.
+    Args:
+        name: one of `EXPERIMENTS`.
+        model: name of the run's model.
+
+    Raises:
+        InputError: there is none of that name; the message lists those that there are.
     """
     if name not in EXPERIMENTS:
         raise InputError(f'There is no experiment "{name}". Choose from: {", ".join(EXPERIMENTS)}.')

@@ -7,39 +7,53 @@ there is said in `NOTES`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 SOURCE = "arXiv:2603.23116v1"
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What the paper prints for one row: (mean, standard deviation) over its volumes.
+class PaperFigures:
+    """What the paper prints for one row: (mean, standard deviation) over its volumes. Named as our metrics are.
 
-    hausdorff: the paper states no unit, and not how it treats an empty prediction. None where the table has no column.
+    Attributes:
+        dice: Dice coefficient.
+        iou: Jaccard index.
+        hausdorff_mm: the paper states no unit, and not how it treats an empty prediction; None where its table has no
+            such column.
     """
 
     dice: tuple[float, float]
     iou: tuple[float, float]
-    hausdorff: tuple[float, float] | None = None
+    hausdorff_mm: tuple[float, float] | None = None
+
+
+PAPER_METRICS = tuple(field.name for field in fields(PaperFigures))
+"""Names of the metrics that the paper has."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """One experiment of the paper: its table, the number of volumes, and the rows by name."""
+class PaperTable:
+    """One experiment of the paper.
+
+    Attributes:
+        name: of its table.
+        volumes: how many it was run on.
+        rows: by name.
+    """
 
     name: str
     volumes: int
-    rows: dict[str, Figures]
+    rows: dict[str, PaperFigures]
 
 
-def _rows(*lines: tuple) -> dict[str, Figures]:
+def _rows(*lines: tuple) -> dict[str, PaperFigures]:
     """(name, Dice, sd, IoU, sd[, HD, sd]) per line."""
-    return {name: Figures(tuple(v[:2]), tuple(v[2:4]), tuple(v[4:6]) or None) for name, *v in lines}
+    return {name: PaperFigures(tuple(v[:2]), tuple(v[2:4]), tuple(v[4:6]) or None) for name, *v in lines}
 
 
 TABLES = {
-    "model-scale": Table(
+    "model-scale": PaperTable(
         "Table V, experiment 1",
         500,
         _rows(
@@ -49,7 +63,7 @@ TABLES = {
             ("Large", 0.8291, 0.1169, 0.7638, 0.1332, 5.80, 5.61),
         ),
     ),
-    "preprocessing": Table(
+    "preprocessing": PaperTable(
         "Table V, experiment 2",
         500,
         _rows(
@@ -59,7 +73,7 @@ TABLES = {
             ("Windowing Alone", 0.8236, 0.1314, 0.7604, 0.1448, 6.02, 5.97),
         ),
     ),
-    "prompts": Table(
+    "prompts": PaperTable(
         "Table V, experiment 3",
         500,
         _rows(
@@ -70,7 +84,7 @@ TABLES = {
             ("Uniform (7)", 0.8395, 0.1173, 0.7831, 0.1287, 4.98, 4.69),
         ),
     ),
-    "stride": Table(
+    "stride": PaperTable(
         "Table VI, experiment 1",
         500,
         _rows(
@@ -79,7 +93,7 @@ TABLES = {
             ("Stride 4", 0.8271, 0.1190, 0.7635, 0.1352),
         ),
     ),
-    "gating": Table(
+    "gating": PaperTable(
         "Table VI, experiment 2",
         500,
         _rows(
@@ -92,7 +106,7 @@ TABLES = {
             ("Gate 0 (Baseline)", 0.8236, 0.1315, 0.7604, 0.1450),
         ),
     ),
-    "capacity": Table(
+    "capacity": PaperTable(
         "Table VI, experiment 3",
         500,
         _rows(
@@ -106,7 +120,7 @@ TABLES = {
             ("Intelligent Slicing", 0.8546, 0.0506, 0.7780, 0.063),
         ),
     ),
-    "propagation": Table(
+    "propagation": PaperTable(
         "Table VI, experiment 4",
         500,
         _rows(
@@ -117,7 +131,7 @@ TABLES = {
             ("Single Axis, 9 prompts (Baseline)", 0.8569, 0.1018, 0.8071, 0.1115),
         ),
     ),
-    "threshold": Table(
+    "threshold": PaperTable(
         "Table VI, experiment 5",
         500,
         _rows(
@@ -133,7 +147,7 @@ TABLES = {
             ("Temp 1.0 (Baseline)", 0.8236, 0.1315, 0.7604, 0.1450),
         ),
     ),
-    "final": Table(
+    "final": PaperTable(
         "Table I",
         2500,
         _rows(

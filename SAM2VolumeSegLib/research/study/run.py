@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.research.data.structure import Structure
+from SAM2VolumeSegLib.research.measures.metrics import DICE
 from SAM2VolumeSegLib.research.study.configuration import Configuration, task_key
-from SAM2VolumeSegLib.research.study.store import Record, ResultsFile
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, identity, plain_text
+from SAM2VolumeSegLib.research.study.store import ResultsFile
 from SAM2VolumeSegLib.research.study.workers import Batch, Site
 
 if TYPE_CHECKING:
@@ -22,21 +24,40 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Task:
-    """One configuration on one structure, with the model (by name) and the input size in pixels; None without one."""
+    """One configuration on one structure.
+
+    Attributes:
+        structure: that is segmented.
+        configuration: how.
+        model: by name; None for a method without one.
+        image_size: of its input in pixels; None without a model.
+        model_sha256: of its checkpoint, hexadecimal; None without a model.
+    """
 
     structure: Structure
     configuration: Configuration
     model: str | None
     image_size: int | None
+    model_sha256: str | None
+
+    @property
+    def identity(self) -> tuple:
+        """What is asked for, as `record.identity` has it: whatever code answers."""
+        model = self.model and (self.model_sha256, self.image_size)
+        return self.structure.case, self.structure.name, plain_text(self.configuration.choices()), model
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """How far a run is.
 
-    done: tasks finished, by this run and those before it; failed: in this run; left: to do. seconds_left: None before
-    the first task of this run is done. workers: processes at work. dice: mean Dice so far in the experiment that
-    moved last, of its baseline and of its best row, for people.
+    Attributes:
+        done: tasks finished, by this run and those before it.
+        failed: in this run.
+        left: to do.
+        seconds_left: None before the first task of this run is done.
+        workers: processes at work.
+        dice: mean Dice so far in the experiment that moved last, of its baseline and of its best row, for people.
     """
 
     done: int
@@ -50,10 +71,14 @@ class Progress:
 class Study:
     """The tasks of some experiments over some structures.
 
-    tasks: by key, structure by structure; rows with equal choices share one. rows: experiment -> row -> its keys.
-    absent: models that were not found where the study ran, with the sentence that says so; filled by `run`.
+    Attributes:
+        experiments: by name.
+        tasks: by key, structure by structure; rows with equal choices share one.
+        rows: experiment -> row -> its keys.
+        absent: models that were not found where the study ran, with the sentence that says so; filled by `run`.
 
-    Raises InputError: a model or an image size that cannot be.
+    Raises:
+        InputError: a model or an image size that cannot be.
     """
 
     def __init__(
@@ -75,13 +100,21 @@ class Study:
                     self.tasks.setdefault(key, task)
                     self.rows[experiment.name].setdefault(row.name, []).append(key)
 
-    def run(self, site: Site, results: Path) -> Iterator[Progress]:
-        """Do what is left, and append it to the results in that folder.
+    def run(self, site: Site, results: Path) -> Iterator[StudyProgress]:
+        """Do what is left, and append it to the results in a folder.
 
-        Yields progress: at the beginning, with every task that ends, and from time to time while none does. Closing the
-        generator, or an interrupt, ends the run; what was done is kept, and the next run goes on from there.
+        Closing the generator, or an interrupt, ends the run; what was done is kept, and the next run goes on from
+        there.
 
-        Raises InputError: no model is where the study runs; as `ResultsFile` and `Site`.
+        Args:
+            site: where the tasks run.
+            results: the folder.
+
+        Yields:
+            Progress: at the beginning, with every task that ends, and from time to time while none does.
+
+        Raises:
+            InputError: no model is where the study runs; as `ResultsFile` and `Site`.
         """
         self.absent = site.absent(sorted({task.model for task in self.tasks.values()} - {None}))
         runnable = {key: task for key, task in self.tasks.items() if task.model not in self.absent}
@@ -96,6 +129,15 @@ class Study:
                         if file.append(record):
                             counted.add(record)
                     yield counted.progress(site)
+
+    def older(self, finished: Mapping[str, Record]) -> int:
+        """Return how many tasks have a result of older code only, so that they are done again.
+
+        Args:
+            finished: what is in the results folder, by key.
+        """
+        answered = {identity(record) for key, record in finished.items() if key not in self.tasks}
+        return sum(key not in finished and task.identity in answered for key, task in self.tasks.items())
 
     def not_run(self) -> list[str]:
         """Say in lines which rows wait for a model."""
@@ -112,9 +154,10 @@ class Study:
 
     def _task(self, structure, row, model, image_size) -> tuple[str, Task]:
         if row.method != "sam2":
-            return task_key(structure, row, None), Task(structure, row, None, None)
+            return task_key(structure, row, None), Task(structure, row, None, None, None)
         facts = self._model(row.model or model, row.image_size or image_size)
-        return task_key(structure, row, facts), Task(structure, row, facts["name"], facts["image_size"])
+        task = Task(structure, row, facts["name"], facts["image_size"], facts["sha256"])
+        return task_key(structure, row, facts), task
 
     def _model(self, name: str, image_size: int | None) -> dict[str, Any]:
         """What a key needs of a model. The input size never depends on the device, or the results would."""
@@ -151,7 +194,7 @@ class _Counted:
         for key in tasks.keys() & file.finished.keys():
             self._count(file.finished[key])
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | FailedRecord) -> None:
         self._left -= 1
         self._ended += 1
         if "error" in record:
@@ -160,9 +203,9 @@ class _Counted:
             self._count(record)
             self._latest = self._rows_of[record["key"]][0][0]
 
-    def progress(self, site: Site) -> Progress:
+    def progress(self, site: Site) -> StudyProgress:
         spent = time.monotonic() - self._started
-        return Progress(
+        return StudyProgress(
             done=self._total - self._left - self._failed,
             failed=self._failed,
             left=self._left,
@@ -173,7 +216,7 @@ class _Counted:
 
     def _count(self, record: Record) -> None:
         for row in self._rows_of[record["key"]]:
-            self._dice.setdefault(row, []).append(record["dice"])
+            self._dice.setdefault(row, []).append(record[DICE.name])
 
     def _standing(self) -> str:
         name = self._latest
@@ -183,10 +226,10 @@ class _Counted:
         means = {row: sum(dice) / len(dice) for row, dice in own.items() if len(dice) == len(own.get(baseline, dice))}
         if not means:
             return ""
-        best = max(means, key=means.get)
+        best = next(row for row, mean in means.items() if mean == DICE.best(means.values()))
         rows = [baseline] if baseline in means else []
         rows += [best] if best not in rows else []
-        return f"Dice of {name}: " + ", ".join(f"{row} {means[row]:.3f}" for row in rows)
+        return f"{DICE.title} of {name}: " + ", ".join(f"{row} {DICE.text(means[row])}" for row in rows)
 
 
 def _batches(tasks: dict[str, Task]) -> list[Batch]:

@@ -7,10 +7,12 @@ from typing import Any
 
 
 def fits(value: Any, shape: Any) -> bool:
-    """Whether a value has a shape.
+    """Return whether a value has a shape.
 
-    shape: a function that says it; None; a tuple, one of which must fit; a list, one for each element of a list; a
-    dict: names that there must be, with their shapes, beside any others ("...": the shape of all others).
+    Args:
+        value: as JSON gives it.
+        shape: a function that says it; None; a tuple, one of which must fit; a list, one for each element of a list; a
+            dict: names that there must be, with their shapes, beside any others ("...": the shape of all others).
     """
     if shape is None:
         return value is None

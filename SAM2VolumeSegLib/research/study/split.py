@@ -9,7 +9,6 @@ from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from SAM2VolumeSegLib.research.data.structure import Candidate, Structure
 from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_text, is_whole
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
 from SAM2VolumeSegLib.volume.read import MAX_LABELS
+from SAM2VolumeSegLib.volume.target import write_text
 from SAM2VolumeSegLib.volume.volume import grid_distance
 
 FORMAT = 1
@@ -34,7 +34,14 @@ MORE_THAN_SLICES = 6
 
 @dataclass(frozen=True)
 class Drawing:
-    """How far a draw is: structures drawn of those aimed at, candidates looked at, and the last of them."""
+    """How far a draw is.
+
+    Attributes:
+        drawn: structures.
+        total: structures aimed at.
+        looked_at: candidates.
+        candidate: the last of them.
+    """
 
     drawn: int
     total: int
@@ -46,9 +53,13 @@ class Drawing:
 class Split:
     """The structures of a study, in the order in which they are to be run.
 
-    data: what was drawn from, as ``DataSet.description``. per_class: aimed at. structures: one of each class in turn,
-    as long as a class has any. left_out: what could not be used. absent: candidates that are not in their CT at all
-    (TotalSegmentator has an empty mask for each).
+    Attributes:
+        data: what was drawn from, as ``DataSet.description``.
+        seed: of the draw.
+        per_class: structures aimed at.
+        structures: one of each class in turn, as long as a class has any.
+        left_out: what could not be used.
+        absent: candidates that are not in their CT at all (TotalSegmentator has an empty mask for each).
     """
 
     data: str
@@ -64,7 +75,14 @@ class Split:
         return counts(self.structures)
 
     def first(self, count: int | None) -> tuple[Structure, ...]:
-        """Return the first `count` structures, all for None. Raises InputError for a count below one."""
+        """Return the first structures.
+
+        Args:
+            count: how many; None: all.
+
+        Raises:
+            InputError: the count is below one.
+        """
         if count is not None and count < 1:
             raise InputError(f"{count} cases are none: give at least 1, or leave the number away for all.")
         return self.structures[:count]
@@ -95,7 +113,16 @@ def draw(data: DataSet, per_class: int = PER_CLASS, seed: int = 0) -> Generator[
     folder holds, so a split is the beginning of every larger one with its seed. A candidate's files are read when its
     turn comes. One that is too small, missing, damaged or on another grid is left out and the next one takes its place.
 
-    Yields progress after every candidate; returns the split.
+    Args:
+        data: what there is.
+        per_class: structures of each class at most.
+        seed: of the order.
+
+    Yields:
+        Progress after every candidate.
+
+    Returns:
+        The split.
 
     Raises:
         InputError: `per_class` is below one; no structure is left (the reasons are said).
@@ -132,7 +159,7 @@ def draw(data: DataSet, per_class: int = PER_CLASS, seed: int = 0) -> Generator[
     split = Split(data.description, seed, per_class, tuple(structures), tuple(left_out), absent)
     if not structures:
         why = "; ".join(split.reasons()[:5]) or f"{absent} were looked at, and none is in its CT"
-        raise InputError(f'No structure is left in "{data.folder}" ({why}). Mend these files, or give another folder.')
+        raise InputError(f'No structure is left in "{data.folder}" ({why}). Correct them, or give another folder.')
     return split
 
 
@@ -164,7 +191,11 @@ class _Files:
         self._labels: dict[str, _Mask | InputError] = {}
 
     def structure(self, candidate: Candidate) -> Structure | None:
-        """Return the structure, None when it is not in its CT. Raises InputError when it cannot be used."""
+        """Return the structure, None when it is not in its CT.
+
+        Raises:
+            InputError: it cannot be used.
+        """
         if candidate.label is None:  # a file of its own, needed once
             mask = self._mask(candidate.mask)
             slices = mask.slices
@@ -260,7 +291,17 @@ def drawn_once(
 ) -> Generator[Drawing, None, Split]:
     """Return the split of a results folder; draw and write it where there is none. It is never drawn again.
 
-    per_class, seed: None takes those of the split that is there, else 250 and 0. Yields the progress of a draw.
+    Args:
+        results: the folder.
+        data: what there is.
+        per_class: structures of each class at most; None takes that of the split that is there, else 250.
+        seed: of the order; None takes that of the split that is there, else 0.
+
+    Yields:
+        Progress of a draw.
+
+    Returns:
+        The split.
 
     Raises:
         InputError: the split was drawn from other data or with other arguments; it is unreadable; as `draw`.
@@ -285,7 +326,12 @@ def drawn_once(
 def write_split(path: Path, split: Split) -> None:
     """Write a split file, whole or not at all, in a folder that is made when it is missing.
 
-    Raises InputError: the file exists already, or cannot be written.
+    Args:
+        path: of the file.
+        split: what was drawn.
+
+    Raises:
+        InputError: the file exists already, or cannot be written.
     """
     content = {
         "format": FORMAT,
@@ -297,29 +343,19 @@ def write_split(path: Path, split: Split) -> None:
         "left_out": [asdict(one) for one in split.left_out],
         "structures": [structure.to_dict() for structure in split.structures],
     }
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path.parent, prefix=".split-", delete=False, encoding="utf-8") as file:
-            temporary = Path(file.name)
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        if path.exists():
-            raise InputError(f'"{path}" exists already, and a split is never drawn again. Choose another folder.')
-        temporary.chmod(0o644)  # temporary files are for their owner alone
-        os.replace(temporary, path)
-    except OSError as error:
-        raise InputError(f'"{path}" cannot be written ({error.strerror}): choose another folder.') from error
-    finally:
-        if temporary:
-            temporary.unlink(missing_ok=True)
+    if path.exists():
+        raise InputError(f'"{path}" exists already, and a split is never drawn again. Choose another folder.')
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def read_split(path: Path) -> Split:
     """Read a split file.
 
-    Raises InputError: it is missing, unreadable or damaged, or of another format.
+    Args:
+        path: of the file.
+
+    Raises:
+        InputError: it is missing, unreadable or damaged, or of another format.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

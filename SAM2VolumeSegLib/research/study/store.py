@@ -4,52 +4,30 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_number, is_plain, is_share, is_text
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, is_record
+from SAM2VolumeSegLib.research.study.shape import fits, is_count
 
 FORMAT = 1
 FILE = "results.jsonl"
 _BEGINNING = b'{"format": '
-Record = dict[str, Any]
-
-_HEAD = {"key": is_text, "case": is_text, "structure": is_text, "bone": is_text, "configuration": is_text}
-_MODEL = {"name": is_text, "image_size": is_count, "sha256": is_text, "device": is_text, "precision": is_text}
-_FAILED = _HEAD | {"error": is_text}
-_MEASURED = _HEAD | {
-    "choices": {...: is_plain},
-    "reference_ml": is_number,
-    "seeds": is_count,
-    "dice": is_share,
-    "iou": is_share,
-    "unprompted_dice": is_share,
-    "hausdorff_mm": (is_number, None),
-    "hausdorff95_mm": (is_number, None),
-    "volume_difference_ml": is_number,
-    "slices": is_count,
-    "encoded": is_count,
-    "track_ms": ([is_number] * 5, None),
-    "program": is_text,
-    "date": is_text,
-}
-_FINISHED = (
-    _MEASURED | {"model": _MODEL, "seconds": {"total": is_number, "encode": is_number, ...: is_number}},
-    _MEASURED | {"model": None, "seconds": {"total": is_number, ...: is_number}},
-)
-"""What a line holds, as `fits` reads it; see `task.run_task`."""
 
 
-def read_results(folder: Path) -> tuple[dict[str, Record], dict[str, Record]]:
+def read_results(folder: Path) -> tuple[dict[str, Record], dict[str, FailedRecord]]:
     """Return the records of finished tasks, and those of tasks that failed and have not succeeded since, by key.
 
-    A failed task's record holds "error". A key counts once: the first result stays. What a killed run left half-written
-    at the end of the file is not read.
+    A key counts once: the first result stays. What a killed run left half-written at the end of the file is not read.
 
-    Raises InputError: there are no results in the folder, they have another format, or a line is damaged.
+    Args:
+        folder: of the study.
+
+    Raises:
+        InputError: there are no results in the folder, they have another format, or a line is damaged.
     """
     path = folder / FILE
     try:
@@ -67,15 +45,19 @@ class ResultsFile:
     A context manager. Makes the folder and the file where they are missing, and cuts off what a killed run left
     half-written.
 
-    finished: records by key, those of `append` among them. failed: as `read_results` gives them.
+    Attributes:
+        path: of the file.
+        finished: records by key, those of `append` among them.
+        failed: as `read_results` gives them.
 
-    Raises InputError: another run has the file open, it has another format, or it cannot be written.
+    Raises:
+        InputError: another run has the file open, it has another format, or it cannot be written.
     """
 
     def __init__(self, folder: Path):
         self.path = folder / FILE
         self.finished: dict[str, Record] = {}
-        self.failed: dict[str, Record] = {}
+        self.failed: dict[str, FailedRecord] = {}
 
     def __enter__(self) -> ResultsFile:
         from filelock import FileLock, Timeout
@@ -105,8 +87,15 @@ class ResultsFile:
         finally:
             self._lock.release()
 
-    def append(self, record: Mapping[str, Any]) -> bool:
-        """Write one record; False where its task is finished already, and nothing was written. Raises InputError."""
+    def append(self, record: Record | FailedRecord) -> bool:
+        """Write one record.
+
+        Returns:
+            False where its task is finished already, and nothing was written.
+
+        Raises:
+            InputError: the disk is full, or the file cannot be written.
+        """
         record = dict(record)
         if record["key"] in self.finished:
             return False
@@ -129,7 +118,7 @@ class ResultsFile:
             raise self._unwritable(error) from error
         self.finished, self.failed = _by_key(records)
 
-    def _write(self, line: Record) -> None:
+    def _write(self, line: Mapping[str, Any]) -> None:
         try:
             self._file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
             self._file.flush()
@@ -144,7 +133,7 @@ class ResultsFile:
         )
 
 
-def _parse(path: Path, content: bytes) -> tuple[list[Record], int]:
+def _parse(path: Path, content: bytes) -> tuple[list[Record | FailedRecord], int]:
     """Return the records below the header, and the number of bytes up to where the last whole line ends."""
     content = content.rstrip(b"\0")  # a power cut can leave zeros where the end was to be
     lines = content.splitlines(keepends=True)
@@ -166,15 +155,17 @@ def _parse(path: Path, content: bytes) -> tuple[list[Record], int]:
     records = []
     for number, line in enumerate(lines[1:], 2):
         record = _load(line)
-        if record is None or not fits(record, _FAILED if "error" in record else _FINISHED):
+        if not is_record(record):
             raise InputError(f'Line {number} of "{path}" is damaged. Remove that line: its task is run again.')
         records.append(record)
     return records, sum(map(len, lines))
 
 
-def _by_key(records: list[Record]) -> tuple[dict[str, Record], dict[str, Record]]:
+def _by_key(
+    records: Sequence[Record | FailedRecord],
+) -> tuple[dict[str, Record], dict[str, FailedRecord]]:
     finished: dict[str, Record] = {}
-    failed: dict[str, Record] = {}
+    failed: dict[str, FailedRecord] = {}
     for record in records:
         if "error" in record:
             failed[record["key"]] = record
@@ -183,7 +174,7 @@ def _by_key(records: list[Record]) -> tuple[dict[str, Record], dict[str, Record]
     return finished, {key: record for key, record in failed.items() if key not in finished}
 
 
-def _load(line: bytes) -> Record | None:
+def _load(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

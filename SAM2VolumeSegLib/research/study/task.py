@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,15 +21,10 @@ from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.copy_nearest import copy_nearest
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
-from SAM2VolumeSegLib.research.measures.metrics import (
-    dice,
-    hausdorff95_mm,
-    hausdorff_mm,
-    iou,
-    unprompted_dice,
-    volume_difference_ml,
-)
+from SAM2VolumeSegLib.research.measures.metrics import Measured, measure
+from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.research.study.configuration import Configuration
+from SAM2VolumeSegLib.research.study.record import FailedRecord, ModelFacts, Record, record_head
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Box, Volume
 
@@ -44,13 +39,19 @@ REST = "resampling and fusion"
 class Prediction:
     """What a configuration makes of a structure, and what it took.
 
-    mask: bool [k, j, i]. seeds: what was prompted. model, slices, encoded, seconds, track_ms: as in a record
-    (`run_task`).
+    Attributes:
+        mask: bool [k, j, i].
+        seeds: what was prompted.
+        model: as in a record, and so are all below (`Record`).
+        slices: propagated.
+        encoded: of these, by this run.
+        seconds: by component.
+        track_ms: of one slice.
     """
 
     mask: np.ndarray
     seeds: list[SeedSlice]
-    model: dict[str, Any] | None
+    model: ModelFacts | None
     slices: int
     encoded: int
     seconds: dict[str, float]
@@ -60,11 +61,16 @@ class Prediction:
 def predict(
     volume: Volume, reference: np.ndarray, configuration: Configuration, tracker: SliceTracker | None = None
 ) -> Prediction:
-    """Segment a structure from prompts cut from its reference (bool [k, j, i]), seen through a crop around it.
+    """Segment a structure from prompts cut from its reference, seen through a crop around it.
 
-    tracker: the model; None for a method without one.
+    Args:
+        volume: the CT.
+        reference: bool [k, j, i] on its grid.
+        configuration: of the row.
+        tracker: the model; None for a method without one.
 
-    Raises InputError: no prompts can be cut, or the moved crop misses them.
+    Raises:
+        InputError: no prompts can be cut, or the moved crop misses them.
     """
     seeds = simulate_seeds(reference, volume, configuration.prompts, configuration.prompt_planes)
     if configuration.method in WITHOUT_MODEL:
@@ -115,30 +121,39 @@ def run_task(
     reference: np.ndarray,
     configuration: Configuration,
     tracker: SliceTracker | None = None,
-) -> dict[str, Any]:
-    """Segment one loaded structure and measure; returns its record, plain values that JSON can hold.
+) -> Record:
+    """Segment one loaded structure and measure.
 
-    Distances are null where the prediction is empty. Raises InputError as `predict` does.
+    Args:
+        key: of the task.
+        structure: where volume and reference are from.
+        volume: the CT.
+        reference: bool [k, j, i] on its grid.
+        configuration: of the row.
+        tracker: the model; None for a method without one.
+
+    Returns:
+        Its record, plain values that JSON can hold; a figure is None where it is not defined, as the distances of an
+        empty prediction are.
+
+    Raises:
+        InputError: as `predict`.
     """
     found = predict(volume, reference, configuration, tracker)
     spacing = volume.spacing[::-1]  # in array order k, j, i
-    empty = not found.mask.any()
-    return _head(key, structure, configuration) | {
+    return {
+        **record_head(key, structure, configuration.name),
         "choices": configuration.choices(),
         "model": found.model,
         "reference_ml": _rounded(np.count_nonzero(reference) * math.prod(spacing) / 1000),
         "seeds": len(found.seeds),
-        "dice": _rounded(dice(found.mask, reference)),
-        "iou": _rounded(iou(found.mask, reference)),
-        "unprompted_dice": _rounded(unprompted_dice(found.mask, reference, _prompted(found.seeds, volume))),
-        "hausdorff_mm": None if empty else _rounded(hausdorff_mm(found.mask, reference, spacing)),
-        "hausdorff95_mm": None if empty else _rounded(hausdorff95_mm(found.mask, reference, spacing)),
-        "volume_difference_ml": _rounded(volume_difference_ml(found.mask, reference, spacing)),
+        **measure(Measured(found.mask, reference, spacing, _prompted(found.seeds, volume))),
         "slices": found.slices,
         "encoded": found.encoded,
         "seconds": {part: _rounded(seconds) for part, seconds in found.seconds.items()},
         "track_ms": found.track_ms and [_rounded(ms) for ms in found.track_ms],
         "program": f"SAM2VolumeSeg {__version__}",
+        "code": code_digest(),
         "commit": _commit(),
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
@@ -149,12 +164,18 @@ def run_batch(
     data: Path,
     tasks: Sequence[tuple[str, Configuration]],
     make_tracker: Callable[[], SliceTracker] | None = None,
-) -> Iterator[dict[str, Any]]:
-    """Run tasks (key, configuration) of one structure and one model, which load its files once and share embeddings.
+) -> Iterator[Record | FailedRecord]:
+    """Run tasks of one structure and one model, which load its files once and share embeddings.
 
-    data: the folder that the structure's files are below. make_tracker: gives the model; called when the first
-    configuration needs it. Yields a record for each task, as `run_task` makes it, or one with "error" (a sentence)
-    where the structure cannot be read, is not what it was when it was drawn, or the task fails.
+    Args:
+        structure: of all of them.
+        data: the folder that the structure's files are below.
+        tasks: key and configuration of each.
+        make_tracker: gives the model; called when the first configuration needs it.
+
+    Yields:
+        A record for each task. It is a failed one where the structure cannot be read, is not what it was when it was
+        drawn, or the task fails.
     """
     try:
         volume, reference = load_unchanged(structure, data)
@@ -193,8 +214,13 @@ def _commit() -> str | None:
 def load_unchanged(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
     """Return CT and reference as `Structure.load` does, from files that are what they were when the split was drawn.
 
-    Raises InputError: a file is missing, has changed or cannot be read. Its sentence names no folder: results and
-    reports may be published.
+    Args:
+        structure: as it was drawn.
+        data: the folder that its files are below.
+
+    Raises:
+        InputError: a file is missing, has changed or cannot be read. Its sentence names no folder: results and reports
+            may be published.
     """
     for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
         if not (data / name).is_file():
@@ -210,19 +236,9 @@ def load_unchanged(structure: Structure, data: Path) -> tuple[Volume, np.ndarray
         raise InputError(str(error).replace(f"{data}{os.sep}", "")) from error
 
 
-def _head(key: str, structure: Structure, configuration: Configuration) -> dict[str, Any]:
-    return {
-        "key": key,
-        "case": structure.case,
-        "structure": structure.name,
-        "bone": structure.bone,
-        "configuration": configuration.name,
-    }
-
-
-def _failed(key: str, structure: Structure, configuration: Configuration, error: Exception) -> dict[str, Any]:
+def _failed(key: str, structure: Structure, configuration: Configuration, error: Exception) -> FailedRecord:
     text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return _head(key, structure, configuration) | {"error": text}
+    return {**record_head(key, structure, configuration.name), "error": text}
 
 
 def _prompted(seeds: Sequence[SeedSlice], volume: Volume) -> np.ndarray:

@@ -12,7 +12,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.configuration import Configuration
-from SAM2VolumeSegLib.research.study.store import Record
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, record_head
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.tracker import SliceTracker
@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 class Batch:
     """Tasks of one structure and one model: they load its files once and share its embeddings.
 
-    tasks: key and configuration of each. model: the name of a known model, None for methods without one; image_size:
-    side of what it sees in pixels.
+    Attributes:
+        structure: of all of them.
+        tasks: key and configuration of each.
+        model: the name of a known model, None for methods without one.
+        image_size: side of what the model sees in pixels, None without one.
     """
 
     structure: Structure
@@ -31,10 +34,9 @@ class Batch:
     model: str | None
     image_size: int | None
 
-    def failed(self, error: str) -> list[Record]:
+    def failed(self, error: str) -> list[FailedRecord]:
         """Return the records of tasks that fail all for one reason."""
-        head = {"case": self.structure.case, "structure": self.structure.name, "bone": self.structure.bone}
-        return [{"key": key, **head, "configuration": row.name, "error": error} for key, row in self.tasks]
+        return [{**record_head(key, self.structure, row.name), "error": error} for key, row in self.tasks]
 
 
 class Site(Protocol):
@@ -47,24 +49,39 @@ class Site(Protocol):
     def absent(self, models: Sequence[str]) -> dict[str, str]:
         """Return the models (by name) that cannot run here, with the sentence that says why.
 
-        Raises InputError: a worker cannot take part.
+        Args:
+            models: names of those that are needed.
+
+        Raises:
+            InputError: a worker cannot take part.
         """
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record]]:
-        """Run batches, in about this order; yields records as they come, and an empty list while nothing comes.
+    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record | FailedRecord]]:
+        """Run batches, in about this order. Closing it ends the work.
 
-        Closing it ends the work. Raises InputError: a worker cannot take part, or the cluster is gone.
+        Args:
+            batches: what to run.
+
+        Yields:
+            Records as they come, and an empty list while nothing comes.
+
+        Raises:
+            InputError: a worker cannot take part, or the cluster is gone.
         """
 
 
 @contextmanager
 def open_site(data: Path, device: str = "auto", workers: int = 1, scheduler: str | None = None) -> Iterator[Site]:
-    """A place to run, closed at the end.
+    """Open a place to run, which is closed at the end.
 
-    data: the data folder, which every worker has under this path. device: "auto", "cpu", "cuda"... of every worker.
-    workers: processes on this machine; 1 is this process. scheduler: address of a Dask scheduler, in place of those.
+    Args:
+        data: the data folder, which every worker has under this path.
+        device: "auto", "cpu", "cuda"... of every worker.
+        workers: processes on this machine; 1 is this process.
+        scheduler: address of a Dask scheduler, in place of those.
 
-    Raises InputError: Dask is not installed, the scheduler does not answer, or nobody works for it.
+    Raises:
+        InputError: Dask is not installed, the scheduler does not answer, or nobody works for it.
     """
     data = data.absolute()
     if scheduler is None and workers < 1:
@@ -94,7 +111,7 @@ class ThisProcess:
     def absent(self, models: Sequence[str]) -> dict[str, str]:
         return absent_models(models)
 
-    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record]]:
+    def run(self, batches: Sequence[Batch]) -> Iterator[list[Record | FailedRecord]]:
         for batch in batches:
             for record in records_of(batch, self.data, self.device):
                 yield [record]
@@ -122,7 +139,15 @@ def absent_models(models: Sequence[str]) -> dict[str, str]:
 _trackers: dict[tuple[str, int | None, str], SliceTracker] = {}
 
 
-def records_of(batch: Batch, data: Path, device: str, neighbours: int = 1) -> Iterator[Record]:
+def records_of(batch: Batch, data: Path, device: str, neighbours: int = 1) -> Iterator[Record | FailedRecord]:
+    """Run a batch in this process; the model stays for the next one.
+
+    Args:
+        batch: what to run.
+        data: the data folder.
+        device: "auto", "cpu", "cuda"...
+        neighbours: processes that share this machine's memory.
+    """
     from SAM2VolumeSegLib.research.study.task import run_batch
 
     return run_batch(

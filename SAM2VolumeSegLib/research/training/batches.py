@@ -28,7 +28,15 @@ PROMPTS = (0.32, 0.16, 0.24, 0.07, 0.06, 0.04, 0.05, 0.03, 0.03)
 
 @dataclass
 class Batch:
-    """Clips of one pattern: pictures and masks [B, T, S, S], slice numbers [B, T]; step: the number of the batch."""
+    """Clips of one pattern.
+
+    Attributes:
+        step: the number of the batch.
+        pattern: of its clips.
+        pictures: [B, T, S, S].
+        masks: [B, T, S, S].
+        slices: slice numbers [B, T].
+    """
 
     step: int
     pattern: Pattern

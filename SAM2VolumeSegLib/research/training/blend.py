@@ -18,7 +18,16 @@ from SAM2VolumeSegLib.research.training.train import save_checkpoint
 
 
 def blend(first: dict[str, torch.Tensor], later: dict[str, torch.Tensor], share: float) -> dict[str, torch.Tensor]:
-    """Weights (1 - share) * first + share * later. Raises ValueError when they belong to different networks."""
+    """Return the weights (1 - share) * first + share * later.
+
+    Args:
+        first: weights by name.
+        later: weights by name.
+        share: of the later ones, 0 to 1.
+
+    Raises:
+        ValueError: they belong to different networks.
+    """
     if {name: value.shape for name, value in first.items()} != {name: value.shape for name, value in later.items()}:
         raise ValueError("The two checkpoints belong to different networks.")
     return {

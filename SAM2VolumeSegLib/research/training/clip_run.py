@@ -25,12 +25,19 @@ def roughen(rng, masks: torch.Tensor) -> torch.Tensor:
 
 
 class ClipRun:
-    """One batch of clips [B, T, S, S] of one pattern under one memory layout, which is drawn.
+    """One batch of clips of one pattern under one memory layout, which is drawn.
 
     Slices already passed are remembered from roughened true masks; those of the lead are tracked without being learned
     from: so errors of a long way reach the slices that are, at a third of the cost.
 
-    frozen: the image encoder learns nothing.
+    Args:
+        model: the network.
+        rng: of every random number.
+        pattern: of the clips.
+        pictures: [B, T, S, S].
+        masks: [B, T, S, S].
+        slices: slice numbers [B, T].
+        frozen: whether the image encoder learns nothing.
     """
 
     def __init__(self, model, rng, pattern, pictures, masks, slices, frozen=False):

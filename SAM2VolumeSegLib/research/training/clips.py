@@ -23,9 +23,15 @@ PASSING = 0.6  # share of the run that may lie beyond the end
 class Pattern:
     """The slices of a clip in the order of propagation: prompts before, the run, prompts after.
 
-    The run begins with `passed` slices that are taken as tracked already, then `lead` slices that are tracked without
-    being learned from, then those that are `learned`. With passed = 0 it begins right behind a prompt: a slice that is
-    neither prompted nor has a tracked or prompted neighbour does not occur in use.
+    With passed = 0 the run begins right behind a prompt: a slice that is neither prompted nor has a tracked or prompted
+    neighbour does not occur in use.
+
+    Attributes:
+        before: prompts before the run.
+        after: prompts after it.
+        learned: slices of the run that are learned from; they are its last ones.
+        lead: slices before these, which are tracked without being learned from.
+        passed: slices with which the run begins, taken as tracked already.
     """
 
     before: int
@@ -50,8 +56,15 @@ def draw_clip(rng, volume: SyntheticVolume, pattern: Pattern, size: int):
 
     The run may pass the object's end; prompts lie on the object (rarely just beside it).
 
-    Returns pictures [T, size, size] in 0..1, masks [T, size, size] bool, slice numbers [T] ascending; None when the
-    object that was drawn is too short.
+    Args:
+        rng: of every random number.
+        volume: that the object is drawn from.
+        pattern: of the clip.
+        size: side of the pictures in pixels.
+
+    Returns:
+        Pictures [T, size, size] in 0..1, masks [T, size, size] bool, slice numbers [T] ascending; None when the object
+        that was drawn is too short.
     """
     boxes = [(label, box) for label, box in enumerate(ndimage.find_objects(volume.labels), 1) if box]
     # Slivers at the volume's edge teach little: larger objects are drawn more often.

@@ -23,11 +23,16 @@ SHARES = {
 
 
 def make_ct(rng: np.random.Generator, size: int = 96, kind: str | None = None) -> SyntheticVolume:
-    """Make a cube of `size` voxels; kind: one of SHARES, drawn by its share when None.
+    """Make a cube.
 
     Beads are alike but for their place, relays end where a like one begins, slanted rods move to where their neighbours
     were: there only memory tells objects apart. A quarter of the volumes hold the objects of a second kind as well,
     which may touch those of the first.
+
+    Args:
+        rng: of every random number.
+        size: voxels of a side.
+        kind: one of SHARES; None: drawn by its share.
     """
     kinds, shares = list(SHARES), list(SHARES.values())
     points = warped_grid(rng, size)

@@ -18,9 +18,14 @@ METAL, AIR = 3071.0, -1000.0
 def paint(
     rng: np.random.Generator, labels: np.ndarray, depth: np.ndarray, gap: np.ndarray, points: np.ndarray
 ) -> np.ndarray:
-    """HU int16 [k, j, i] for labels, depth and the gap between neighbours [k, j, i] in voxels.
+    """Return HU, int16 [k, j, i].
 
-    points: coordinates (3, k, j, i) of `warped_grid`.
+    Args:
+        rng: of every random number.
+        labels: [k, j, i].
+        depth: inside of the objects [k, j, i], in voxels.
+        gap: between neighbours [k, j, i], in voxels.
+        points: coordinates (3, k, j, i) of `warped_grid`.
     """
     voxels = _tissue(rng, labels.shape[0])
     if rng.random() < 0.7:

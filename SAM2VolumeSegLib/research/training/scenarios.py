@@ -17,9 +17,14 @@ from SAM2VolumeSegLib.volume import Plane, Volume
 
 @dataclass(frozen=True)
 class Scenario:
-    """Simulated prompts (strategy of `simulate_seeds`) on some planes, and the settings of the run.
+    """A way of prompting that a model is judged by.
 
-    within: only slices that show the structure count, so that a run that does not see its end is forgiven.
+    Attributes:
+        title: for people.
+        strategy: of `simulate_seeds`.
+        planes: that are prompted.
+        settings: of the run.
+        within: only slices that show the structure count, so that a run that does not see its end is forgiven.
     """
 
     title: str

@@ -10,10 +10,16 @@ WARM_STEPS = 100
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps; side of the pictures in pixels; slice by slice?; learning rate at its highest and as a share at its end.
+    """A part of the training.
 
-    pictures: about how many pictures a batch holds; clips are short and many or long and few. frozen: the image encoder
-    learns nothing, which makes a step a third shorter.
+    Attributes:
+        steps: how long it is.
+        pixels: side of the pictures.
+        unrolled: whether a clip is propagated slice by slice, as in use.
+        rate: learning rate at its highest.
+        final: learning rate at the end, as a share of the highest.
+        pictures: about how many a batch holds; clips are short and many or long and few.
+        frozen: whether the image encoder learns nothing, which makes a step a third shorter.
     """
 
     steps: int
@@ -39,7 +45,15 @@ def total_steps(stages=STAGES) -> int:
 
 
 def at_step(step: int, stages=STAGES) -> tuple[Stage, float]:
-    """The stage of a step (counted from 0 over all stages) and the learning rate there: warm up, then half a cosine."""
+    """Return the stage of a step and the learning rate there: warm up, then half a cosine.
+
+    Args:
+        step: counted from 0 over all stages.
+        stages: in their order.
+
+    Raises:
+        ValueError: the step is beyond the last stage.
+    """
     for stage in stages:
         if step < stage.steps:
             warm = min(1.0, (step + 1) / WARM_STEPS)

@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.research.data.cases import Case, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, shared_cases
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.training.scenarios import (
     SCENARIOS,
@@ -41,13 +41,23 @@ Method = Callable[[Scenario, Volume, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Crop:
-    """The reference's box, grown on every side by a share of its length, and moved by voxels [k, j, i]."""
+    """The reference's box, grown on every side and moved.
+
+    Attributes:
+        margin: share of its length by which it is grown.
+        shift: voxels [k, j, i] by which it is moved.
+    """
 
     margin: float = 0.25
     shift: tuple[int, int, int] = (0, 0, 0)
 
     def box(self, reference: np.ndarray, volume: Volume) -> Box:
-        """The crop around a reference mask [k, j, i]; parts may lie outside of the volume."""
+        """Return the crop; parts may lie outside of the volume.
+
+        Args:
+            reference: mask [k, j, i].
+            volume: on whose grid it is.
+        """
         tight = Box.around(reference, volume, 0.0)
         lower, upper = [], []
         for first, end, shift in zip(tight.lower, tight.upper, self.shift, strict=True):
@@ -64,7 +74,7 @@ CROPS = (
 )
 
 
-def structures(case: Case) -> Iterator[tuple[Volume, np.ndarray]]:
+def structures(case: DemoCase) -> Iterator[tuple[Volume, np.ndarray]]:
     """The CT and each reference mask [k, j, i] of a case."""
     volume = read_volume(case.ct)
     labels = read_seeds(case.labels, volume)
@@ -111,9 +121,13 @@ class Trackers:
             ablate(tracker)
 
     def measure(self, sample: tuple[Volume, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Dice of a structure: the model's [lines, crops], and that of copying and interpolation [lines, 2].
+        """Measure a structure, one crop after the other, so that all lines of a crop share its embeddings.
 
-        One crop after the other, so that all lines of a crop share its embeddings.
+        Args:
+            sample: CT and reference.
+
+        Returns:
+            Dice of the model [lines, crops], and of copying and interpolation [lines, 2].
         """
         columns = []
         for crop in CROPS:

@@ -56,7 +56,16 @@ def new_model(size: int) -> VolumeSAM2:
 
 
 class Training:
-    """A model on its way through the stages, on one device: what is saved, and what a step changes."""
+    """A model on its way through the stages, on one device: what is saved, and what a step changes.
+
+    Attributes:
+        seed: of every random number.
+        stages: in their order.
+        device: as PyTorch has it.
+        step: the next one, counted from 0 over all stages.
+        model: the network.
+        mean: the running mean of its weights, which becomes the checkpoint.
+    """
 
     def __init__(self, seed: int, device: str, stages=STAGES):
         torch.manual_seed(seed)
@@ -67,7 +76,12 @@ class Training:
         self._new_optimizer()
 
     def start_from(self, weights: Path, stage: int) -> None:
-        """Begin with the weights of a checkpoint, at the first step of a stage (counted from 1)."""
+        """Begin with the weights of a checkpoint, at the first step of a stage.
+
+        Args:
+            weights: the checkpoint.
+            stage: counted from 1.
+        """
         self.mean = torch.load(weights, weights_only=True, map_location=self.device)["model"]
         self.mean = {name: value.float() if value.is_floating_point() else value for name, value in self.mean.items()}
         self.model.load_state_dict(self.mean)
@@ -82,7 +96,14 @@ class Training:
         new.replace(path)
 
     def load(self, path: Path) -> None:
-        """Go on from a saved state; raises ValueError when it belongs to another seed."""
+        """Go on from a saved state.
+
+        Args:
+            path: what `save` wrote.
+
+        Raises:
+            ValueError: it belongs to another seed.
+        """
         state = torch.load(path, weights_only=True, map_location="cpu")
         if state["seed"] != self.seed:
             raise ValueError(f"The state in {path} has the seed {state['seed']}, not {self.seed}.")
@@ -93,7 +114,14 @@ class Training:
         self.optimizer.load_state_dict(state["optimizer"])
 
     def learn(self, batch) -> tuple[float, float]:
-        """One step with the batch of that step; returns loss and mean Dice (NaN where every object is absent)."""
+        """Do one step.
+
+        Args:
+            batch: that of the step.
+
+        Returns:
+            Loss and mean Dice (NaN where every object is absent).
+        """
         stage, rate = at_step(self.step, self.stages)
         if self.model.image_size != stage.pixels:
             self._resize(stage.pixels)
@@ -145,9 +173,16 @@ def _attention(device):
 
 
 def train(training: Training, out: Path, workers: int = 1, minutes: float | None = None, stop: int | None = None):
-    """Train to the end of the schedule, to step `stop`, or for `minutes`.
+    """Train to the end of the schedule, or until it is told to stop.
 
-    Goes on from state.pt in `out`, and writes log.txt, state.pt and the checkpoint demo.pt there.
+    Goes on from state.pt, and writes log.txt, state.pt and the checkpoint demo.pt.
+
+    Args:
+        training: what to go on with.
+        out: folder of these files.
+        workers: processes that make clips.
+        minutes: after which it stops; None: none.
+        stop: step after which it stops; None: the last one.
     """
     out.mkdir(parents=True, exist_ok=True)
     if (out / "state.pt").exists():

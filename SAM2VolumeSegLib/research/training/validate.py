@@ -32,15 +32,21 @@ THICK = 2  # slices of every second volume are that much thicker
 
 
 @dataclass(frozen=True)
-class Case:
-    """A CT and one structure in it, bool [k, j, i]."""
+class ValidationCase:
+    """A CT and one structure in it.
+
+    Attributes:
+        kind: of the objects.
+        volume: the CT.
+        reference: bool [k, j, i].
+    """
 
     kind: str
     volume: Volume
     reference: np.ndarray
 
 
-def make_case(number: int) -> Case:
+def make_case(number: int) -> ValidationCase:
     """Case `number` of the validation; its structure is the largest one that the volume does not cut off."""
     kind, attempt = KINDS[number % len(KINDS)], 0
     while True:
@@ -55,7 +61,7 @@ def make_case(number: int) -> Case:
     voxels = voxels.reshape(-1, thick, SIZE, SIZE).mean(axis=1).round().astype(np.int16)
     reference = reference.reshape(-1, thick, SIZE, SIZE).mean(axis=1) >= 0.5
     ijk_to_ras = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM * thick, 1.0])
-    return Case(kind, Volume(voxels, ijk_to_ras, f"validation {number}"), reference)
+    return ValidationCase(kind, Volume(voxels, ijk_to_ras, f"validation {number}"), reference)
 
 
 def load(checkpoint: Path, size: int = 160, device: str = "cpu") -> SliceTracker:

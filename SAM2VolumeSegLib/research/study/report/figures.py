@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.research.data.bones import in_order
 from SAM2VolumeSegLib.research.study.experiments import find_experiment
 from SAM2VolumeSegLib.research.study.paper import PER_BONE, TABLES
 from SAM2VolumeSegLib.research.study.report.plotting import GREY, OURS, PAPER, PAPER_LABEL, SECOND, THIRD, new_figure
-from SAM2VolumeSegLib.research.study.report.rows import Results, Row, Sample, StudyModel
+from SAM2VolumeSegLib.research.study.report.rows import ReportRow, Sample, StudyModel, StudyResults
 from SAM2VolumeSegLib.research.study.report.statistics import compare
 from SAM2VolumeSegLib.research.study.report.tables import count
 from SAM2VolumeSegLib.research.study.report.times import ENCODE, component_ms, tracking_ms
@@ -24,7 +24,7 @@ TEMPS = {f"Temp {tenths / 10}" + " (Baseline)" * (tenths == 10): tenths / 10 for
 SLICED = {f"Sliced {number}" + " (Baseline)" * (number == 6): number for number in range(7)}
 
 
-def threshold(results: Results, model: StudyModel) -> Figure | None:
+def threshold(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 3a: Dice over the temporal threshold, and the paired difference from keeping every prompt."""
     rows = _rows(results, "threshold", model)
     if 2 * sum(bool(rows[name].records) for name in TEMPS) < len(TEMPS):
@@ -37,7 +37,7 @@ def threshold(results: Results, model: StudyModel) -> Figure | None:
     return figure
 
 
-def capacity(results: Results, model: StudyModel) -> Figure | None:
+def capacity(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 3b(i): Dice over the number of recent slices, and Intelligent Slicing."""
     rows = _rows(results, "capacity", model)
     if 2 * sum(bool(rows[name].records) for name in SLICED) < len(SLICED):
@@ -67,7 +67,7 @@ def embeddings(similarities: np.ndarray) -> Figure:
     return figure
 
 
-def per_bone(results: Results, model: StudyModel) -> Figure | None:
+def per_bone(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 3c: Dice of each class with the baseline and with IS + SPS; a dot is a structure."""
     rows = _rows(results, "final", model)
     shown = [
@@ -99,7 +99,7 @@ def per_bone(results: Results, model: StudyModel) -> Figure | None:
     return figure
 
 
-def strategies(results: Results, model: StudyModel) -> Figure | None:
+def strategies(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 3d: Dice of propagation strategies over the number of prompts."""
     one_axis = [("prompts", "Middle (1)", 1), ("prompts", "First-Last (2)", 2), ("prompts", "F-M-L (3)", 3)]
     one_axis += [("prompts", "Uniform (5)", 5), ("prompts", "Uniform (7)", 7)]
@@ -128,7 +128,7 @@ def strategies(results: Results, model: StudyModel) -> Figure | None:
     return figure
 
 
-def components(results: Results, model: StudyModel) -> Figure | None:
+def components(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 4a: mean time of each component per slice, over structures."""
     times = list(component_ms(results, model).values())
     if not times:
@@ -146,7 +146,7 @@ def components(results: Results, model: StudyModel) -> Figure | None:
     return figure
 
 
-def tracking(results: Results, model: StudyModel) -> Figure | None:
+def tracking(results: StudyResults, model: StudyModel) -> Figure | None:
     """Figure 4b: time of tracking one slice by configuration, log scale."""
     rows = [*_rows(results, "capacity", model).values()]
     rows += [row for name, row in _rows(results, "stride", model).items() if name == "Stride 4"]
@@ -171,7 +171,7 @@ def tracking(results: Results, model: StudyModel) -> Figure | None:
     return figure
 
 
-def _rows(results: Results, experiment: str, model: StudyModel) -> dict[str, Row]:
+def _rows(results: StudyResults, experiment: str, model: StudyModel) -> dict[str, ReportRow]:
     return {row.name: row for row in results.rows(find_experiment(experiment, model.name), model)}
 
 
@@ -202,7 +202,7 @@ def _curve(level: Axes, gain: Axes, results, rows, experiment, places, baseline,
         _legend_below(level.figure, level, 2)
 
 
-def _error(results: Results, values: dict[Sample, float]) -> tuple[float, float]:
+def _error(results: StudyResults, values: dict[Sample, float]) -> tuple[float, float]:
     """How far the 95 % interval of a mean reaches down and up."""
     found = compare(values, dict.fromkeys(values, 0.0), results.ct_of)
     return _sides(found.difference, found.interval)

@@ -10,7 +10,7 @@ import numpy as np
 from SAM2VolumeSegLib.research.study.experiments import find_experiment
 from SAM2VolumeSegLib.research.study.paper import PER_BONE, TABLES
 from SAM2VolumeSegLib.research.study.report.embeddings import redundancy
-from SAM2VolumeSegLib.research.study.report.rows import Results, Row, Sample, StudyModel
+from SAM2VolumeSegLib.research.study.report.rows import ReportRow, Sample, StudyModel, StudyResults
 from SAM2VolumeSegLib.research.study.report.statistics import (
     BETTER,
     TOO_FEW,
@@ -34,8 +34,13 @@ REDUNDANT = 0.8
 class Claim:
     """A statement of the paper about the Dice of rows of an experiment.
 
-    first, second: rows; several are averaged for each structure. gain: True where the paper says that first is better,
-    False where it says that first is not better. best: True compares first with each of second, not with their mean.
+    Attributes:
+        text: the statement.
+        experiment: name of it.
+        first: rows; several are averaged for each structure.
+        second: rows that the first are compared with.
+        gain: True where the paper says that first is better, False where it says that first is not better.
+        best: True compares first with each of second, not with their mean.
     """
 
     text: str
@@ -121,7 +126,13 @@ CLAIMS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """A statement of the paper, the paper's figure, and for each scope (all data, each data set) what became of it."""
+    """A statement of the paper, and what became of it.
+
+    Attributes:
+        text: the statement.
+        paper: the paper's figure.
+        outcomes: (state, figures) for each scope: all data, then each data set.
+    """
 
     text: str
     paper: str
@@ -129,16 +140,20 @@ class Finding:
 
 
 def find(
-    results: Results,
+    results: StudyResults,
     model: StudyModel | None,
     scopes: Sequence[str | None],
     tables: Iterable[ExperimentTable],
     similarities: np.ndarray | None,
 ) -> list[Finding]:
-    """Judge every finding of the paper on each scope: the name of a data set, or None for all data.
+    """Judge every finding of the paper on each scope.
 
-    tables: of the experiments, on all data. similarities: of the model's temporal embeddings
-    (`embeddings.similarity`), None where they are not known.
+    Args:
+        results: of all folders.
+        model: that was run.
+        scopes: name of a data set, or None for all data.
+        tables: of the experiments, on all data.
+        similarities: of the model's temporal embeddings (`embeddings.similarity`), None where they are not known.
     """
     tables = {(table.experiment.name, None): table for table in tables}
     found = [
@@ -175,7 +190,7 @@ def find(
 
 
 def _judge(
-    results: Results, model: StudyModel | None, claim: Claim, scope: str | None, tables: dict
+    results: StudyResults, model: StudyModel | None, claim: Claim, scope: str | None, tables: dict
 ) -> tuple[str, str]:
     experiment = find_experiment(claim.experiment, model.name if model else "small")
     rows = {row.name: row for row in results.rows(experiment, model, scope)}
@@ -217,13 +232,13 @@ def _state(comparisons: Sequence[Comparison], claim: Claim) -> str:
     return HOLDS if verdicts == {BETTER} else UNCLEAR
 
 
-def _mean(rows: dict[str, Row], names: Sequence[str]) -> dict[Sample, float]:
+def _mean(rows: dict[str, ReportRow], names: Sequence[str]) -> dict[Sample, float]:
     """Mean Dice over rows, of each structure that all of them have."""
     common = [sample for sample in rows[names[0]].records if all(sample in rows[name].records for name in names)]
     return {sample: float(np.mean([rows[name].records[sample]["dice"] for name in names])) for sample in common}
 
 
-def _vertebrae(results: Results, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
+def _vertebrae(results: StudyResults, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
     best, base = _final(results, model, scope)
     gains = {
         sample: (one["bone"], one["dice"] - base[sample]["dice"]) for sample, one in best.items() if sample in base
@@ -241,7 +256,7 @@ def _vertebrae(results: Results, model: StudyModel | None, scope: str | None) ->
     return state, f"{signed(np.mean(own) - np.mean(others))} [{signed(lower)}, {signed(upper)}], {text}"
 
 
-def _faster(results: Results, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
+def _faster(results: StudyResults, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
     best, base = (
         {sample: one["track_ms"][2] for sample, one in records.items() if one["track_ms"]}
         for records in _final(results, model, scope)
@@ -249,7 +264,7 @@ def _faster(results: Results, model: StudyModel | None, scope: str | None) -> tu
     return _timed(compare(base, best, results.ct_of), "saved of a median of", base)
 
 
-def _encoding(results: Results, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
+def _encoding(results: StudyResults, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
     times = component_ms(results, model, scope)
     encode = {sample: parts["encode"] for sample, parts in times.items()}
     rest = {sample: sum(ms for part, ms in parts.items() if part != "encode") for sample, parts in times.items()}
@@ -273,6 +288,6 @@ def _redundant(similarities: np.ndarray | None) -> tuple[str, str]:
     return state, f"cosine {between:.2f} among rows 1 to 4, {apart:.2f} first to last"
 
 
-def _final(results: Results, model: StudyModel | None, scope: str | None) -> tuple[dict, dict]:
+def _final(results: StudyResults, model: StudyModel | None, scope: str | None) -> tuple[dict, dict]:
     rows = {row.name: row.records for row in results.rows(find_experiment("final"), model, scope)}
     return rows["IS + SPS"], rows["Baseline"]

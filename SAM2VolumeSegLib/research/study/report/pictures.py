@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.experiments import find_experiment
 from SAM2VolumeSegLib.research.study.report.plotting import OURS, PAPER, SECOND, new_figure
-from SAM2VolumeSegLib.research.study.report.rows import Results, StudyModel
+from SAM2VolumeSegLib.research.study.report.rows import StudyModel, StudyResults
 from SAM2VolumeSegLib.volume import Plane, Volume
 from SAM2VolumeSegLib.volume.intensity import Window
 
@@ -25,10 +25,16 @@ _SLICES = 3
 _MARGIN_MM = 20.0
 
 
-def most_different(results: Results, model: StudyModel, case: str) -> Structure:
+def most_different(results: StudyResults, model: StudyModel, case: str) -> Structure:
     """Return the structure of a case whose Dice differs most, up or down, between baseline and IS + SPS.
 
-    Raises InputError: the case has no result of both.
+    Args:
+        results: of all folders.
+        model: that was run.
+        case: name of the CT.
+
+    Raises:
+        InputError: the case has no result of both.
     """
     rows = {row.name: row.figures("dice") for row in results.rows(find_experiment("final"), model)}
     base, best = (rows[name] for name in METHODS)
@@ -47,7 +53,15 @@ def most_different(results: Results, model: StudyModel, case: str) -> Structure:
 
 
 def load_tracker(model: StudyModel, device: str = "auto") -> SliceTracker:
-    """Load the model that made the results. Raises InputError: it is not here, or is another one by now."""
+    """Load the model that made the results.
+
+    Args:
+        model: as it was run.
+        device: "auto", "cpu", "cuda"...
+
+    Raises:
+        InputError: it is not here, or is another one by now.
+    """
     from SAM2VolumeSegLib.model import checkpoints
     from SAM2VolumeSegLib.model.tracker import SliceTracker
 
@@ -63,9 +77,15 @@ def load_tracker(model: StudyModel, device: str = "auto") -> SliceTracker:
 def triplets(structure: Structure, data: Path, tracker: SliceTracker) -> Figure:
     """Segment a structure with both methods again, and draw the axial slices where the two differ most.
 
-    data: the folder that the structure's files are below, or "tptbox". Prompted slices are not shown: there all agree.
+    Prompted slices are not shown: there all agree.
 
-    Raises InputError: the files are missing, unreadable, or have changed since the split was drawn.
+    Args:
+        structure: which.
+        data: the folder that its files are below, or "tptbox".
+        tracker: the model.
+
+    Raises:
+        InputError: the files are missing, unreadable, or have changed since the split was drawn.
     """
     from SAM2VolumeSegLib.research.data.layouts import data_folder
     from SAM2VolumeSegLib.research.study.task import load_unchanged, predict

@@ -34,7 +34,12 @@ _STYLE = {
 def new_figure(rows: int, columns: int, width: float = 8.0, height: float = 3.8, **options) -> tuple:
     """Return a figure in the report's style and its axes, as `plt.subplots` does, without pyplot or a display.
 
-    width, height: in inches of 120 pixels.
+    Args:
+        rows: of axes.
+        columns: of axes.
+        width: inches of 120 pixels.
+        height: inches.
+        **options: of `Figure.subplots`.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -46,9 +51,17 @@ def new_figure(rows: int, columns: int, width: float = 8.0, height: float = 3.8,
 
 
 def draw_png(draw: Callable[..., Figure | None], *arguments) -> bytes | None:
-    """Let a function draw in the report's style; returns a PNG file, the same on every run. None: nothing to draw.
+    """Let a function draw in the report's style.
 
-    Raises InputError when matplotlib is missing.
+    Args:
+        draw: gives a figure, or None.
+        *arguments: of the function.
+
+    Returns:
+        A PNG file, the same on every run; None: there was nothing to draw.
+
+    Raises:
+        InputError: matplotlib is missing.
     """
     try:
         import matplotlib

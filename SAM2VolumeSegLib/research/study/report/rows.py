@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.configuration import Configuration
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS, Experiment, find_experiment
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, figure, plain_text
 from SAM2VolumeSegLib.research.study.split import SPLIT, Split, read_split
 from SAM2VolumeSegLib.research.study.store import FILE, read_results
 
-Record = dict[str, Any]
 Sample = tuple[str, str, int | None]
 """One structure, whatever the folder: SHA-256 of CT and mask, label."""
 
@@ -29,7 +27,13 @@ def file_name(text: str) -> str:
 
 @dataclass(frozen=True, order=True)
 class StudyModel:
-    """A model as it was run."""
+    """A model as it was run.
+
+    Attributes:
+        name: of the known model.
+        image_size: pixels.
+        sha256: of the checkpoint, hexadecimal.
+    """
 
     name: str
     image_size: int
@@ -45,19 +49,32 @@ class StudyModel:
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A results folder: its name, split, hash of the split file, and the tasks that failed."""
+class ResultsFolder:
+    """What is in a folder of results.
+
+    Attributes:
+        name: its own, without the folders that it is in.
+        split: the structures that were drawn.
+        split_sha256: of the split file.
+        records: of tasks that are done, in the order of the split.
+        failed: of tasks that failed, in the same order.
+    """
 
     name: str
     split: Split
     split_sha256: str
     records: tuple[Record, ...]
-    failed: tuple[Record, ...]
+    failed: tuple[FailedRecord, ...]
 
 
 @dataclass(frozen=True)
-class Row:
-    """A row of an experiment: its configuration, and the record of every structure that has one."""
+class ReportRow:
+    """A row of an experiment.
+
+    Attributes:
+        configuration: how it is made.
+        records: of every structure that has one.
+    """
 
     configuration: Configuration
     records: dict[Sample, Record]
@@ -67,21 +84,30 @@ class Row:
         """As in the paper's table."""
         return self.configuration.name
 
-    def figures(self, quantity: str) -> dict[Sample, float]:
-        """Structure -> figure, without those where it is not defined (the distances of an empty prediction)."""
-        return {sample: record[quantity] for sample, record in self.records.items() if record[quantity] is not None}
+    def figures(self, metric: str) -> dict[Sample, float]:
+        """Return a figure of each structure, without those where it is not defined (an empty prediction's distance).
+
+        Args:
+            metric: its name.
+        """
+        found = {sample: figure(record, metric) for sample, record in self.records.items()}
+        return {sample: value for sample, value in found.items() if value is not None}
 
 
-class Results:
+class StudyResults:
     """What is in the folders together; a structure that two splits have counts once.
 
-    structures: sample -> the structure as it was drawn. data_of: sample -> name of its data. superseded: results
-    left out because a later version of the program has one for the same task.
+    Attributes:
+        folders: as they were read.
+        structures: sample -> the structure as it was drawn.
+        data_of: sample -> name of its data.
+        superseded: results left out because newer code has one for the same task.
 
-    Raises InputError: a result is of a structure that the split beside it does not have.
+    Raises:
+        InputError: a result is of a structure that the split beside it does not have.
     """
 
-    def __init__(self, folders: Iterable[Folder]):
+    def __init__(self, folders: Iterable[ResultsFolder]):
         self.folders = tuple(folders)
         self.structures: dict[Sample, Structure] = {}
         self.data_of: dict[Sample, str] = {}
@@ -90,7 +116,7 @@ class Results:
         for folder in self.folders:
             self._add(folder)
 
-    def _add(self, folder: Folder) -> None:
+    def _add(self, folder: ResultsFolder) -> None:
         sample_of = {}
         for structure in folder.split.structures:
             sample = (structure.ct_sha256, structure.mask_sha256, structure.label)
@@ -106,9 +132,9 @@ class Results:
                 )
             model = record["model"]
             model = model and StudyModel(model["name"], model["image_size"], model["sha256"])
-            records = self._found.setdefault((_text(record["choices"]), model), {})
+            records = self._found.setdefault((plain_text(record["choices"]), model), {})
             before = records.setdefault(sample, record)
-            if before["key"] != record["key"]:  # the key holds the version of the program
+            if before["key"] != record["key"]:  # the key holds a digest of the code
                 self.superseded += 1
                 records[sample] = max(before, record, key=lambda one: one["date"])
 
@@ -139,7 +165,7 @@ class Results:
 
         Where only the baseline was run (model scale, input sizes), the one with the most results.
         """
-        baseline = _text(Configuration("").choices())
+        baseline = plain_text(Configuration("").choices())
         counts, studied = Counter(), set()
         for (choices, model), records in self._found.items():
             if model is not None:
@@ -149,10 +175,16 @@ class Results:
             studied = {min(counts, key=lambda model: (-counts[model], model))}
         return sorted(studied)
 
-    def rows(self, experiment: Experiment, model: StudyModel | None, data: str | None = None) -> list[Row]:
-        """Return the rows of an experiment as run with a model, those without results too. data: of this set alone."""
+    def rows(self, experiment: Experiment, model: StudyModel | None, data: str | None = None) -> list[ReportRow]:
+        """Return the rows of an experiment as run with a model, those without results too.
+
+        Args:
+            experiment: which.
+            model: which; None: rows without a model only.
+            data: name of the one data set to look at; None: all of them.
+        """
         return [
-            Row(
+            ReportRow(
                 one,
                 {
                     sample: record
@@ -164,7 +196,7 @@ class Results:
         ]
 
     def _records_of(self, configuration: Configuration, model: StudyModel | None) -> dict[Sample, Record]:
-        choices = _text(configuration.choices())
+        choices = plain_text(configuration.choices())
         if configuration.method != "sam2":
             return self._found.get((choices, None), {})
         if model is None:
@@ -182,7 +214,7 @@ class Results:
         return min(fitting, key=lambda one: one[:3])[3] if fitting else {}
 
 
-def experiments_of(results: Results, model: StudyModel | None) -> list[Experiment]:
+def experiments_of(results: StudyResults, model: StudyModel | None) -> list[Experiment]:
     """Return the experiments that were run with a model, in their usual order.
 
     Experiments share rows, so a few filled rows do not make one: more than half of those that need no other model do.
@@ -202,35 +234,35 @@ def experiments_of(results: Results, model: StudyModel | None) -> list[Experimen
     return found
 
 
-def read_folders(paths: Sequence[Path]) -> Results:
+def read_folders(paths: Sequence[Path]) -> StudyResults:
     """Read results folders and join what they hold.
 
-    Raises InputError: no folder; a file is missing, damaged, of another format, or a result is of a structure that the
-    split does not have.
+    Args:
+        paths: the folders.
+
+    Raises:
+        InputError: no folder; a file is missing, damaged, of another format, or a result is of a structure that the
+            split does not have.
     """
     if not paths:
         raise InputError("Name at least one results folder.")
-    return Results(_read(Path(path)) for path in paths)
+    return StudyResults(_read(Path(path)) for path in paths)
 
 
-def _read(path: Path) -> Folder:
+def _read(path: Path) -> ResultsFolder:
     from SAM2VolumeSegLib.model.download import sha256_of
 
     finished, failed = read_results(path)
     split = read_split(path / SPLIT)
     order = {(one.case, one.name): number for number, one in enumerate(split.structures)}
 
-    def place(record: Record) -> tuple:
+    def place(record: Record | FailedRecord) -> tuple:
         return order.get((record["case"], record["structure"]), len(order)), record["key"]
 
-    return Folder(
+    return ResultsFolder(
         path.resolve().name,
         split,
         sha256_of(path / SPLIT),
         tuple(sorted(finished.values(), key=place)),  # workers finish in any order, and the report has one
         tuple(sorted(failed.values(), key=place)),
     )
-
-
-def _text(choices: dict[str, Any]) -> str:
-    return json.dumps(choices, sort_keys=True)

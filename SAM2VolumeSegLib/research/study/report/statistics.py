@@ -18,7 +18,13 @@ BETTER, WORSE, UNCLEAR, EQUAL, TOO_FEW = "better", "worse", "no clear difference
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation (of the sample; None for a single value) over n values."""
+    """Mean and standard deviation.
+
+    Attributes:
+        n: values.
+        mean: of them.
+        sd: of the sample; None for a single value.
+    """
 
     n: int
     mean: float
@@ -29,10 +35,14 @@ class Spread:
 class Comparison:
     """A row against another one, over the structures that both have.
 
-    pairs, cts: structures, and CTs that they are from. difference: mean of row minus other; None without a pair.
-    interval: 95 % confidence interval of it; p: two-sided Wilcoxon signed-rank, Holm-corrected once `correct` was
-    called; both None where there are too few pairs. units: what was resampled and ranked, "CTs" or "structures".
-    towards: sign of the rank sum: 1 where most and the largest differences are positive, -1 negative, else 0.
+    Attributes:
+        pairs: structures.
+        cts: CTs that they are from.
+        difference: mean of row minus other; None without a pair.
+        interval: 95 % confidence interval of it; None where there are too few pairs.
+        p: two-sided Wilcoxon signed-rank, Holm-corrected once `correct` was called; None where there are too few pairs.
+        units: what was resampled and ranked, "CTs" or "structures".
+        towards: sign of the rank sum: 1 where most and the largest differences are positive, -1 negative, else 0.
     """
 
     pairs: int
@@ -71,7 +81,8 @@ def compare(
     """Compare two rows over the structures that both have.
 
     Args:
-        values, others: structure -> figure of the row, and of the one that it is compared with.
+        values: structure -> figure of the row.
+        others: structure -> figure of the row that it is compared with.
         ct_of: structure -> its CT.
 
     Returns:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,9 +9,11 @@ import numpy as np
 
 from SAM2VolumeSegLib.model.checkpoints import MODELS
 from SAM2VolumeSegLib.research.data.bones import in_order
+from SAM2VolumeSegLib.research.measures.metrics import DICE, HAUSDORFF, METRICS, NONE, Metric
 from SAM2VolumeSegLib.research.study.experiments import Experiment, find_experiment
-from SAM2VolumeSegLib.research.study.paper import PER_BONE, PER_BONE_METHODS, TABLES, Figures
-from SAM2VolumeSegLib.research.study.report.rows import Results, Row, StudyModel
+from SAM2VolumeSegLib.research.study.paper import PAPER_METRICS, PER_BONE, PER_BONE_METHODS, TABLES, PaperFigures
+from SAM2VolumeSegLib.research.study.record import figure
+from SAM2VolumeSegLib.research.study.report.rows import ReportRow, StudyModel, StudyResults
 from SAM2VolumeSegLib.research.study.report.statistics import (
     MIN_CTS,
     MIN_PAIRS,
@@ -25,26 +25,30 @@ from SAM2VolumeSegLib.research.study.report.statistics import (
     spread,
 )
 
-METRICS = ("dice", "iou", "hausdorff_mm")  # those of the paper
-MORE = ("unprompted_dice", "hausdorff95_mm", "volume_difference_ml")
-NONE = "-"
-
 
 @dataclass(frozen=True)
-class Line:
+class TableLine:
     """A row of a table: what was measured, the paper's figures, and how it compares with its baseline.
 
-    spreads: metric -> mean and sd, None without a value. undefined: structures without a Hausdorff distance.
-    dice, hausdorff: against the baseline; None for a baseline and for a row without results.
+    Attributes:
+        row: with the records.
+        baseline: name of the row that it is compared with.
+        spreads: mean and standard deviation by the name of the metric, None without a value.
+        undefined: structures without a Hausdorff distance.
+        seconds: mean time of a structure, None without results.
+        paper: the paper's figures of this row, None where it has none.
+        paper_baseline: those of the baseline.
+        dice: the difference from the baseline; None for a baseline and for a row without results.
+        hausdorff: the same in mm.
     """
 
-    row: Row
+    row: ReportRow
     baseline: str
     spreads: dict[str, Spread | None]
     undefined: int
     seconds: float | None
-    paper: Figures | None
-    paper_baseline: Figures | None
+    paper: PaperFigures | None
+    paper_baseline: PaperFigures | None
     dice: Comparison | None
     hausdorff: Comparison | None
 
@@ -64,46 +68,64 @@ class Line:
 
 @dataclass(frozen=True)
 class ExperimentTable:
-    """An experiment as it was run with a model on some data."""
+    """An experiment as it was run with a model on some data.
+
+    Attributes:
+        experiment: what was run.
+        model: with which; None where only methods without one were.
+        data: names of the data sets.
+        lines: one for each of its rows.
+        structures: how many have a result.
+        cts: how many CTs these are from.
+    """
 
     experiment: Experiment
     model: StudyModel | None
     data: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[TableLine, ...]
     structures: int
     cts: int
 
-    def line(self, name: str) -> Line:
+    def line(self, name: str) -> TableLine:
         """Return a line by the name of its row."""
         return next(line for line in self.lines if line.name == name)
 
 
 def experiment_table(
-    results: Results, experiment: Experiment, model: StudyModel | None, data: str | None = None
+    results: StudyResults, experiment: Experiment, model: StudyModel | None, data: str | None = None
 ) -> ExperimentTable:
-    """Measure every row of an experiment, and compare it with its baseline. data: on this set alone."""
+    """Compare every row of an experiment with its baseline.
+
+    Args:
+        results: of all folders.
+        experiment: which.
+        model: which was run.
+        data: name of the one data set to look at; None: all of them.
+    """
     rows = {row.name: row for row in results.rows(experiment, model, data)}
     paper = TABLES[experiment.name].rows if experiment.name in TABLES else {}
     compared = [name for name, row in rows.items() if row.records and experiment.baseline_of(name) != name]
     against = {
-        metric: [
-            compare(rows[name].figures(metric), rows[experiment.baseline_of(name)].figures(metric), results.ct_of)
+        metric.name: [
+            compare(
+                rows[name].figures(metric.name), rows[experiment.baseline_of(name)].figures(metric.name), results.ct_of
+            )
             for name in compared
         ]
-        for metric in ("dice", "hausdorff_mm")
+        for metric in (DICE, HAUSDORFF)
     }
     against = {metric: dict(zip(compared, correct(found), strict=True)) for metric, found in against.items()}
     lines = tuple(
-        Line(
+        TableLine(
             row,
             experiment.baseline_of(name),
-            {metric: spread(list(row.figures(metric).values())) for metric in (*METRICS, *MORE)},
-            len(row.records) - len(row.figures("hausdorff_mm")),
+            {metric: spread(list(row.figures(metric).values())) for metric in METRICS},
+            len(row.records) - len(row.figures(HAUSDORFF.name)),
             float(np.mean([one["seconds"]["total"] for one in row.records.values()])) if row.records else None,
             paper.get(name),
             paper.get(experiment.baseline_of(name)),
-            against["dice"].get(name),
-            against["hausdorff_mm"].get(name),
+            against[DICE.name].get(name),
+            against[HAUSDORFF.name].get(name),
         )
         for name, row in rows.items()
     )
@@ -115,22 +137,20 @@ def experiment_table(
 # ------------------------------------------------------------------------------------------------------- Markdown
 
 
-def markdown(results: Results, table: ExperimentTable) -> str:
+def markdown(results: StudyResults, table: ExperimentTable) -> str:
     """Return an experiment's figures beside the paper's, paired differences, what to know, and further measures."""
-    with_hausdorff = table.experiment.name not in TABLES or any(
-        line.paper and line.paper.hausdorff for line in table.lines
-    )
+    metrics = [METRICS[name] for name in PAPER_METRICS]
+    printed = {metric.name for metric in metrics if any(_paper(line.paper, metric) for line in table.lines)}
     head = ["", "n"]
-    for title in ("Dice", "IoU", "HD mm"):
-        in_paper = table.experiment.name in TABLES and (title != "HD mm" or with_hausdorff)
-        head += [title, "paper", "difference"] if in_paper else [title]
+    for metric in metrics:
+        head += [metric.heading, "paper", "difference"] if metric.name in printed else [metric.heading]
     body = []
     for line in table.lines:
         cells = [_bold(line, table), str(len(line.row.records))]
-        for metric, paper in zip(METRICS, _paper(line.paper), strict=True):
-            ours, digits = line.spreads[metric], 3 if metric != "hausdorff_mm" else 2
-            cells.append(plus_minus(ours, digits) if line.row.records else line.missing * (metric == "dice") or NONE)
-            if table.experiment.name in TABLES and (metric != "hausdorff_mm" or with_hausdorff):
+        for metric in metrics:
+            ours, paper, digits = line.spreads[metric.name], _paper(line.paper, metric), metric.digits
+            cells.append(plus_minus(ours, digits) if line.row.records else line.missing * (metric == DICE) or NONE)
+            if metric.name in printed:
                 cells.append(f"{paper[0]:.{digits}f} ± {paper[1]:.{digits}f}" if paper else NONE)
                 cells.append(signed(ours.mean - paper[0], digits) if ours and paper else NONE)
         body.append(cells)
@@ -145,7 +165,7 @@ def caption(table: ExperimentTable) -> str:
     return f"Model: {model}. Data: {data}; {count(table.structures, 'structure')} of {count(table.cts, 'CT')}."
 
 
-def per_bone(results: Results, model: StudyModel | None) -> tuple[str, list[list]]:
+def per_bone(results: StudyResults, model: StudyModel | None) -> tuple[str, list[list]]:
     """Return Table VII with ours beside the paper's, as Markdown and as lines for CSV (the first one names columns)."""
     rows = {row.name: row for row in results.rows(find_experiment("final"), model)}
     head = ["", "n", *(name for method in PER_BONE_METHODS for name in (method, "paper")), "Δ Dice [95 %]", "paper"]
@@ -159,14 +179,16 @@ def per_bone(results: Results, model: StudyModel | None) -> tuple[str, list[list
         }
         cells = [bone, str(max(map(len, of_bone.values())))]
         for method in PER_BONE_METHODS:
-            dice, iou = (spread([one[metric] for one in of_bone[method].values()]) for metric in ("dice", "iou"))
+            dice, iou = (
+                spread([one[metric] for one in of_bone[method].values()]) for metric in (DICE.name, METRICS["iou"].name)
+            )
             paper = PER_BONE.get(bone, {}).get(method)
             cells.append(f"{dice.mean:.3f} / {iou.mean:.3f}" if dice else "not run")
             cells.append(f"{paper[0]:.3f} / {paper[1]:.3f}" if paper else NONE)
             ours = [number for one in (dice, iou) for number in ((one.mean, one.sd) if one else (None, None))]
             table.append([bone, method, dice.n if dice else 0, *ours, *(paper or (None, None))])
         best, base = (
-            {sample: one["dice"] for sample, one in of_bone[name].items()} for name in ("IS + SPS", "Baseline")
+            {sample: one[DICE.name] for sample, one in of_bone[name].items()} for name in ("IS + SPS", "Baseline")
         )
         cells.append(difference(compare(best, base, results.ct_of)))
         paper = PER_BONE.get(bone)
@@ -176,32 +198,33 @@ def per_bone(results: Results, model: StudyModel | None) -> tuple[str, list[list
 
 
 def _paired(table: ExperimentTable) -> str:
-    head = ["", "against", "pairs", "Dice difference [95 %]", "p (Holm)", "verdict", "paper's difference"]
-    head.append("HD difference mm [95 %]")
+    head = ["", "against", "pairs", f"{DICE.title} difference [95 %]", "p (Holm)", "verdict", "paper's difference"]
+    head.append(f"{HAUSDORFF.title} difference {HAUSDORFF.unit} [95 %]")
     body = []
     for line in table.lines:
         if line.dice:
             paper = signed(line.paper.dice[0] - line.paper_baseline.dice[0]) if line.paper else NONE
             cells = [line.name, line.baseline, str(line.dice.pairs), difference(line.dice), probability(line.dice.p)]
-            body.append([*cells, line.dice.verdict, paper, difference(line.hausdorff, 2)])
+            body.append([*cells, line.dice.verdict, paper, difference(line.hausdorff, HAUSDORFF.digits)])
     return grid(head, body) if body else ""
 
 
-def _more(results: Results, table: ExperimentTable) -> str:
+def _more(results: StudyResults, table: ExperimentTable) -> str:
     """What the paper has no figures of; and the mean Dice on each data set, where there are several."""
+    more = [metric for name, metric in METRICS.items() if name not in PAPER_METRICS]
     sets = table.data if len(table.data) > 1 else ()
     by_set = [results.rows(table.experiment, table.model, name) for name in sets]
     body = []
     for number, line in enumerate(table.lines):
         if line.row.records:
-            cells = [plus_minus(line.spreads[metric], digits) for metric, digits in zip(MORE, (3, 2, 1), strict=True)]
+            cells = [plus_minus(line.spreads[metric.name], metric.digits) for metric in more]
             cells.append(f"{line.seconds:.1f}")
             for rows in by_set:
-                dice = spread(list(rows[number].figures("dice").values()))
-                cells.append(f"{plus_minus(dice, 3)} ({dice.n})" if dice else NONE)
+                dice = spread(list(rows[number].figures(DICE.name).values()))
+                cells.append(f"{plus_minus(dice, DICE.digits)} ({dice.n})" if dice else NONE)
             body.append([line.name, *cells])
-    head = ["", "Dice off the prompted slices", "HD95 mm", "volume difference ml", "seconds"]
-    return grid([*head, *(f"Dice on {name} (n)" for name in sets)], body) if body else ""
+    head = ["", *(metric.heading for metric in more), "seconds"]
+    return grid([*head, *(f"{DICE.title} on {name} (n)" for name in sets)], body) if body else ""
 
 
 def _notes(table: ExperimentTable) -> str:
@@ -227,15 +250,16 @@ def _notes(table: ExperimentTable) -> str:
     return "\n".join(f"- {note}" for note in notes)
 
 
-def _bold(line: Line, table: ExperimentTable) -> str:
+def _bold(line: TableLine, table: ExperimentTable) -> str:
     """The row's name, bold where its mean Dice is the best."""
-    means = [one.spreads["dice"].mean for one in table.lines if one.spreads["dice"]]
-    own = line.spreads["dice"]
-    return f"**{line.name}**" if own and len(means) > 1 and own.mean == max(means) else line.name
+    means = [one.spreads[DICE.name].mean for one in table.lines if one.spreads[DICE.name]]
+    own = line.spreads[DICE.name]
+    return f"**{line.name}**" if own and len(means) > 1 and own.mean == DICE.best(means) else line.name
 
 
-def _paper(figures: Figures | None) -> tuple:
-    return (figures.dice, figures.iou, figures.hausdorff) if figures else (None, None, None)
+def _paper(figures: PaperFigures | None, metric: Metric) -> tuple[float, float] | None:
+    """Return what the paper has of a metric, None where its table has no such column."""
+    return getattr(figures, metric.name, None)
 
 
 # ---------------------------------------------------------------------------------------------------------- CSV
@@ -244,9 +268,9 @@ def _paper(figures: Figures | None) -> tuple:
 def csv_lines(table: ExperimentTable) -> list[list]:
     """Return an experiment for CSV; the first line names the columns. Empty: not run, or not defined."""
     head = ["experiment", "row", "model", "image_size", "sha256", "n"]
-    head += [f"{metric}{part}" for metric in (*METRICS, *MORE) for part in ("", "_sd")]
+    head += [f"{metric}{part}" for metric in METRICS for part in ("", "_sd")]
     head += ["hausdorff_undefined", "seconds"]
-    head += [f"paper_{metric}{part}" for metric in METRICS for part in ("", "_sd")]
+    head += [f"paper_{metric}{part}" for metric in PAPER_METRICS for part in ("", "_sd")]
     head += ["against", "pairs", "cts", "resampled", "dice_difference", "dice_lower", "dice_upper", "dice_p_holm"]
     head += ["verdict", "hausdorff_difference", "hausdorff_lower", "hausdorff_upper", "paper_dice_difference"]
     lines = [head]
@@ -255,12 +279,12 @@ def csv_lines(table: ExperimentTable) -> list[list]:
         cells = [table.experiment.name, line.name]
         cells += [used["name"], used["image_size"], used["sha256"]] if used else [None] * 3
         cells.append(len(line.row.records))
-        for metric in (*METRICS, *MORE):
+        for metric in METRICS:
             found = line.spreads[metric]
             cells += [found.mean, found.sd] if found else [None, None]
         cells += [line.undefined, line.seconds]
-        for pair in _paper(line.paper):
-            cells += pair or (None, None)
+        for metric in PAPER_METRICS:
+            cells += _paper(line.paper, METRICS[metric]) or (None, None)
         if one := line.dice:
             cells += [line.baseline, one.pairs, one.cts, one.units, one.difference, *(one.interval or (None, None))]
             cells += [one.p, one.verdict, line.hausdorff.difference, *(line.hausdorff.interval or (None, None))]
@@ -271,25 +295,17 @@ def csv_lines(table: ExperimentTable) -> list[list]:
     return lines
 
 
-def structure_lines(results: Results, tables: Iterable[ExperimentTable]) -> list[list]:
+def structure_lines(results: StudyResults, tables: Iterable[ExperimentTable]) -> list[list]:
     """Return every figure of every structure for CSV, by experiment and row."""
-    lines = [["experiment", "row", "model", "image_size", "data", "case", "structure", "bone", *METRICS, *MORE]]
+    lines = [["experiment", "row", "model", "image_size", "data", "case", "structure", "bone", *METRICS]]
     for table in tables:
         for line in table.lines:
             for sample, one in line.row.records.items():
                 model = one["model"] or {"name": None, "image_size": None}
                 cells = [table.experiment.name, line.name, model["name"], model["image_size"], results.data_of[sample]]
-                cells += [one["case"], one["structure"], one["bone"], *(one[metric] for metric in (*METRICS, *MORE))]
+                cells += [one["case"], one["structure"], one["bone"], *(figure(one, name) for name in METRICS)]
                 lines.append(cells)
     return lines
-
-
-def to_csv(lines: Sequence[Sequence]) -> str:
-    """Return lines as CSV; floats with six digits, None as an empty cell."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in line] for line in lines)
-    return text.getvalue()
 
 
 # --------------------------------------------------------------------------------------------------------- in words

@@ -6,16 +6,23 @@ from collections import defaultdict
 
 import numpy as np
 
-from SAM2VolumeSegLib.research.study.report.rows import Results, Row, Sample, StudyModel
+from SAM2VolumeSegLib.research.study.report.rows import ReportRow, Sample, StudyModel, StudyResults
 
 ENCODE = "encode"
 
 
-def component_ms(results: Results, model: StudyModel | None, data: str | None = None) -> dict[Sample, dict[str, float]]:
-    """Return milliseconds per slice of each component, for each structure that this model segmented.
+def component_ms(
+    results: StudyResults, model: StudyModel | None, data: str | None = None
+) -> dict[Sample, dict[str, float]]:
+    """Return milliseconds per slice of each component, for each structure that a model segmented.
 
     Over all results of a structure together: encoding by the slices that had to be encoded (others came from the
     cache), the other components by the slices that were tracked.
+
+    Args:
+        results: of all folders.
+        model: which.
+        data: name of the one data set to look at; None: all of them.
     """
     seconds: dict[Sample, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     slices: dict[Sample, int] = defaultdict(int)
@@ -35,7 +42,7 @@ def component_ms(results: Results, model: StudyModel | None, data: str | None = 
     }
 
 
-def tracking_ms(row: Row) -> np.ndarray:
+def tracking_ms(row: ReportRow) -> np.ndarray:
     """Return milliseconds of tracking one slice, over all structures of a row; sorted.
 
     A record has the quartiles over its slices alone: times between them are interpolated, one for each of its slices.

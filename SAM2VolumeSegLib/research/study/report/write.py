@@ -12,23 +12,25 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.bones import in_order
+from SAM2VolumeSegLib.research.data.csv_text import to_csv
+from SAM2VolumeSegLib.research.measures.metrics import METRICS, NONE
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS
-from SAM2VolumeSegLib.research.study.paper import NOTES, SOURCE, TABLES
+from SAM2VolumeSegLib.research.study.paper import NOTES, PAPER_METRICS, SOURCE, TABLES
+from SAM2VolumeSegLib.research.study.record import Record
 from SAM2VolumeSegLib.research.study.report import figures, pictures
 from SAM2VolumeSegLib.research.study.report.embeddings import similarity
 from SAM2VolumeSegLib.research.study.report.findings import PRACTICAL, Finding, find
 from SAM2VolumeSegLib.research.study.report.plotting import draw_png
 from SAM2VolumeSegLib.research.study.report.rows import (
-    Folder,
-    Results,
+    ResultsFolder,
     StudyModel,
+    StudyResults,
     experiments_of,
     file_name,
     read_folders,
 )
 from SAM2VolumeSegLib.research.study.report.statistics import MIN_CTS, MIN_PAIRS, RESAMPLES
 from SAM2VolumeSegLib.research.study.report.tables import (
-    NONE,
     ExperimentTable,
     caption,
     count,
@@ -39,7 +41,6 @@ from SAM2VolumeSegLib.research.study.report.tables import (
     per_bone,
     plus_minus,
     structure_lines,
-    to_csv,
 )
 from SAM2VolumeSegLib.volume.target import beside, check_target, move_together
 
@@ -95,7 +96,7 @@ def write_report(
     return out / REPORT
 
 
-def _files(found: Results, data: Path | None, pictures_of: Sequence[str], device: str) -> dict[str, bytes | str]:
+def _files(found: StudyResults, data: Path | None, pictures_of: Sequence[str], device: str) -> dict[str, bytes | str]:
     """The report's files by name."""
     files: dict[str, bytes | str] = {}
     models: list[StudyModel | None] = [*found.models()] or [None]
@@ -115,7 +116,7 @@ def _files(found: Results, data: Path | None, pictures_of: Sequence[str], device
 # ----------------------------------------------------------------------------------------------------- what was run
 
 
-def _opening(results: Results, models: Sequence[StudyModel | None]) -> str:
+def _opening(results: StudyResults, models: Sequence[StudyModel | None]) -> str:
     records = list(results.records())
     lines = [
         TITLE,
@@ -147,7 +148,7 @@ def _opening(results: Results, models: Sequence[StudyModel | None]) -> str:
     return "\n\n".join(line for line in lines if line)
 
 
-def _folder_line(folder: Folder) -> list[str]:
+def _folder_line(folder: ResultsFolder) -> list[str]:
     split = folder.split
     tried = {(one["case"], one["structure"]) for one in (*folder.records, *folder.failed)}
     numbers = [len({one.ct_sha256 for one in split.structures}), len(split.structures), len(tried)]
@@ -155,7 +156,7 @@ def _folder_line(folder: Folder) -> list[str]:
     return [folder.name, split.data, *map(str, numbers), folder.split_sha256[:8], str(len(split.left_out))]
 
 
-def _facts(results: Results, records: Sequence[dict]) -> str:
+def _facts(results: StudyResults, records: Sequence[Record]) -> str:
     if not records:
         return "No task has finished."
     dates = sorted(record["date"] for record in records)
@@ -166,18 +167,18 @@ def _facts(results: Results, records: Sequence[dict]) -> str:
     minutes = sum(record["seconds"]["total"] for record in records) / 60
     facts.append(f"Computing took {f'{minutes / 60:.1f} hours' if minutes >= 60 else f'{minutes:.1f} minutes'} in all.")
     if results.superseded:
-        facts.append(f"{count(results.superseded, 'result')} of an older version of the program left out.")
+        facts.append(f"{count(results.superseded, 'result')} of older code left out.")
     return " ".join(facts)
 
 
-def _commands(results: Results, models: Sequence[StudyModel | None]) -> list[str]:
+def _commands(results: StudyResults, models: Sequence[StudyModel | None]) -> list[str]:
     lines = []
     for folder in results.folders:
         split = folder.split
         lines.append(
             f"sam2-volume-seg study draw {folder.name} --data DATA --per-class {split.per_class} --seed {split.seed}"
         )
-        own = Results([folder])
+        own = StudyResults([folder])
         for model in models:
             names = [one.name for one in experiments_of(own, model)]
             if model is None or not names:
@@ -193,7 +194,7 @@ def _commands(results: Results, models: Sequence[StudyModel | None]) -> list[str
     return [*lines, f"sam2-volume-seg study report {' '.join(folder.name for folder in results.folders)} --out REPORT"]
 
 
-def _structures(results: Results) -> str:
+def _structures(results: StudyResults) -> str:
     """The number of structures with a result, by class and data set."""
     measured = Counter()
     for sample in results.measured():
@@ -206,7 +207,7 @@ def _structures(results: Results) -> str:
     return "Structures with results:\n\n" + grid(["class", *results.data], [*body, ["all", *map(str, totals)]])
 
 
-def _troubles(results: Results) -> str:
+def _troubles(results: StudyResults) -> str:
     lines = []
     for folder in results.folders:
         errors = Counter(_public(one["error"]) for one in folder.failed)
@@ -233,7 +234,7 @@ def _public(text: str) -> str:
 # -------------------------------------------------------------------------------------------------------- one model
 
 
-def _of_model(results: Results, model: StudyModel | None, files: dict[str, bytes | str]) -> tuple[str, str]:
+def _of_model(results: StudyResults, model: StudyModel | None, files: dict[str, bytes | str]) -> tuple[str, str]:
     """Add a model's files; returns its part of the report, and the summary."""
     slug = model.slug if model else "no-model"
     tables = [experiment_table(results, one, model) for one in experiments_of(results, model)]
@@ -291,7 +292,7 @@ def _findings(findings: Sequence[Finding], names: Sequence[str]) -> str:
 
 
 def _figures(
-    results: Results, model: StudyModel, similarities: np.ndarray | None, files: dict[str, bytes | str]
+    results: StudyResults, model: StudyModel, similarities: np.ndarray | None, files: dict[str, bytes | str]
 ) -> str:
     drawn = {
         "3a-threshold": draw_png(figures.threshold, results, model),
@@ -312,7 +313,7 @@ def _figures(
 
 
 def _pictures(
-    results: Results,
+    results: StudyResults,
     model: StudyModel,
     data: Path,
     cases: Sequence[str],
@@ -335,17 +336,17 @@ def _pictures(
 
 def _summary(title: str, tables: Sequence[ExperimentTable], findings: Sequence[Finding], names: Sequence[str]) -> str:
     """What fits a README: Table I, and a line for each finding."""
-    parts = [title]
+    parts, metrics = [title], [METRICS[name] for name in PAPER_METRICS]
     for table in tables:
         if table.experiment.name == "final":
             body = []
             for line in table.lines:
-                dice, iou, distance = (line.spreads[metric] for metric in ("dice", "iou", "hausdorff_mm"))
-                cells = [line.name, plus_minus(dice, 3), f"{line.paper.dice[0]:.3f}", plus_minus(iou, 3)]
-                body.append(
-                    [*cells, f"{line.paper.iou[0]:.3f}", plus_minus(distance, 1), f"{line.paper.hausdorff[0]:.1f}"]
-                )
-            head = ["", "Dice", "paper", "IoU", "paper", "HD mm", "paper"]
+                cells = [line.name]
+                for metric in metrics:
+                    paper = getattr(line.paper, metric.name)[0]
+                    cells += [plus_minus(line.spreads[metric.name], metric.brief), metric.text(paper, brief=True)]
+                body.append(cells)
+            head = ["", *(cell for metric in metrics for cell in (metric.heading, "paper"))]
             parts += [caption(table), grid(head, body)]
     body = [
         [one.text, one.paper, *(state or NONE for state, _ in one.outcomes), one.outcomes[0][1]] for one in findings
@@ -357,7 +358,7 @@ def _summary(title: str, tables: Sequence[ExperimentTable], findings: Sequence[F
 # ------------------------------------------------------------------------------------------------------ how to read
 
 
-def _reading(results: Results) -> str:
+def _reading(results: StudyResults) -> str:
     lines = [
         "Mean ± standard deviation over structures. Dice and IoU are 0 where the prediction is empty; such a structure "
         "has no distance. Everything is measured on the whole CT.",
