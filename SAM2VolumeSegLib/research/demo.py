@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, bri
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
-from SAM2VolumeSegLib.volume.target import check_own, check_target
+from SAM2VolumeSegLib.volume.target import check_own, check_target, write_text
 
 PROMPTS = "first-middle-last"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
