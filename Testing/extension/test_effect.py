@@ -384,7 +384,7 @@ def test_a_slice_that_was_switched_off_in_the_module_is_left_out(an_editor):
     p.marksVolume, p.marksSegmentation = an_editor.volume, an_editor.segmentation
     p.skipped = ["axial:3:middle"]
 
-    assert an_editor.effect.marks(p).skipped == {"middle": [(Plane.AXIAL, 3)]}
+    assert an_editor.effect.marks(p).skipped == {"middle": ((Plane.AXIAL, 3),)}
     p.marksVolume = None
     assert an_editor.effect.marks(p).skipped == {}
 
