@@ -48,8 +48,11 @@ class SlotFile:
         return (len(self._entries) + len(self._free)) * self._slot_bytes
 
     def get(self, key: Hashable) -> list[torch.Tensor] | None:
-        """The tensors in main memory, or None. Their strides are what they were: another order of the same numbers in
-        memory changes the last bits of what is computed from them."""
+        """The tensors in main memory, or None where they are not kept.
+
+        Their strides are what they were: another order of the same numbers in memory changes the last bits of what is
+        computed from them.
+        """
         if key not in self._entries or self._file is None:
             return None
         self._entries.move_to_end(key)
