@@ -111,7 +111,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     def _speedKey(self, model, plan):
         from SAM2VolumeSegLib.model import checkpoints, devices
 
-        digest = model.sha256 or checkpoints.verify(model)  # a large official file is not read for this
+        digest = checkpoints.digest_of(model)  # a large official file is not read for this
         return estimate.timing_key(digest, devices.describe(plan.device), plan.image_size, __version__)
 
     def isLoaded(self, choices):

@@ -62,9 +62,8 @@ class SetupSection:
         row = max(table.currentRow(), 0)
         table.setRowCount(len(checkpoints.MODELS))
         for n, model in enumerate(checkpoints.MODELS.values()):
-            size = model.size or (model.checkpoint.stat().st_size if model.checkpoint.is_file() else 0)
             state = _("bundled") if not model.is_official else _("yes") if model.name in stored else _("no")
-            for column, text in enumerate((model.name, f"{size / 1e6:.0f} MB", state)):
+            for column, text in enumerate((model.name, f"{model.size / 1e6:.0f} MB", state)):
                 item = qt.QTableWidgetItem(text)
                 item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
                 table.setItem(n, column, item)

@@ -19,11 +19,20 @@ KEPT = "What has arrived before is kept."
 
 
 def ask(url: str, done: int, size: int, otherwise: str) -> tuple[http.client.HTTPResponse, int]:
-    """Ask for a file of `size` bytes from byte `done` on. Returns the answer and the byte that it begins with: `done`,
-    or 0 where the server sends all of it again and it is plausible that it is that file.
+    """Ask for the rest of a file.
 
-    otherwise: a sentence with another way to get the file. Raises InputError: no answer, a page in place of the file,
-    another file, or another piece of it.
+    Args:
+        url: Its address.
+        done: From this byte on.
+        size: Of the whole file, in bytes.
+        otherwise: A sentence with another way to get the file.
+
+    Returns:
+        The answer, and the byte that it begins with: `done`, or 0 where the server sends all of it again and it is
+        plausible that it is that file.
+
+    Raises:
+        InputError: No answer, a page in place of the file, another file, or another piece of it.
     """
     if not url.startswith(("http://", "https://")):
         raise InputError(f"The address {url} cannot be fetched: it must begin with http:// or https://.")
@@ -69,8 +78,9 @@ def _answer(url: str, first: int, otherwise: str) -> http.client.HTTPResponse:
 
 
 def _first_byte(response: http.client.HTTPResponse, url: str, done: int, size: int) -> int:
-    """The byte of the file that an answer begins with. Raises InputError where it cannot be that file."""
-    start, total = 0, _number(response.headers.get("Content-Length"))
+    """The byte of the file that an answer begins with; InputError where it cannot be that file."""
+    start: int | None = 0
+    total = _number(response.headers.get("Content-Length"))
     if response.status == PARTIAL:
         # Content-Range: bytes 1000-1999/2000
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""), re.ASCII)
@@ -81,7 +91,7 @@ def _first_byte(response: http.client.HTTPResponse, url: str, done: int, size: i
     if total not in (None, size):
         offered, wanted = told_apart(total, size)
         raise InputError(f"The address {url} serves another file: {offered} instead of {wanted}. {SIGN_IN} {KEPT}")
-    if start == done or (start == 0 and total == size):
+    if start is not None and (start == done or (start == 0 and total == size)):
         return start
     raise InputError(
         f"The address {url} does not continue the file from where it broke off. {KEPT} Fetch again; if that does not "
@@ -91,7 +101,7 @@ def _first_byte(response: http.client.HTTPResponse, url: str, done: int, size: i
 
 def _number(text: str | None) -> int | None:
     """A number of bytes in a header, None where it is none: int() also takes other alphabets' digits, and a sign."""
-    return int(text) if re.fullmatch(r"[0-9]{1,15}", text or "") else None
+    return int(text) if text and re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
 def _no_answer(url: str, error: Exception, otherwise: str) -> InputError:

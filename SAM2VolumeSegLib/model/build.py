@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import devices
@@ -20,16 +19,20 @@ PREDICTOR_OVERRIDES = {
 }
 
 
-def build_network(config: Path | str, image_size: int | None = None, target: str | None = None) -> torch.nn.Module:
-    """Instantiate the network that a SAM2 yaml describes, with random weights, in evaluation mode, on the CPU.
-
-    config: path of the yaml. image_size: pixels, a multiple of 32; None keeps the yaml's. target: dotted class name,
-    by default this project's VolumeSAM2 (a test builds sam2's own SAM2VideoPredictor from the same yaml).
-
-    Raises InputError: the yaml describes no such network, or asks for more (see `read_config`).
+def build_network(config: Path | str, image_size: int | None = None, target: str | None = None) -> Any:
+    """Instantiate the network (a torch module) that a SAM2 yaml describes: random weights, evaluation mode, the CPU.
 
     `OmegaConf` + `instantiate` instead of Hydra's `compose`: another extension in the same Slicer may have initialised
     Hydra for itself.
+
+    Args:
+        config: Path of the yaml.
+        image_size: Pixels, a multiple of 32; None keeps the yaml's.
+        target: Dotted class name, by default this project's VolumeSAM2 (a test builds sam2's own SAM2VideoPredictor
+            from the same yaml).
+
+    Raises:
+        InputError: The yaml describes no such network, or asks for more (see `read_config`).
     """
     from hydra.utils import instantiate
     from omegaconf import OmegaConf

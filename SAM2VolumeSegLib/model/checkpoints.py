@@ -28,7 +28,9 @@ APACHE_2 = "Apache-2.0"
 class CheckpointError(InputError):
     """A model that cannot be used. The way out depends on where the user is: at a shell, or in a program with buttons.
 
-    problem: a sentence on what is wrong; way_out: "fetch", "fetch again" or "install"; the message has the shell's.
+    Attributes:
+        problem: A sentence on what is wrong.
+        way_out: "fetch", "fetch again" or "install"; the message has the shell's.
     """
 
     def __init__(self, problem: str, way_out: str, shell: str):
@@ -37,34 +39,72 @@ class CheckpointError(InputError):
 
 
 @dataclass(frozen=True)
+class Download:
+    """Weights that their publisher offers, fetched into the store when the user asks for them.
+
+    Attributes:
+        url: Its last part is the file's name in the store.
+        size: Bytes.
+        sha256: In hex.
+    """
+
+    url: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """Weights in a file on this machine: one that comes with this program (bundled), or the user's own."""
+
+    path: Path
+    bundled: bool = False
+
+
+@dataclass(frozen=True)
+class PackageFile:
+    """A file in the folder of a Python package, wherever that is installed."""
+
+    package: str
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
 class Model:
     """A SAM2 architecture together with its weights.
 
-    name: what the user calls it; config: yaml file, absolute or relative to the folder of the `sam2` package;
-    checkpoint: the weights' file, None for an official model, whose file lies in the store; url, size (bytes), sha256
-    (hex): of the official file, None for others; image_size: side of the square input in pixels, None: as `config`
-    states it, or as the device suggests (see `devices.plan`); licence: SPDX name of the weights' licence, None where
-    only the user knows.
+    Attributes:
+        name: What the user calls it.
+        config: The yaml file of the architecture.
+        source: Where the weights come from.
+        image_size: Side of the square input in pixels; None: as `config` states it, or as the device suggests (see
+            `devices.plan`).
+        licence: SPDX name of the weights' licence, None where only the user knows.
     """
 
     name: str
-    config: str
-    checkpoint: Path | None = None
-    url: str | None = None
-    size: int | None = None
-    sha256: str | None = None
+    config: Path | PackageFile
+    source: Download | LocalFile
     image_size: int | None = None
     licence: str | None = None
 
     @property
     def is_official(self) -> bool:
         """True for Meta's four SAM2.1 models, which are fetched and not bundled."""
-        return self.url is not None
+        return isinstance(self.source, Download)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights' file; 0 where the user's own file is gone."""
+        return self.source.size if isinstance(self.source, Download) else _size_of(self.source.path) or 0
 
 
 def _official(name: str, letter: str, file_name: str, size: int, sha256: str) -> Model:
-    config = f"configs/sam2.1/sam2.1_hiera_{letter}.yaml"
-    return Model(name, config, url=OFFICIAL_ADDRESS + file_name, size=size, sha256=sha256, licence=APACHE_2)
+    config = PackageFile("sam2", f"configs/sam2.1/sam2.1_hiera_{letter}.yaml")
+    return Model(name, config, Download(OFFICIAL_ADDRESS + file_name, size, sha256), licence=APACHE_2)
 
 
 _DEMO = Path(__file__).parent / "demo"
@@ -88,13 +128,17 @@ MODELS = {
             "large", "l", "sam2.1_hiera_large.pt", 898_083_611,
             "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
         ),
-        Model("demo", str(_DEMO / "demo.yaml"), checkpoint=_DEMO / "demo.pt", licence=APACHE_2),
+        Model("demo", _DEMO / "demo.yaml", LocalFile(_DEMO / "demo.pt", bundled=True), licence=APACHE_2),
     )
 }  # fmt: skip
 
 
 def find(name: str) -> Model:
-    """The model of that name. Raises InputError, listing the known names."""
+    """The model of that name.
+
+    Raises:
+        InputError: There is none; the message lists the known names.
+    """
     if name not in MODELS:
         raise InputError(f"There is no model named '{name}'. Known models: {', '.join(MODELS)}.")
     return MODELS[name]
@@ -103,33 +147,42 @@ def find(name: str) -> Model:
 def user_model(checkpoint: str | Path, config: str | Path, image_size: int | None = None) -> Model:
     """A checkpoint file of the user's, for example a tiny model fine-tuned at 512 pixels.
 
-    config: the name of a known model whose architecture it has, or the path of a yaml file; image_size: side of the
-    square input in pixels, None: as the yaml states it. Raises InputError when a file is missing.
+    Args:
+        checkpoint: The weights' file.
+        config: The name of a known model whose architecture it has, or the path of a yaml file.
+        image_size: Side of the square input in pixels; None: as the yaml states it.
+
+    Raises:
+        InputError: A file is missing.
     """
     checkpoint = Path(checkpoint).expanduser().absolute()
     if not checkpoint.is_file():
         raise InputError(f"There is no checkpoint file {checkpoint}.")
     if str(config) in MODELS:
-        config = MODELS[str(config)].config
+        described = MODELS[str(config)].config
     elif Path(config).expanduser().is_file():
-        config = Path(config).expanduser().absolute()
+        described = Path(config).expanduser().absolute()
     else:
         raise InputError(
             f"The configuration '{config}' is neither a known model ({', '.join(MODELS)}) nor a yaml file here."
         )
-    return Model(checkpoint.stem, str(config), checkpoint=checkpoint, image_size=image_size)
+    return Model(checkpoint.stem, described, LocalFile(checkpoint), image_size)
 
 
 def config_file(model: Model) -> Path:
-    """The yaml file of the model's architecture. Raises InputError where `sam2` is missing or too old to have it."""
-    path = Path(model.config)
-    if not path.is_absolute():
-        spec = importlib.util.find_spec("sam2")
+    """The yaml file of the model's architecture.
+
+    Raises:
+        InputError: Its package is missing or too old to have it.
+    """
+    if isinstance(model.config, Path):
+        path = model.config
+    else:
+        package = model.config.package
+        spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            raise CheckpointError(
-                "The package sam2 is not installed.", "install", "Install it with: pip install sam2==1.1.0"
-            )
-        path = Path(next(iter(spec.submodule_search_locations))) / path
+            raise CheckpointError(f"The package {package} is not installed.", "install", _INSTALL[package])
+        path = Path(next(iter(spec.submodule_search_locations))) / model.config.path
     if not path.is_file():
         raise CheckpointError(
             f"The configuration of the model '{model.name}' is missing: {path}.", "install", _REINSTALL
@@ -138,7 +191,11 @@ def config_file(model: Model) -> Path:
 
 
 def config_image_size(model: Model) -> int:
-    """Side of the square input in pixels that the model's yaml states (its key model.image_size). Raises InputError."""
+    """Side of the square input in pixels that the model's yaml states (its key model.image_size).
+
+    Raises:
+        InputError: It states none, or is no such yaml.
+    """
     return image_size(config_file(model))
 
 
@@ -160,31 +217,36 @@ def cache_folder() -> Path:
 
 def path_in_store(model: Model) -> Path:
     """Where an official model's file belongs, under the name that its publisher gave it, whether or not it is there."""
-    return store_folder() / model.url.rsplit("/", 1)[1]
+    return _place(_download_of(model, f"The model '{model.name}' does not come from the network."))
 
 
 def stored() -> dict[str, Path]:
     """The official models whose whole file is in the store: name -> path."""
-    official = [model for model in MODELS.values() if model.is_official]
-    return {model.name: path_in_store(model) for model in official if _size_of(path_in_store(model)) == model.size}
+    places = {name: (_place(source), source.size) for name, source in _downloads().items()}
+    return {name: path for name, (path, size) in places.items() if _size_of(path) == size}
 
 
 def unfinished() -> dict[str, int]:
     """The official models whose download was begun and not finished: name -> bytes that have arrived."""
-    official = [model for model in MODELS.values() if model.is_official]
-    parts = {model.name: _size_of(part_of(path_in_store(model))) for model in official}
+    parts = {name: _size_of(part_of(_place(source))) for name, source in _downloads().items()}
     return {name: size for name, size in parts.items() if size is not None}
 
 
 def path_of(model: Model) -> Path:
-    """The checkpoint file of a model. Raises InputError, saying how to get it, when it is not on this machine."""
-    if not model.is_official:
-        if not model.checkpoint.is_file():
-            raise CheckpointError(
-                f"The checkpoint of the model '{model.name}' is missing: {model.checkpoint}.", "install", _REINSTALL
-            )
-        return model.checkpoint
-    path = path_in_store(model)
+    """The checkpoint file of a model.
+
+    Raises:
+        InputError: It is not on this machine; the message says how to get it.
+    """
+    if isinstance(model.source, LocalFile):
+        path = model.source.path
+        if path.is_file():
+            return path
+        problem = f"The checkpoint of the model '{model.name}' is missing: {path}."
+        if model.source.bundled:
+            raise CheckpointError(problem, "install", _REINSTALL)
+        raise InputError(f"{problem} Put it back, or choose another file.")
+    path = _place(model.source)
     size = _size_of(path)
     if size is None:
         raise CheckpointError(
@@ -193,36 +255,48 @@ def path_of(model: Model) -> Path:
             f"Fetch it with: sam2-volume-seg checkpoints fetch {model.name} ({megabytes(model.size)}), or copy "
             f"{path.name} from another computer to {path.parent}.",
         )
-    if size != model.size:
+    if size != model.source.size:
         raise _not_official(model, path)
     return path
 
 
 def fetch(model: Model, url: str | None = None) -> Generator[tuple[int, int], None, None]:
-    """Download an official model into the store; a generator that yields (bytes there, bytes in all).
+    """Download an official model into the store.
 
-    Closing it cancels and keeps what has arrived; the next call continues. url: a mirror to use in place of the
-    official address. A model whose whole file is stored is verified and not fetched. Raises InputError (see
-    `download.download`).
+    Closing the generator cancels and keeps what has arrived; the next call continues. A model whose whole file is
+    stored is verified and not fetched.
+
+    Args:
+        model: An official one.
+        url: A mirror to use in place of the official address.
+
+    Yields:
+        (bytes there, bytes in all).
+
+    Raises:
+        InputError: See `download.download`; or the model is a file on this machine.
     """
-    if not model.is_official:
-        raise InputError(f"The model '{model.name}' is a file on this machine already: there is nothing to fetch.")
-    target = path_in_store(model)
-    if _size_of(target) == model.size:
-        yield model.size, model.size
+    source = _download_of(
+        model, f"The model '{model.name}' is a file on this machine already: there is nothing to fetch."
+    )
+    target = _place(source)
+    if _size_of(target) == source.size:
+        yield source.size, source.size
         verify(model)
         return
-    yield from download(url or model.url, target, model.size, model.sha256)
+    yield from download(url or source.url, target, source.size, source.sha256)
 
 
 def delete(model: Model) -> int:
-    """Remove an official model and any unfinished download of it from the store; returns the bytes freed.
+    """Remove an official model and any unfinished download of it from the store.
 
-    Raises InputError for a model that was not fetched or is being fetched, or a file that cannot be removed.
+    Returns:
+        The bytes freed.
+
+    Raises:
+        InputError: The model was not fetched or is being fetched, or a file cannot be removed.
     """
-    if not model.is_official:
-        raise InputError(f"The model '{model.name}' was not fetched, so it is not deleted here.")
-    target = path_in_store(model)
+    target = _place(_download_of(model, f"The model '{model.name}' was not fetched, so it is not deleted here."))
     there = {path: size for path in (target, part_of(target)) if (size := _size_of(path)) is not None}
     if not there:
         return 0
@@ -238,20 +312,40 @@ def delete(model: Model) -> int:
     return sum(there.values())
 
 
+def digest_of(model: Model) -> str:
+    """SHA-256 (hex) that the model's weights have, or have to have: an official file is not read for it.
+
+    Raises:
+        InputError: A file of the user's is missing or cannot be read.
+    """
+    return model.source.sha256 if isinstance(model.source, Download) else verify(model)
+
+
 def verify(model: Model) -> str:
-    """SHA-256 (hex) of the model's checkpoint. Raises InputError when it is missing or is not the official file."""
+    """SHA-256 (hex) of the model's checkpoint, which is read.
+
+    Raises:
+        InputError: It is missing, cannot be read, or is not the official file.
+    """
     path = path_of(model)
     try:
         digest = sha256_of(path)
     except OSError as error:
         raise InputError(f"The checkpoint {path} cannot be read ({error.strerror}).") from error
-    if model.sha256 is not None and digest != model.sha256:
+    if isinstance(model.source, Download) and digest != model.source.sha256:
         raise _not_official(model, path)
     return digest
 
 
 def load_weights(model: Model) -> dict[str, torch.Tensor]:
-    """Verify the model's checkpoint, then read it: name -> tensor, as `weights.read_weights`. Raises InputError."""
+    """Verify the model's checkpoint, then read it.
+
+    Returns:
+        Parameter name -> tensor, as `weights.read_weights`.
+
+    Raises:
+        InputError: As `verify` and `weights.read_weights`.
+    """
     from SAM2VolumeSegLib.model.weights import read_weights  # imports torch
 
     verify(model)
@@ -266,8 +360,24 @@ def _not_official(model: Model, path: Path) -> CheckpointError:
     )
 
 
+def _downloads() -> dict[str, Download]:
+    return {name: model.source for name, model in MODELS.items() if isinstance(model.source, Download)}
+
+
+def _download_of(model: Model, otherwise: str) -> Download:
+    """The source of an official model; InputError with that sentence for any other."""
+    if not isinstance(model.source, Download):
+        raise InputError(otherwise)
+    return model.source
+
+
+def _place(source: Download) -> Path:
+    return store_folder() / source.url.rsplit("/", 1)[1]
+
+
 def _size_of(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
+_INSTALL = {"sam2": "Install it with: pip install sam2==1.1.0"}
 _REINSTALL = "Install the program (and sam2==1.1.0) again."

@@ -39,8 +39,11 @@ FILE_KEYS = ("weights_path",)  # Hiera reads that file with torch.load, which co
 def read_config(path: Path | str) -> dict[str, Any]:
     """The section `model` of a yaml file, as plain dicts, lists, numbers and text; nothing was built or looked up.
 
-    What is outside of that section is not used. Raises InputError: the file cannot be read, is no yaml, has no such
-    section, or asks for more than SAM2's own files do (another `_target_`, hydra's other keys, `${...}`, aliases).
+    What is outside of that section is not used.
+
+    Raises:
+        InputError: The file cannot be read, is no yaml, has no such section, or asks for more than SAM2's own files do
+            (another `_target_`, hydra's other keys, `${...}`, aliases).
     """
     from omegaconf import OmegaConf
 
@@ -62,7 +65,11 @@ def read_config(path: Path | str) -> dict[str, Any]:
 
 
 def image_size(path: Path | str) -> int:
-    """Side of the square input in pixels that a yaml states (its key model.image_size). Raises InputError."""
+    """Side of the square input in pixels that a yaml states (its key model.image_size).
+
+    Raises:
+        InputError: It states none, or see `read_config`.
+    """
     size = read_config(path).get("image_size")
     if isinstance(size, bool) or not isinstance(size, int):
         raise InputError(f"The configuration {path} states no model.image_size: it is not a configuration of SAM2.")
@@ -108,7 +115,7 @@ def _unfolding(text: str) -> str | None:
 
 
 def _check(node: object, path: Path | str) -> None:
-    """Raise InputError unless all below a node is plain and names nothing but `TARGETS`."""
+    """Refuse a node (InputError) unless all below it is plain and names nothing but `TARGETS`."""
     if isinstance(node, dict):
         for key, value in node.items():
             if key == "_target_":

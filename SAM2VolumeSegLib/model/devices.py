@@ -28,8 +28,12 @@ AMPERE = 8  # first CUDA compute capability with bfloat16 arithmetic
 class DevicePlan:
     """How one model runs on one device.
 
-    device; dtype: precision of the network's arithmetic (weights stay float32); image_size: side of the square input
-    in pixels; batch_size: slices encoded at once; cache_bytes: memory that embeddings may take on the device.
+    Attributes:
+        device: Where.
+        dtype: Precision of the network's arithmetic; weights stay float32.
+        image_size: Side of the square input in pixels.
+        batch_size: Slices encoded at once.
+        cache_bytes: Memory that embeddings may take on the device.
     """
 
     device: torch.device
@@ -53,7 +57,10 @@ def plan(model: Model, device: str = "auto", image_size: int | None = None) -> D
     """Choose how `model` runs: see `choose_device`, `choose_dtype`, `choose_image_size`.
 
     Batch size: as many slices as fit a quarter of the memory (a CPU: as make up one picture of 512 px, more are no
-    faster there). Raises InputError for a device that is absent or an image size that is no multiple of 32.
+    faster there).
+
+    Raises:
+        InputError: The device is absent, or the image size is no multiple of 32.
     """
     chosen = choose_device(device)
     size = choose_image_size(model, chosen, image_size)
@@ -66,7 +73,8 @@ def plan(model: Model, device: str = "auto", image_size: int | None = None) -> D
 def choose_device(name: str = "auto") -> torch.device:
     """The device of that name ("cuda", "cuda:1", "mps", "cpu"), or the best one that works ("auto": cuda, mps, cpu).
 
-    Raises InputError, naming what this machine has, when it is absent or this build of PyTorch cannot compute on it.
+    Raises:
+        InputError: It is absent, or this build of PyTorch cannot compute on it; the message names what there is.
     """
     present = available_devices()
     if name == "auto":
@@ -114,7 +122,10 @@ def choose_image_size(model: Model, device: torch.device, image_size: int | None
     """Side of the network's square input, in pixels.
 
     In this order: `image_size`; the model's own `image_size`; 512 for an official model on a CPU; what the model's yaml
-    states (1024 for the official ones). Raises InputError unless it is a multiple of 32 between 32 and 4096.
+    states (1024 for the official ones).
+
+    Raises:
+        InputError: It is no multiple of 32 between 32 and 4096.
     """
     size = image_size if image_size is not None else model.image_size
     if size is None:

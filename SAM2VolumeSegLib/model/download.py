@@ -24,15 +24,25 @@ _digests: dict[tuple[str, int, int], str] = {}
 
 
 def download(url: str, target: Path, size: int, sha256: str) -> Iterator[tuple[int, int]]:
-    """Fetch `url` to `target`; a generator that yields (bytes there, bytes in all) after every mebibyte and second.
+    """Fetch one file.
 
     Bytes arrive in `<target>.part`. Closing the generator, or a line that breaks, keeps them, and the next call asks
     only for the rest. A server that cannot continue is read from the start where it offers a file of the right size;
     any other answer leaves the part as it is. `target` appears by one rename after `size` (bytes) and `sha256` (hex)
     were found right; else the part is removed. One program at a time does this, held by a lock beside the part.
 
-    Raises InputError: another program is at it, no or another answer, a broken or far too slow line, wrong bytes, no
-    space, a folder that cannot be written.
+    Args:
+        url: Where from.
+        target: Where to.
+        size: Bytes.
+        sha256: In hex.
+
+    Yields:
+        (bytes there, bytes in all), after every mebibyte and second.
+
+    Raises:
+        InputError: Another program is at it, no or another answer, a broken or far too slow line, wrong bytes, no
+            space, a folder that cannot be written.
     """
     part = part_of(target)
     try:
@@ -56,7 +66,12 @@ def download(url: str, target: Path, size: int, sha256: str) -> Iterator[tuple[i
 
 @contextmanager
 def only_writer(target: Path) -> Iterator[None]:
-    """While it is open no other program fetches or deletes `target`. Raises InputError where one does; OSError."""
+    """While it is open no other program fetches or deletes `target`.
+
+    Raises:
+        InputError: Another program does.
+        OSError: The folder cannot be written.
+    """
     try:
         from filelock import FileLock, Timeout  # torch needs it as well, so Slicer has it after Set up
     except ImportError:
@@ -80,7 +95,11 @@ def part_of(target: Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex; remembered in the process while the file's size and time stay. Raises OSError."""
+    """SHA-256 of a file, in hex; remembered in the process while the file's size and time stay.
+
+    Raises:
+        OSError: It cannot be read.
+    """
     stat = path.stat()
     key = (str(path.resolve()), stat.st_size, stat.st_mtime_ns)
     if key not in _digests:

@@ -11,20 +11,22 @@ class Pace:
     """Seconds for one of many equal things that are done in calls of one or several.
 
     The first call does not count: there memory is taken and kernels are chosen, which makes it several times as long.
+
+    Attributes:
+        total: Seconds of all calls, the first one included.
+        fastest: Seconds for one in the fastest call but the first: what warming up and other programs add is not in it.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.total = 0.0
-        """Seconds of all calls, the first one included."""
         self.fastest: float | None = None
-        """Seconds for one in the fastest call but the first: what warming up and other programs add is not in it."""
         self._first: float | None = None
         self._count = 0
 
     @property
     def each(self) -> float | None:
         """Seconds for one; None before the second call is over."""
-        return (self.total - self._first) / self._count if self._count else None
+        return (self.total - self._first) / self._count if self._first is not None and self._count else None
 
     @contextmanager
     def timed(self, count: int) -> Iterator[None]:

@@ -85,6 +85,7 @@ class VolumeSAM2(SAM2Base):
         """Fuse the top features [B, C, h, w] with the memories that B queries look at; same shape."""
         batch, channels, height, width = top.shape
         keys, key_positions = [], []
+        assert self._memory_position is not None, "nothing is remembered yet"
         for column in zip(*(query.spatial for query in queries), strict=True):  # one memory of every query
             features = torch.cat([memory.features for _, memory in column])
             keys.append(_to_tokens(features).to(top.dtype))  # kept in bfloat16

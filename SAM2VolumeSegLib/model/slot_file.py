@@ -7,6 +7,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Hashable
 from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 import torch
@@ -30,7 +31,7 @@ class SlotFile:
 
     def __init__(self, folder: Path | None = None, budget_bytes: int | None = None, spare_bytes: int = 0):
         self.folder, self.budget_bytes, self.spare_bytes = folder, budget_bytes, spare_bytes
-        self._file = None
+        self._file: FileIO | None = None
         self._slot_bytes = 0
         self._entries: OrderedDict[Hashable, tuple[int, list[tuple]]] = OrderedDict()
         self._free: list[int] = []
@@ -47,9 +48,12 @@ class SlotFile:
         return (len(self._entries) + len(self._free)) * self._slot_bytes
 
     def get(self, key: Hashable) -> list[torch.Tensor] | None:
-        """The tensors in main memory, or None. Their strides are what they were: another order of the same numbers in
-        memory changes the last bits of what is computed from them."""
-        if key not in self._entries:
+        """The tensors in main memory, or None where they are not kept.
+
+        Their strides are what they were: another order of the same numbers in memory changes the last bits of what is
+        computed from them.
+        """
+        if key not in self._entries or self._file is None:
             return None
         self._entries.move_to_end(key)
         slot, layouts = self._entries[key]
@@ -71,19 +75,18 @@ class SlotFile:
         tensors = [tensor.to("cpu", copy=True) for tensor in tensors]  # a copy has no gaps
         size = sum(tensor.nbytes for tensor in tensors)
         try:
-            if self._file is None:
-                self._open(size)
-            if size > self._slot_bytes or self.budget_bytes < self._slot_bytes:
+            file, budget = self._opened(size)
+            if size > self._slot_bytes or budget < self._slot_bytes:
                 return
             if self._free:
                 slot = self._free.pop()
-            elif self.bytes + self._slot_bytes <= self.budget_bytes:
+            elif self.bytes + self._slot_bytes <= budget:
                 slot = len(self._entries)
             else:
                 slot = self._entries.popitem(last=False)[1][0]
-            self._file.seek(slot * self._slot_bytes)
+            file.seek(slot * self._slot_bytes)
             for tensor in tensors:
-                if self._file.write(_raw(tensor)) != tensor.nbytes:
+                if file.write(_raw(tensor)) != tensor.nbytes:
                     raise OSError("The disk took only a part.")
         except OSError:
             self._give_up()
@@ -109,8 +112,11 @@ class SlotFile:
         self.clear()
         self.budget_bytes = 0
 
-    def _open(self, slot_bytes: int) -> None:
-        self._slot_bytes = slot_bytes + self.spare_bytes
+    def _opened(self, first_bytes: int) -> tuple[FileIO, int]:
+        """The file, made where the first entry, of that size, is put; and the budget in bytes."""
+        if self._file is not None and self.budget_bytes is not None:
+            return self._file, self.budget_bytes
+        self._slot_bytes = first_bytes + self.spare_bytes
         folder = self.folder
         try:
             if folder is not None:
@@ -122,8 +128,9 @@ class SlotFile:
         if self.budget_bytes is None:
             free = shutil.disk_usage(folder or tempfile.gettempdir()).free
             self.budget_bytes = int(DISK_SHARE * free)
+        return self._file, self.budget_bytes
 
 
 def _raw(tensor: torch.Tensor) -> memoryview:
     """The bytes of a tensor without gaps, in the order in which they lie in memory."""
-    return memoryview(tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy())
+    return tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8).numpy().data

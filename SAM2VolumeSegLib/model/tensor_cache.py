@@ -16,7 +16,11 @@ class TensorCache:
     The key has to name everything that the tensors depend on: for the features of a slice volume, window, crop, plane,
     slice, model and input size; for a prediction its identity (model/identity.py).
 
-    overflow: takes what the budget has no room for; None: it is forgotten.
+    Attributes:
+        budget_bytes: What the entries may take on the device.
+        device: Where they lie.
+        overflow: Takes what the budget has no room for; None: it is forgotten.
+        bytes: What the entries take now.
     """
 
     def __init__(self, budget_bytes: int, device: torch.device, overflow: SlotFile | None = None):

@@ -13,11 +13,18 @@ from SAM2VolumeSegLib.model import devices
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The weights in a checkpoint file: parameter name -> tensor on the CPU; half precision becomes float32.
+    """The weights in a checkpoint file. A checkpoint never runs code: it is read with weights_only=True.
 
-    The file is a state dict, or a dict with one under "model", written by `torch.save`; or a .safetensors file where
-    that package is installed. Read with weights_only=True: a checkpoint never runs code. Raises InputError when it is
-    missing, is damaged, needs more memory than there is, or holds something other than weights or a NaN.
+    Args:
+        path: A state dict, or a dict with one under "model", written by `torch.save`; or a .safetensors file where that
+            package is installed.
+
+    Returns:
+        Parameter name -> tensor on the CPU; half precision becomes float32.
+
+    Raises:
+        InputError: It is missing, is damaged, needs more memory than there is, or holds something other than weights,
+            or a NaN.
     """
     if not path.is_file():
         raise InputError(f"There is no checkpoint file {path}.")
@@ -60,7 +67,7 @@ def _as_float32(weights: object, path: Path) -> dict[str, torch.Tensor]:
 
 
 def _plain_float32(name: str, weight: torch.Tensor, path: Path) -> torch.Tensor:
-    """An array of finite numbers, float32 where it is no array of integers. Raises InputError."""
+    """An array of finite numbers, float32 where it is no array of integers; InputError for anything else."""
     if not _is_plain(weight):
         kind = "quantized" if weight.is_quantized else f"{weight.layout}, {weight.dtype}, on {weight.device}"
         raise InputError(

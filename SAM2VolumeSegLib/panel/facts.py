@@ -59,7 +59,7 @@ def _model(choices: Choices) -> tuple[bool, float | None]:
     except InputError:
         return False, None
     if not model.is_official:
-        return model.checkpoint.is_file(), None
+        return model.size > 0, None
     return model.name in stored_models(), model.size / 1e6
 
 

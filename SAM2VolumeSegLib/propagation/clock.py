@@ -50,7 +50,18 @@ class Clock:
     def voting(
         self, jobs: Sequence[AxisJob], votes: Generator[None, None, Answer]
     ) -> Generator[Progress, None, Answer]:
-        """Progress several times a second while the votes of a segment's jobs are taken; returns the answer."""
+        """Report while the votes of a segment are taken.
+
+        Args:
+            jobs: Those of the segment, which have arrived.
+            votes: Does the work, a slice at a time.
+
+        Yields:
+            Progress, several times a second.
+
+        Returns:
+            What `votes` returns.
+        """
         while True:
             with self._vote_pace.timed(1):
                 try:
@@ -62,7 +73,17 @@ class Clock:
                 yield self._progress(jobs[0].name)
 
     def fusing(self, segments: Generator[str, None, Answer]) -> Generator[Progress, None, Answer]:
-        """Progress several times a second while claims become masks, and at the end; returns the answer."""
+        """Report while claims become masks.
+
+        Args:
+            segments: Does the work; yields the name of a segment after each piece of it.
+
+        Yields:
+            Progress, several times a second and at the end.
+
+        Returns:
+            What `segments` returns.
+        """
         while True:
             with self._fuse_pace.timed(1):
                 try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -126,15 +127,15 @@ class Walk:
 
     def _facts(self, found: Found, beyond: torch.Tensor | None) -> SliceFacts:
         """What the policy needs to know, read from the device at once; nothing where it needs nothing."""
-        if not self._policy.needs:
-            return SliceFacts()
-        numbers = {
-            "confidence": lambda: found.confidence[0],
-            "area": lambda: (found.logits > 0).float().mean(),
-            "beyond": lambda: beyond[0],
-        }
         needed = sorted(self._policy.needs)
-        values = torch.stack([numbers[name]().float() for name in needed]).cpu().tolist()
+        if not needed:
+            return SliceFacts()
+        numbers: dict[str, Callable[[], Any]] = {
+            "confidence": lambda: found.confidence,
+            "area": lambda: (found.logits > 0).float().mean(dim=(1, 2, 3)),
+            "beyond": lambda: beyond,
+        }
+        values = torch.cat([numbers[name]().float() for name in needed]).cpu().tolist()
         return SliceFacts(**dict(zip(needed, values, strict=True)))
 
     def _memory(self, position: int) -> SliceMemory:

@@ -88,6 +88,8 @@ class _Waiting:
             yield self.take(prediction, pictures, known=True)
 
     def take(self, prediction: SlicePrediction | None, pictures: PlanePictures, known: bool = False) -> Step:
+        """Give the walk, which has not arrived, its answer."""
         position = self.walk.position
+        assert position is not None
         self.walk.go_on(prediction)
         return Step(self.job, pictures.index(position), known)

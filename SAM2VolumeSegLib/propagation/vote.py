@@ -29,6 +29,7 @@ class Found:
 
     @classmethod
     def of(cls, prediction: SlicePrediction) -> Found:
+        """What is kept of a prediction."""
         return cls(prediction.logits, prediction.iou.clamp(0, 1) * prediction.object_score.sigmoid())
 
 

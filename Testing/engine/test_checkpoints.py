@@ -85,7 +85,7 @@ def a_store(tmp_path, monkeypatch):
 def a_model(a_server, a_store, monkeypatch):
     """An official model of 5 kB whose address is the loopback server."""
     digest = hashlib.sha256(CONTENT).hexdigest()
-    model = replace(checkpoints.find("tiny"), url=a_server.url, size=len(CONTENT), sha256=digest)
+    model = replace(checkpoints.find("tiny"), source=checkpoints.Download(a_server.url, len(CONTENT), digest))
     monkeypatch.setitem(checkpoints.MODELS, "tiny", model)
     return model
 
@@ -115,7 +115,7 @@ def test_official_models_are_the_published_files(name, file_name, size, sha256):
     """A wrong digit here would refuse every user's download after minutes of waiting."""
     model = checkpoints.find(name)
     address = f"https://dl.fbaipublicfiles.com/segment_anything_2/092824/sam2.1_hiera_{file_name}.pt"
-    assert (model.url, model.size, model.sha256) == (address, size, sha256)
+    assert model.source == checkpoints.Download(address, size, sha256)
     assert model.licence == "Apache-2.0"
 
 
@@ -368,7 +368,7 @@ def test_file_put_there_by_hand_is_found(a_model, a_server):
     target.parent.mkdir()
     target.write_bytes(CONTENT)
     assert checkpoints.path_of(a_model) == target
-    assert checkpoints.verify(a_model) == a_model.sha256
+    assert checkpoints.verify(a_model) == a_model.source.sha256
     assert a_server.sent == []
 
 

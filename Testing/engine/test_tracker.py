@@ -201,7 +201,11 @@ def test_an_unusable_configuration_is_refused_in_words(demo_weights, tmp_path, t
 
 @pytest.mark.parametrize(
     ("key", "value", "message"),
-    [("num_maskmem", 4, "num_maskmem 4; only 7"), ("image_size", 150, "image size 150.*multiple of 32")],
+    [
+        ("num_maskmem", 4, r"weights\.pt belongs to another architecture than .*mine\.yaml"),
+        ("num_maskmem", 0, "num_maskmem 0: a network without memory"),
+        ("image_size", 150, "image size 150.*multiple of 32"),
+    ],
 )
 def test_a_configuration_that_does_not_fit_is_refused_in_words(demo_weights, tmp_path, key, value, message):
     """Not after minutes, in the middle of a run, with an index that is out of range."""

@@ -103,7 +103,7 @@ def fill(find):
     lines.append(", ".join(item.sentence for item in items if item.ready) + ".")
     find("readinessLabel").setText("\n".join(f"\u2022 {line}" for line in lines))
     models = [
-        (model.name, f"{(model.size or 8e6) / 1e6:.0f} MB", "no" if model.is_official else "bundled")
+        (model.name, f"{model.size / 1e6:.0f} MB", "no" if model.is_official else "bundled")
         for model in checkpoints.MODELS.values()
     ]
     table(find("modelsTable"), models)

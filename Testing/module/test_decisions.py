@@ -307,7 +307,7 @@ def test_a_model_of_your_own_is_found_or_told(tmp_path):
     path = tmp_path / "mine.pt"
     path.write_bytes(b"x")
     model = ch.model_from(ch.Choices(model=ch.ModelChoice.OWN, ownCheckpoint=path))
-    assert model.name == "mine" and model.checkpoint == path
+    assert model.name == "mine" and model.source.path == path
 
 
 # ------------------------------------------------------------------------------------------------------------- messages
@@ -331,7 +331,7 @@ def test_the_panel_names_a_button_where_the_engine_names_a_command(tmp_path, mon
     checkpoints.path_in_store(tiny).write_bytes(b"half of it")
     damaged = problem()
     assert "checkpoints delete tiny" in str(damaged) and "press Delete and then Download" in in_panel(damaged)
-    gone = replace(checkpoints.find("demo"), checkpoint=tmp_path / "demo.pt")
+    gone = replace(checkpoints.find("demo"), source=checkpoints.LocalFile(tmp_path / "demo.pt", bundled=True))
     with pytest.raises(InputError) as caught:
         checkpoints.path_of(gone)
     assert "install the extension again" in in_panel(caught.value)

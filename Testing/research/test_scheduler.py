@@ -22,7 +22,8 @@ OTHER_CODE = "from SAM2VolumeSegLib.research.study import code\ncode.code_digest
 NO_PROGRAM = "import sys\nsys.modules['SAM2VolumeSegLib'] = None\n"
 NO_DEMO = (
     "from dataclasses import replace\nfrom pathlib import Path\nfrom SAM2VolumeSegLib.model import checkpoints\n"
-    "gone = replace(checkpoints.MODELS['demo'], checkpoint=Path('nowhere.pt'))\ncheckpoints.MODELS['demo'] = gone\n"
+    "gone = replace(checkpoints.MODELS['demo'], source=checkpoints.LocalFile(Path('nowhere.pt')))\n"
+    "checkpoints.MODELS['demo'] = gone\n"
 )
 DIES_OF_ONE_STRUCTURE = (
     "import os\nfrom SAM2VolumeSegLib.research.study import task\n"

@@ -170,7 +170,7 @@ class Study:
             size = image_size or model.image_size or checkpoints.config_image_size(model)
             self._facts[name, image_size] = {
                 "name": name,
-                "sha256": model.sha256 or checkpoints.verify(model),
+                "sha256": checkpoints.digest_of(model),
                 "image_size": choose_image_size(model, torch.device("cpu"), size),
             }
         return self._facts[name, image_size]
