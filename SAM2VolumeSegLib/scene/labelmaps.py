@@ -59,9 +59,7 @@ def on_grid_of(
     return _image(voxels, lower, _matrix(grid))
 
 
-def holds(
-    segmentation: slicer.vtkSegmentation, segment_id: str, labelmap: slicer.vtkOrientedImageData
-) -> np.ndarray:
+def holds(segmentation: slicer.vtkSegmentation, segment_id: str, labelmap: slicer.vtkOrientedImageData) -> np.ndarray:
     """Return which voxels of a labelmap's grid and extent a segment holds (nearest voxel): bool [k, j, i]."""
     layer = _layer(segmentation, segment_id)
     shape = voxels_of(labelmap).shape

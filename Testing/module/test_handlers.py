@@ -953,9 +953,7 @@ def test_what_the_result_will_replace_is_said_before_the_run(a_panel, a_painted_
     assert label.text == ""
 
 
-def test_masking_counts_also_when_the_editor_was_closed_during_the_run(
-    a_panel, a_painted_scene, a_desktop, stand_in
-):
+def test_masking_counts_also_when_the_editor_was_closed_during_the_run(a_panel, a_painted_scene, a_desktop, stand_in):
     """A new editor node would overwrite all segments, as Slicer's default is."""
     slicer, painted = a_desktop.slicer, a_painted_scene.painted
     painted.GetSegmentation().AddEmptySegment("neighbour", "L4")
