@@ -10,12 +10,15 @@ import urllib.request
 from urllib.parse import urlsplit
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 
 TIMEOUT = 30  # seconds without a byte
 NOT_SATISFIABLE = 416
 PARTIAL = 206
-SIGN_IN = "A network that asks to sign in first answers like this, too: open any page in a browser, then fetch again."
-KEPT = "What has arrived before is kept."
+SIGN_IN = _(
+    "A network that asks to sign in first answers like this, too: open any page in a browser, then fetch again."
+)
+KEPT = _("What has arrived before is kept.")
 
 
 def ask(url: str, done: int, size: int, otherwise: str) -> tuple[http.client.HTTPResponse, int]:
@@ -35,7 +38,9 @@ def ask(url: str, done: int, size: int, otherwise: str) -> tuple[http.client.HTT
         InputError: No answer, a page in place of the file, another file, or another piece of it.
     """
     if not url.startswith(("http://", "https://")):
-        raise InputError(f"The address {url} cannot be fetched: it must begin with http:// or https://.")
+        raise InputError(
+            _("The address {url} cannot be fetched: it must begin with http:// or https://.").format(url=url)
+        )
     response = _answer(url, done, otherwise)
     try:
         return response, _first_byte(response, url, done, size)
@@ -70,8 +75,10 @@ def _answer(url: str, first: int, otherwise: str) -> http.client.HTTPResponse:
         if error.code == NOT_SATISFIABLE and first:
             return _answer(url, 0, otherwise)
         raise InputError(
-            f"The server answered {error.code} ({error.reason}) for {url}: has the file moved, or does a proxy "
-            "refuse it? " + otherwise
+            _(
+                "The server answered {code} ({reason}) for {url}: has the file moved, or does a proxy refuse it? "
+            ).format(code=error.code, reason=error.reason, url=url)
+            + otherwise
         ) from error
     except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: it points to no address
         raise _no_answer(url, error, otherwise) from error
@@ -87,15 +94,25 @@ def _first_byte(response: http.client.HTTPResponse, url: str, done: int, size: i
         start, total = (_number(span[1]), _number(span[2])) if span else (None, None)
     is_page = response.headers.get("Content-Type", "").lower().startswith("text/html")
     if is_page or (start == 0 and response.peek(1)[:1] == b"<"):
-        raise InputError(f"The address {url} answered with a web page in place of the file. {SIGN_IN} {KEPT}")
+        raise InputError(
+            _("The address {url} answered with a web page in place of the file. {sign_in} {kept}").format(
+                url=url, sign_in=SIGN_IN, kept=KEPT
+            )
+        )
     if total not in (None, size):
         offered, wanted = told_apart(total, size)
-        raise InputError(f"The address {url} serves another file: {offered} instead of {wanted}. {SIGN_IN} {KEPT}")
+        raise InputError(
+            _("The address {url} serves another file: {offered} instead of {wanted}. {sign_in} {kept}").format(
+                url=url, offered=offered, wanted=wanted, sign_in=SIGN_IN, kept=KEPT
+            )
+        )
     if start is not None and (start == done or (start == 0 and total == size)):
         return start
     raise InputError(
-        f"The address {url} does not continue the file from where it broke off. {KEPT} Fetch again; if that does not "
-        "help, delete this model's unfinished download to begin anew."
+        _(
+            "The address {url} does not continue the file from where it broke off. {kept} Fetch again; if "
+            "that does not help, delete this model's unfinished download to begin anew."
+        ).format(url=url, kept=KEPT)
     )
 
 
@@ -108,16 +125,25 @@ def _no_answer(url: str, error: Exception, otherwise: str) -> InputError:
     reason, host = getattr(error, "reason", None) or error, urlsplit(url).hostname
     if isinstance(reason, ssl.SSLCertVerificationError):
         return InputError(
-            f"The certificate that {host} shows cannot be trusted ({reason.verify_message}). Is the clock of this "
-            "computer right? Does a proxy or a virus scanner open connections here? Then its certificate has to be "
-            f"installed on this computer, or named in the environment variable SSL_CERT_FILE. {otherwise}"
+            _(
+                "The certificate that {host} shows cannot be trusted ({reason}). Is the clock of this "
+                "computer right? Does a proxy or a virus scanner open connections here? Then its certificate has "
+                "to be installed on this computer, or named in the environment variable SSL_CERT_FILE. "
+                "{otherwise}"
+            ).format(host=host, reason=reason.verify_message, otherwise=otherwise)
         )
     if proxy := _proxy(url):
         return InputError(
-            f"No answer from {host} through the proxy {proxy} ({reason}), which the system or the environment "
-            f"variable {urlsplit(url).scheme.upper()}_PROXY names: is it the right one, and does it run? {otherwise}"
+            _(
+                "No answer from {host} through the proxy {proxy} ({reason}), which the system or the environment "
+                "variable {kind}_PROXY names: is it the right one, and does it run? {otherwise}"
+            ).format(host=host, proxy=proxy, reason=reason, kind=urlsplit(url).scheme.upper(), otherwise=otherwise)
         )
-    return InputError(f"No answer from {url} ({reason}): is this computer connected to the network? {otherwise}")
+    return InputError(
+        _("No answer from {url} ({reason}): is this computer connected to the network? {otherwise}").format(
+            url=url, reason=reason, otherwise=otherwise
+        )
+    )
 
 
 def _proxy(url: str) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model import devices
 from SAM2VolumeSegLib.model.config import no_network, read_config
 
@@ -51,7 +52,9 @@ def build_network(config: Path | str, image_size: int | None = None, target: str
     except Exception as error:  # whatever sam2's classes raise for what they cannot be
         if devices.is_out_of_memory(error.__cause__ or error):  # Hydra wraps it
             raise InputError(
-                f"The network that the configuration {config} describes needs more memory than there is. Choose a "
-                "smaller model, or close other programs."
+                _(
+                    "The network that the configuration {config} describes needs more memory than there is. Choose a "
+                    "smaller model, or close other programs."
+                ).format(config=config)
             ) from error
         raise no_network(config, type(error.__cause__ or error).__name__) from error

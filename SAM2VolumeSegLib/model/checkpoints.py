@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.answer import megabytes
 from SAM2VolumeSegLib.model.config import image_size
 from SAM2VolumeSegLib.model.download import download, only_writer, part_of, sha256_of
@@ -140,7 +141,9 @@ def find(name: str) -> Model:
         InputError: There is none; the message lists the known names.
     """
     if name not in MODELS:
-        raise InputError(f"There is no model named '{name}'. Known models: {', '.join(MODELS)}.")
+        raise InputError(
+            _("There is no model named '{name}'. Known models: {models}.").format(name=name, models=", ".join(MODELS))
+        )
     return MODELS[name]
 
 
@@ -157,14 +160,16 @@ def user_model(checkpoint: str | Path, config: str | Path, image_size: int | Non
     """
     checkpoint = Path(checkpoint).expanduser().absolute()
     if not checkpoint.is_file():
-        raise InputError(f"There is no checkpoint file {checkpoint}.")
+        raise InputError(_("There is no checkpoint file {checkpoint}.").format(checkpoint=checkpoint))
     if str(config) in MODELS:
         described = MODELS[str(config)].config
     elif Path(config).expanduser().is_file():
         described = Path(config).expanduser().absolute()
     else:
         raise InputError(
-            f"The configuration '{config}' is neither a known model ({', '.join(MODELS)}) nor a yaml file here."
+            _("The configuration '{config}' is neither a known model ({models}) nor a yaml file here.").format(
+                config=config, models=", ".join(MODELS)
+            )
         )
     return Model(checkpoint.stem, described, LocalFile(checkpoint), image_size)
 
@@ -181,11 +186,15 @@ def config_file(model: Model) -> Path:
         package = model.config.package
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
-            raise CheckpointError(f"The package {package} is not installed.", "install", _INSTALL[package])
+            raise CheckpointError(
+                _("The package {package} is not installed.").format(package=package), "install", _INSTALL[package]
+            )
         path = Path(next(iter(spec.submodule_search_locations))) / model.config.path
     if not path.is_file():
         raise CheckpointError(
-            f"The configuration of the model '{model.name}' is missing: {path}.", "install", _REINSTALL
+            _("The configuration of the model '{model}' is missing: {path}.").format(model=model.name, path=path),
+            "install",
+            _REINSTALL,
         )
     return path
 
@@ -217,7 +226,9 @@ def cache_folder() -> Path:
 
 def path_in_store(model: Model) -> Path:
     """Where an official model's file belongs, under the name that its publisher gave it, whether or not it is there."""
-    return _place(_download_of(model, f"The model '{model.name}' does not come from the network."))
+    return _place(
+        _download_of(model, _("The model '{model}' does not come from the network.").format(model=model.name))
+    )
 
 
 def stored() -> dict[str, Path]:
@@ -242,18 +253,20 @@ def path_of(model: Model) -> Path:
         path = model.source.path
         if path.is_file():
             return path
-        problem = f"The checkpoint of the model '{model.name}' is missing: {path}."
+        problem = _("The checkpoint of the model '{model}' is missing: {path}.").format(model=model.name, path=path)
         if model.source.bundled:
             raise CheckpointError(problem, "install", _REINSTALL)
-        raise InputError(f"{problem} Put it back, or choose another file.")
+        raise InputError(_("{problem} Put it back, or choose another file.").format(problem=problem))
     path = _place(model.source)
     size = _size_of(path)
     if size is None:
         raise CheckpointError(
-            f"The model '{model.name}' is not on this machine.",
+            _("The model '{model}' is not on this machine.").format(model=model.name),
             "fetch",
-            f"Fetch it with: sam2-volume-seg checkpoints fetch {model.name} ({megabytes(model.size)}), or copy "
-            f"{path.name} from another computer to {path.parent}.",
+            _(
+                "Fetch it with: sam2-volume-seg checkpoints fetch {model} ({megabytes}), or copy {file} from "
+                "another computer to {parent}."
+            ).format(model=model.name, megabytes=megabytes(model.size), file=path.name, parent=path.parent),
         )
     if size != model.source.size:
         raise _not_official(model, path)
@@ -277,7 +290,8 @@ def fetch(model: Model, url: str | None = None) -> Generator[tuple[int, int], No
         InputError: See `download.download`; or the model is a file on this machine.
     """
     source = _download_of(
-        model, f"The model '{model.name}' is a file on this machine already: there is nothing to fetch."
+        model,
+        _("The model '{model}' is a file on this machine already: there is nothing to fetch.").format(model=model.name),
     )
     target = _place(source)
     if _size_of(target) == source.size:
@@ -296,7 +310,11 @@ def delete(model: Model) -> int:
     Raises:
         InputError: The model was not fetched or is being fetched, or a file cannot be removed.
     """
-    target = _place(_download_of(model, f"The model '{model.name}' was not fetched, so it is not deleted here."))
+    target = _place(
+        _download_of(
+            model, _("The model '{model}' was not fetched, so it is not deleted here.").format(model=model.name)
+        )
+    )
     there = {path: size for path in (target, part_of(target)) if (size := _size_of(path)) is not None}
     if not there:
         return 0
@@ -306,8 +324,10 @@ def delete(model: Model) -> int:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(
-            f"The model '{model.name}' could not be deleted in {target.parent} ({error.strerror}). Close what uses it, "
-            "or check who owns it."
+            _(
+                "The model '{model}' could not be deleted in {parent} ({strerror}). Close what uses it, or check "
+                "who owns it."
+            ).format(model=model.name, parent=target.parent, strerror=error.strerror)
         ) from error
     return sum(there.values())
 
@@ -331,7 +351,9 @@ def verify(model: Model) -> str:
     try:
         digest = sha256_of(path)
     except OSError as error:
-        raise InputError(f"The checkpoint {path} cannot be read ({error.strerror}).") from error
+        raise InputError(
+            _("The checkpoint {path} cannot be read ({strerror}).").format(path=path, strerror=error.strerror)
+        ) from error
     if isinstance(model.source, Download) and digest != model.source.sha256:
         raise _not_official(model, path)
     return digest
@@ -354,9 +376,11 @@ def load_weights(model: Model) -> dict[str, torch.Tensor]:
 
 def _not_official(model: Model, path: Path) -> CheckpointError:
     return CheckpointError(
-        f"{path} is not the official model '{model.name}' (wrong size or SHA-256): it is damaged or incomplete.",
+        _("{path} is not the official model '{model}' (wrong size or SHA-256): it is damaged or incomplete.").format(
+            path=path, model=model.name
+        ),
         "fetch again",
-        f"Remove it with: sam2-volume-seg checkpoints delete {model.name}, then fetch it again.",
+        _("Remove it with: sam2-volume-seg checkpoints delete {model}, then fetch it again.").format(model=model.name),
     )
 
 
@@ -379,5 +403,5 @@ def _size_of(path: Path) -> int | None:
     return path.stat().st_size if path.is_file() else None
 
 
-_INSTALL = {"sam2": "Install it with: pip install sam2==1.1.0"}
-_REINSTALL = "Install the program (and sam2==1.1.0) again."
+_INSTALL = {"sam2": _("Install it with: pip install sam2==1.1.0")}
+_REINSTALL = _("Install the program (and sam2==1.1.0) again.")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 
 LARGEST_FILE = 32 << 10  # bytes; SAM2's own files have at most 12 kB
 DEEPEST = 32  # sections in sections; SAM2's own have 6, and a thousand take the yaml parser minutes
@@ -53,13 +54,15 @@ def read_config(path: Path | str) -> dict[str, Any]:
         content = None if problem else OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
     except Exception as error:  # yaml and omegaconf have a family each, and deep brackets a RecursionError
         raise InputError(
-            f"The configuration {path} is not a readable yaml file ({type(error).__name__}). Get a fresh copy of it."
+            _("The configuration {path} is not a readable yaml file ({name}). Get a fresh copy of it.").format(
+                path=path, name=type(error).__name__
+            )
         ) from error
     if problem:
         raise _refused(path, problem)
     model = content.get("model") if isinstance(content, dict) else None
     if not isinstance(model, dict):
-        raise no_network(path, "it has no section 'model'")
+        raise no_network(path, _("it has no section 'model'"))
     _check(model, path)
     return model
 
@@ -72,15 +75,21 @@ def image_size(path: Path | str) -> int:
     """
     size = read_config(path).get("image_size")
     if isinstance(size, bool) or not isinstance(size, int):
-        raise InputError(f"The configuration {path} states no model.image_size: it is not a configuration of SAM2.")
+        raise InputError(
+            _("The configuration {path} states no model.image_size: it is not a configuration of SAM2.").format(
+                path=path
+            )
+        )
     return size
 
 
 def no_network(path: Path | str, why: str) -> InputError:
     """The error for a yaml of something else."""
     return InputError(
-        f"The configuration {path} describes no SAM2 network ({why}). Take the name of a known model, or a yaml made "
-        "for sam2 1.1.0."
+        _(
+            "The configuration {path} describes no SAM2 network ({why}). Take the name of a known model, or "
+            "a yaml made for sam2 1.1.0."
+        ).format(path=path, why=why)
     )
 
 
@@ -89,13 +98,17 @@ def _read(path: Path | str) -> str:
         with Path(path).open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise InputError(f"The configuration {path} cannot be read ({error.strerror or error}).") from error
+        raise InputError(
+            _("The configuration {path} cannot be read ({reason}).").format(path=path, reason=error.strerror or error)
+        ) from error
     if len(content) > LARGEST_FILE:
-        raise no_network(path, f"it is larger than {LARGEST_FILE >> 10} kB")
+        raise no_network(path, _("it is larger than {size} kB").format(size=LARGEST_FILE >> 10))
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"The configuration {path} is not a readable yaml file: it is not text.") from error
+        raise InputError(
+            _("The configuration {path} is not a readable yaml file: it is not text.").format(path=path)
+        ) from error
 
 
 def _unfolding(text: str) -> str | None:
@@ -105,12 +118,12 @@ def _unfolding(text: str) -> str | None:
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         if isinstance(event, yaml.AliasEvent):
-            return "it has aliases (*name): write out what they stand for"
+            return _("it has aliases (*name): write out what they stand for")
         if isinstance(event, yaml.ScalarEvent) and "${" in event.value:
-            return f"{event.value[:80]!r} refers to something else: write its value there"
+            return _("{event!r} refers to something else: write its value there").format(event=event.value[:80])
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            return f"it has more than {DEEPEST} levels"
+            return _("it has more than {levels} levels").format(levels=DEEPEST)
     return None
 
 
@@ -120,22 +133,32 @@ def _check(node: object, path: Path | str) -> None:
         for key, value in node.items():
             if key == "_target_":
                 if not isinstance(value, str) or value not in TARGETS:
-                    raise _refused(path, f"it would run {str(value)[:80]!r}, which no configuration of SAM2 names")
+                    raise _refused(
+                        path,
+                        _("it would run {value!r}, which no configuration of SAM2 names").format(value=str(value)[:80]),
+                    )
             elif not isinstance(key, str) or key.startswith("_") or key in FILE_KEYS:
-                raise _refused(path, f"no configuration of SAM2 has the key {str(key)[:80]!r}: remove it")
+                raise _refused(
+                    path, _("no configuration of SAM2 has the key {key!r}: remove it").format(key=str(key)[:80])
+                )
             else:
                 _check(value, path)
     elif isinstance(node, list):
         for value in node:
             _check(value, path)
     elif isinstance(node, (int, float)) and not abs(node) <= LARGEST_NUMBER:  # also a NaN
-        raise _refused(path, f"it has a number beyond {LARGEST_NUMBER}, which no configuration of SAM2 has")
+        raise _refused(
+            path,
+            _("it has a number beyond {number}, which no configuration of SAM2 has").format(number=LARGEST_NUMBER),
+        )
     elif node is not None and not isinstance(node, (str, int, float)):
-        raise _refused(path, f"a {type(node).__name__} is no value for a network")
+        raise _refused(path, _("a {name} is no value for a network").format(name=type(node).__name__))
 
 
 def _refused(path: Path | str, why: str) -> InputError:
     return InputError(
-        f"The configuration {path} is not used: {why}. Take the name of a known model, or a yaml that comes with sam2 "
-        "1.1.0."
+        _(
+            "The configuration {path} is not used: {why}. Take the name of a known model, or a yaml that "
+            "comes with sam2 1.1.0."
+        ).format(path=path, why=why)
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.checkpoints import Model, config_image_size
 
 IMAGE_SIZE_STEP = 32  # px: Hiera halves the picture five times
@@ -85,9 +86,13 @@ def choose_device(name: str = "auto") -> torch.device:
             if _computes(device):
                 return device
             raise InputError(
-                f"The device '{name}' is there, but this build of PyTorch cannot compute on it. Use 'cpu'."
+                _("The device '{name}' is there, but this build of PyTorch cannot compute on it. Use 'cpu'.").format(
+                    name=name
+                )
             )
-    raise InputError(f"This machine has no device '{name}'. It has: {', '.join(map(str, present))}.")
+    raise InputError(
+        _("This machine has no device '{name}'. It has: {names}.").format(name=name, names=", ".join(map(str, present)))
+    )
 
 
 def available_devices() -> list[torch.device]:
@@ -133,8 +138,10 @@ def choose_image_size(model: Model, device: torch.device, image_size: int | None
     whole = isinstance(size, int) and not isinstance(size, bool)
     if not whole or size % IMAGE_SIZE_STEP or not 0 < size <= LARGEST_IMAGE_SIZE:
         raise InputError(
-            f"The image size {size} cannot be used: it must be a multiple of 32 pixels, for example 512, and at most "
-            f"{LARGEST_IMAGE_SIZE}."
+            _(
+                "The image size {size} cannot be used: it must be a multiple of 32 pixels, for example 512, and "
+                "at most {largest_image_size}."
+            ).format(size=size, largest_image_size=LARGEST_IMAGE_SIZE)
         )
     return size
 

@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any, ClassVar
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import PROMPT, Memories, MemoryLimits, Place, known_values
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 
@@ -56,10 +57,18 @@ class DistractorAwareMemory:
     def __post_init__(self) -> None:
         for name in ("anchors", "usual", "apart"):
             if getattr(self, name) < 1:
-                raise InputError(f"The memory's '{name}' is {getattr(self, name)}; it must be 1 or more.")
+                raise InputError(
+                    _("The memory's '{name}' is {getattr}; it must be 1 or more.").format(
+                        name=name, getattr=getattr(self, name)
+                    )
+                )
         for name in ("beyond", "confidence", "area_change"):
             if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"The memory's '{name}' is {getattr(self, name)}; it must lie between 0 and 1.")
+                raise InputError(
+                    _("The memory's '{name}' is {getattr}; it must lie between 0 and 1.").format(
+                        name=name, getattr=getattr(self, name)
+                    )
+                )
 
     @property
     def ages(self) -> int:

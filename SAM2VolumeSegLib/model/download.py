@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.answer import ask, megabytes, told_apart
 
 CHUNK = 1 << 20  # bytes between two progress reports: a second of a slow line, 900 steps of the largest model
@@ -56,8 +57,10 @@ def download(url: str, target: Path, size: int, sha256: str) -> Iterator[tuple[i
             if _digest(part) != sha256:
                 part.unlink()
                 raise InputError(
-                    f"What arrived from {url} is not the expected file (its SHA-256 differs) and was thrown away. "
-                    "Fetch it again; if that does not help, the address serves another file."
+                    _(
+                        "What arrived from {url} is not the expected file (its SHA-256 differs) and was thrown away. "
+                        "Fetch it again; if that does not help, the address serves another file."
+                    ).format(url=url)
                 )
             os.replace(part, target)
     except OSError as error:
@@ -75,13 +78,15 @@ def only_writer(target: Path) -> Iterator[None]:
     try:
         from filelock import FileLock, Timeout  # torch needs it as well, so Slicer has it after Set up
     except ImportError:
-        raise InputError("Models are fetched with the package filelock. Install it: pip install filelock") from None
+        raise InputError(_("Models are fetched with the package filelock. Install it: pip install filelock")) from None
     lock = FileLock(f"{target}.lock", thread_local=False)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise InputError(
-            f"Another program is fetching this model to {target.parent}. Wait until it is done, or end it there."
+            _("Another program is fetching this model to {parent}. Wait until it is done, or end it there.").format(
+                parent=target.parent
+            )
         ) from None
     try:
         yield
@@ -123,15 +128,19 @@ def _check_space(part: Path, size: int) -> None:
     needed, free = size - _bytes_in(part), shutil.disk_usage(part.parent).free
     if free < needed:
         raise InputError(
-            f"Not enough space in {part.parent}: {megabytes(needed)} are needed and {megabytes(free)} are free. "
-            "Make room, or choose another folder with the environment variable SAM2VOLUMESEG_MODELS."
+            _(
+                "Not enough space in {parent}: {needed} are needed and {free} are free. Make room, or "
+                "choose another folder with the environment variable SAM2VOLUMESEG_MODELS."
+            ).format(parent=part.parent, needed=megabytes(needed), free=megabytes(free))
         )
 
 
 def _receive(url: str, target: Path, size: int) -> Iterator[tuple[int, int]]:
     """Append what is missing to the part; InputError unless it then holds exactly `size` bytes."""
     part = part_of(target)
-    response, done = ask(url, _bytes_in(part), size, f"Or copy the file from another computer to {target}.")
+    response, done = ask(
+        url, _bytes_in(part), size, _("Or copy the file from another computer to {target}.").format(target=target)
+    )
     with response, open(part, "ab" if done else "wb", opener=_open_no_link) as file:
         yield done, size
         told, told_at = done, time.monotonic()
@@ -146,7 +155,7 @@ def _receive(url: str, target: Path, size: int) -> Iterator[tuple[int, int]]:
             waited += time.monotonic() - asked
             if waited > SLOW_SECONDS:
                 if done - at_first < SLOWEST * waited:
-                    raise _broken_off(url, done, size, "is too slow")
+                    raise _broken_off(url, done, size, _("is too slow"))
                 waited, at_first = 0.0, done
             if done == size or done - told == CHUNK or time.monotonic() - told_at > PATIENCE:
                 file.flush()
@@ -169,15 +178,19 @@ def _read(response: http.client.HTTPResponse, count: int, done: int, url: str, s
 def _broken_off(url: str, done: int, size: int, what: str = "broke off") -> InputError:
     arrived, wanted = told_apart(done, size)
     return InputError(
-        f"The connection to {url} {what} after {arrived} of {wanted}. "
-        "What has arrived is kept: fetch again to continue."
+        _(
+            "The connection to {url} {what} after {arrived} of {wanted}. What has arrived is kept: fetch "
+            "again to continue."
+        ).format(url=url, what=what, arrived=arrived, wanted=wanted)
     )
 
 
 def _disk_message(error: OSError, part: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk became full while writing {part}. Make room and fetch again: what has arrived is kept."
-    return (
-        f"The folder {part.parent} cannot be used to store models ({error.strerror or error}). "
-        "Choose another one with the environment variable SAM2VOLUMESEG_MODELS."
-    )
+        return _(
+            "The disk became full while writing {part}. Make room and fetch again: what has arrived is kept."
+        ).format(part=part)
+    return _(
+        "The folder {parent} cannot be used to store models ({reason}). Choose another one with the "
+        "environment variable SAM2VOLUMESEG_MODELS."
+    ).format(parent=part.parent, reason=error.strerror or error)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
@@ -22,5 +23,9 @@ def policy_from_dict(values: Mapping[str, Any]) -> MemoryPolicy:
     values = dict(values)
     kind = values.pop("kind", VolumeMemory.kind)
     if kind not in KINDS:
-        raise InputError(f"There is no memory of the kind '{kind}'. Choose from: {', '.join(KINDS)}.")
+        raise InputError(
+            _("There is no memory of the kind '{kind}'. Choose from: {kinds}.").format(
+                kind=kind, kinds=", ".join(KINDS)
+            )
+        )
     return KINDS[kind].from_dict(values)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 
 PROMPT = 0
 OLDEST = -1
@@ -146,13 +147,17 @@ def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
     """
     if policy.ages > limits.ages:
         raise InputError(
-            f"The memory asks for {policy.ages} recent slices, but the model '{model}' was trained with {limits.ages}: "
-            f"keep at most {limits.ages}, or choose another model."
+            _(
+                "The memory asks for {wanted} recent slices, but the model '{model}' was trained with {available}: "
+                "keep at most {available}, or choose another model."
+            ).format(wanted=policy.ages, model=model, available=limits.ages)
         )
     if "beyond" in policy.needs and limits.candidates < 2:
         raise InputError(
-            f"The memory compares candidate masks, but the model '{model}' proposes a single one: choose another "
-            "memory, or another model."
+            _(
+                "The memory compares candidate masks, but the model '{model}' proposes a single one: choose "
+                "another memory, or another model."
+            ).format(model=model)
         )
 
 
@@ -164,5 +169,5 @@ def known_values(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """
     unknown = set(values) - {field.name for field in fields(cls)}
     if unknown:
-        raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
+        raise InputError(_("There is no setting named {names}.").format(names=", ".join(sorted(unknown))))
     return dict(values)

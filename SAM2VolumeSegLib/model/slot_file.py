@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from SAM2VolumeSegLib.i18n import tr as _
+
 DISK_SHARE = 0.25  # of what is free when the file is made: other programs need room as well
 
 
@@ -87,7 +89,7 @@ class SlotFile:
             file.seek(slot * self._slot_bytes)
             for tensor in tensors:
                 if file.write(_raw(tensor)) != tensor.nbytes:
-                    raise OSError("The disk took only a part.")
+                    raise OSError(_("The disk took only a part."))
         except OSError:
             self._give_up()
             return

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model import checkpoints, devices
 from SAM2VolumeSegLib.model.build import build_network
 from SAM2VolumeSegLib.model.devices import DevicePlan
@@ -94,15 +95,19 @@ class SliceTracker:
         network = build_network(checkpoints.config_file(model), plan.image_size)
         if network.limits.ages < 0:
             raise InputError(
-                f"The configuration {model.config} has num_maskmem 0: a network without memory cannot carry a mask "
-                "from slice to slice."
+                _(
+                    "The configuration {config} has num_maskmem 0: a network without memory cannot carry a mask from "
+                    "slice to slice."
+                ).format(config=model.config)
             )
         expected = network.state_dict()
         fits = expected.keys() == weights.keys() and all(expected[n].shape == weights[n].shape for n in expected)
         if not fits:
             raise InputError(
-                f"The checkpoint {checkpoints.path_of(model)} belongs to another architecture than {model.config}. "
-                "Choose the configuration that it was trained with."
+                _(
+                    "The checkpoint {path} belongs to another architecture than {config}. Choose the "
+                    "configuration that it was trained with."
+                ).format(path=checkpoints.path_of(model), config=model.config)
             )
         network.load_state_dict(weights)
         return cls(network, plan, model.name, checkpoints.verify(model))
@@ -129,9 +134,10 @@ class SliceTracker:
         """
         if not all(np.isfinite(answer.sum()) for answer in logits):  # one of them anywhere makes the sum one
             raise InputError(
-                f"The model {self.name} answered with something that is no number (on {self.plan.device}, "
-                f"{str(self.plan.dtype).removeprefix('torch.')}). Choose another intensity window or another model, or "
-                "run on the CPU."
+                _(
+                    "The model {name} answered with something that is no number (on {device}, {precision}). "
+                    "Choose another intensity window or another model, or run on the CPU."
+                ).format(name=self.name, device=self.plan.device, precision=str(self.plan.dtype).removeprefix("torch."))
             )
 
     def restart_paces(self) -> None:
@@ -252,10 +258,13 @@ class SliceTracker:
                 if not devices.is_out_of_memory(error):
                     raise
                 if not self._free_memory():
-                    last_resort = "close other programs" if self.plan.device.type == "cpu" else "run on the CPU"
+                    last_resort = _("close other programs") if self.plan.device.type == "cpu" else _("run on the CPU")
                     raise InputError(
-                        f"The memory of {self.plan.device} is too small for this model at {self.plan.image_size} "
-                        f"pixels. Choose a smaller model or input size, or {last_resort}."
+                        _(
+                            "The memory of {device} is too small for this model at {image_size} "
+                            "pixels. Choose a smaller "
+                            "model or input size, or {last_resort}."
+                        ).format(device=self.plan.device, image_size=self.plan.image_size, last_resort=last_resort)
                     ) from error
             # Outside of the handler, or the error's traceback keeps the tensors alive.
             if self.plan.device.type == "cuda":

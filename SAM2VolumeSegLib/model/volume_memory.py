@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import (
     OLDEST,
     PROMPT,
@@ -54,20 +55,31 @@ class VolumeMemory:
     def __post_init__(self) -> None:
         if self.radius is not None and not 0 < self.radius <= 1:
             raise InputError(
-                f"The SPS radius is {self.radius}; it must be above 0 and at most 1 (the paper's best: 0.3)."
+                _("The SPS radius is {radius}; it must be above 0 and at most 1 (the paper's best: 0.3).").format(
+                    radius=self.radius
+                )
             )
         if not _is_count(self.recent):
-            raise InputError(f"The number of recent slices is {self.recent}; it must be 0 or more.")
+            raise InputError(
+                _("The number of recent slices is {recent}; it must be 0 or more.").format(recent=self.recent)
+            )
         if not _is_count(self.gate):
-            raise InputError(f"The gate is {self.gate}; it must be 0 (off) or more.")
+            raise InputError(_("The gate is {gate}; it must be 0 (off) or more.").format(gate=self.gate))
         if self.stride not in STRIDES:
-            raise InputError(f"The memory stride is {self.stride}; it must be 1, 2 or 4.")
+            raise InputError(_("The memory stride is {stride}; it must be 1, 2 or 4.").format(stride=self.stride))
         if self.embeddings not in ("sam2", "is"):
-            raise InputError(f"The temporal embeddings are '{self.embeddings}'; they must be 'sam2' or 'is'.")
+            raise InputError(
+                _("The temporal embeddings are '{embeddings}'; they must be 'sam2' or 'is'.").format(
+                    embeddings=self.embeddings
+                )
+            )
         if self.embeddings == "is" and self.ages > 2:
             raise InputError(
-                "IS has an embedding for two recent slices only: keep at most 2 recent slices (and a gate of at most "
-                "2), or choose the embeddings of SAM2."
+                _(
+                    "IS has an embedding for two recent slices only: keep at most 2 recent slices "
+                    "(and a gate of at most "
+                    "2), or choose the embeddings of SAM2."
+                )
             )
 
     @property

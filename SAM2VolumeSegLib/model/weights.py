@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model import devices
 
 
@@ -27,7 +28,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             or a NaN.
     """
     if not path.is_file():
-        raise InputError(f"There is no checkpoint file {path}.")
+        raise InputError(_("There is no checkpoint file {path}.").format(path=path))
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
         weights = content.get("model", content) if isinstance(content, dict) else content
@@ -38,7 +39,9 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         if devices.is_out_of_memory(error):
             raise _too_large(path) from error
         raise InputError(
-            f"The checkpoint {path} cannot be read: it is damaged, or it holds more than weights. Get a fresh copy."
+            _(
+                "The checkpoint {path} cannot be read: it is damaged, or it holds more than weights. Get a fresh copy."
+            ).format(path=path)
         ) from error
 
 
@@ -52,7 +55,11 @@ def _read_torch(path: Path) -> object:
 
 def _read_safetensors(path: Path) -> object:
     if importlib.util.find_spec("safetensors") is None:
-        raise InputError(f"To read {path.name}, install its package (pip install safetensors), or give a .pt file.")
+        raise InputError(
+            _("To read {file}, install its package (pip install safetensors), or give a .pt file.").format(
+                file=path.name
+            )
+        )
     from safetensors.torch import load_file
 
     return load_file(path)
@@ -61,7 +68,9 @@ def _read_safetensors(path: Path) -> object:
 def _as_float32(weights: object, path: Path) -> dict[str, torch.Tensor]:
     if not isinstance(weights, dict) or not weights or not all(isinstance(w, torch.Tensor) for w in weights.values()):
         raise InputError(
-            f"The file {path} holds no weights of SAM2: expected is a state dict, or a dict with one under 'model'."
+            _(
+                "The file {path} holds no weights of SAM2: expected is a state dict, or a dict with one under 'model'."
+            ).format(path=path)
         )
     return {name: _plain_float32(name, weight, path) for name, weight in weights.items()}
 
@@ -71,14 +80,18 @@ def _plain_float32(name: str, weight: torch.Tensor, path: Path) -> torch.Tensor:
     if not _is_plain(weight):
         kind = "quantized" if weight.is_quantized else f"{weight.layout}, {weight.dtype}, on {weight.device}"
         raise InputError(
-            f"The checkpoint {path} cannot be used: its tensor '{name}' is no plain array of numbers ({kind}). Save "
-            "the weights as ordinary tensors on the CPU."
+            _(
+                "The checkpoint {path} cannot be used: its tensor '{name}' is no plain array of numbers "
+                "({kind}). Save the weights as ordinary tensors on the CPU."
+            ).format(path=path, name=name, kind=kind)
         )
     weight = weight.float() if weight.is_floating_point() else weight
     if not weight.sum().isfinite():  # a NaN or an infinity makes the sum one; ten times as fast as asking each number
         raise InputError(
-            f"The checkpoint {path} cannot be used: its tensor '{name}' has a value that is no number (NaN or "
-            "infinity). The training that made it went wrong, or the file is damaged: take an earlier one."
+            _(
+                "The checkpoint {path} cannot be used: its tensor '{name}' has a value that is no number (NaN or "
+                "infinity). The training that made it went wrong, or the file is damaged: take an earlier one."
+            ).format(path=path, name=name)
         )
     return weight
 
@@ -96,5 +109,7 @@ def _is_plain(weight: torch.Tensor) -> bool:
 
 def _too_large(path: Path) -> InputError:
     return InputError(
-        f"The checkpoint {path} needs more memory than there is. Choose a smaller model, or close other programs."
+        _(
+            "The checkpoint {path} needs more memory than there is. Choose a smaller model, or close other programs."
+        ).format(path=path)
     )

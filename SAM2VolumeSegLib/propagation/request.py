@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation.settings import RECOMMENDED, Settings
 from SAM2VolumeSegLib.seeds import Marks, SeedSlice, is_painted
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -58,7 +59,7 @@ class Request:
                 is marked absent; or a seed does not lie on the volume's grid.
         """
         if not seeds:
-            raise InputError("Nothing is painted. Paint the structure on at least one slice, and propagate again.")
+            raise InputError(_("Nothing is painted. Paint the structure on at least one slice, and propagate again."))
         asked_for = None if wanted is None else list(wanted)
         names = {key: key for key in (*seeds, *(asked_for or ()))} | dict(names or {})
         for key in seeds if asked_for is None else asked_for:
@@ -71,15 +72,23 @@ class Request:
             if is_painted(own):
                 used[key] = tuple(own)
             elif asked_for is not None:  # who skips every slice of a segment does not want it, unless it was asked for
-                raise InputError(f'Every painted slice of "{names[key]}" is switched off. Switch at least one on.')
+                raise InputError(
+                    _('Every painted slice of "{names}" is switched off. Switch at least one on.').format(
+                        names=names[key]
+                    )
+                )
         if not used:
-            raise InputError("Every painted slice is switched off. Switch at least one on, and propagate again.")
+            raise InputError(_("Every painted slice is switched off. Switch at least one on, and propagate again."))
         unique = _unique({key: names[key] for key in used})
         planes = settings.planes or tuple(Plane)
         for key, name in unique.items():
             if not is_painted(seed for seed in used[key] if seed.plane in planes):
                 axes = ", ".join(plane.value for plane in planes)
-                raise InputError(f'"{name}" has no painted {axes} slice, and only these axes are switched on.')
+                raise InputError(
+                    _('"{name}" has no painted {axes} slice, and only these axes are switched on.').format(
+                        name=name, axes=axes
+                    )
+                )
         return cls(volume, used, settings, unique, volume.fingerprint())
 
     @property
@@ -95,13 +104,17 @@ class Request:
 def _check(volume: Volume, seeds: Sequence[SeedSlice], name: str) -> None:
     """Raise InputError where nothing is painted, or a seed is not on the volume's grid."""
     if not is_painted(seeds):
-        raise InputError(f'"{name}" is not painted on any slice. Paint it on at least one, or leave it out.')
+        raise InputError(
+            _('"{name}" is not painted on any slice. Paint it on at least one, or leave it out.').format(name=name)
+        )
     for seed in seeds:
         view = volume.view(seed.plane)
         if seed.mask.shape != view.shape or not 0 <= seed.index < view.count:
             raise InputError(
-                f'A seed of "{name}" ({seed.plane.value} slice {seed.index}) does not lie on the grid of '
-                f'"{volume.name}". Paint it again on this volume.'
+                _(
+                    'A seed of "{name}" ({plane} slice {index}) does not lie on the grid of "{volume}". Paint it '
+                    "again on this volume."
+                ).format(name=name, plane=seed.plane.value, index=seed.index, volume=volume.name)
             )
 
 

@@ -9,17 +9,18 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policies import policy_from_dict
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
 DIRECTIONS = {
-    "forward-backward": "Both ways, averaged",
-    "forward": "Forward (up, front, right)",
-    "backward": "Backward (down, back, left)",
+    "forward-backward": _("Both ways, averaged"),
+    "forward": _("Forward (up, front, right)"),
+    "backward": _("Backward (down, back, left)"),
 }
-FUSIONS = {"nearness": "Nearer seeds count more", "mean": "Plain average"}
+FUSIONS = {"nearness": _("Nearer seeds count more"), "mean": _("Plain average")}
 """What can be chosen, the default first, and how it is shown."""
 
 
@@ -65,17 +66,25 @@ class Settings:
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
-            raise InputError(f"The direction is '{self.direction}'; it must be one of: {', '.join(DIRECTIONS)}.")
+            raise InputError(
+                _("The direction is '{direction}'; it must be one of: {directions}.").format(
+                    direction=self.direction, directions=", ".join(DIRECTIONS)
+                )
+            )
         if self.fusion not in FUSIONS:
-            raise InputError(f"The fusion is '{self.fusion}'; it must be one of: {', '.join(FUSIONS)}.")
+            raise InputError(
+                _("The fusion is '{fusion}'; it must be one of: {fusions}.").format(
+                    fusion=self.fusion, fusions=", ".join(FUSIONS)
+                )
+            )
         if self.passes not in (1, 2):
-            raise InputError(f"The number of passes is {self.passes}; it must be 1 or 2.")
+            raise InputError(_("The number of passes is {passes}; it must be 1 or 2.").format(passes=self.passes))
         if not 0 <= self.margin_mm < float("inf"):
-            raise InputError(f"The margin is {self.margin_mm} mm; it must be 0 or more.")
+            raise InputError(_("The margin is {margin_mm} mm; it must be 0 or more.").format(margin_mm=self.margin_mm))
         if self.planes is not None:
             object.__setattr__(self, "planes", tuple(_plane(plane) for plane in self.planes))
             if not self.planes or len(set(self.planes)) < len(self.planes):
-                raise InputError("Name each axis once: one or more of axial, coronal, sagittal.")
+                raise InputError(_("Name each axis once: one or more of axial, coronal, sagittal."))
         if isinstance(self.window, str):
             if self.window != "min-max":
                 Window.named(self.window)
@@ -113,7 +122,7 @@ def _known(cls, values: Mapping[str, Any]) -> dict[str, Any]:
     """The values, or an InputError where `cls` has no field of a name."""
     unknown = set(values) - {item.name for item in fields(cls)}
     if unknown:
-        raise InputError(f"There is no setting named {', '.join(sorted(unknown))}.")
+        raise InputError(_("There is no setting named {names}.").format(names=", ".join(sorted(unknown))))
     return dict(values)
 
 
@@ -121,7 +130,9 @@ def _limits(window) -> tuple[float, float]:
     try:
         lower, upper = (float(limit) for limit in window)
     except (TypeError, ValueError):
-        raise InputError(f"The window {window!r} is neither a name nor a lower and an upper limit in HU.") from None
+        raise InputError(
+            _("The window {window!r} is neither a name nor a lower and an upper limit in HU.").format(window=window)
+        ) from None
     Window(lower, upper)
     return lower, upper
 
@@ -130,7 +141,9 @@ def _plane(plane) -> Plane:
     try:
         return Plane(plane)
     except ValueError:
-        raise InputError(f"There is no axis '{plane}'. Choose from: axial, coronal, sagittal.") from None
+        raise InputError(
+            _("There is no axis '{plane}'. Choose from: axial, coronal, sagittal.").format(plane=plane)
+        ) from None
 
 
 RECOMMENDED = Settings()

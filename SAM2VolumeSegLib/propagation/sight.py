@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation.pictures import LOGIT_STRIDE, Intensities, PlanePictures
 from SAM2VolumeSegLib.propagation.request import Seeds
 from SAM2VolumeSegLib.propagation.settings import Settings
@@ -175,5 +176,9 @@ def _clipped(roi: Box, volume: Volume) -> Box:
     """The part of a region of interest that the volume has. Raises InputError when there is none."""
     box = roi.meet(Box.whole(volume))
     if not all(box.shape):
-        raise InputError(f'The region of interest holds no voxel of "{volume.name}": move it onto the structure.')
+        raise InputError(
+            _('The region of interest holds no voxel of "{volume}": move it onto the structure.').format(
+                volume=volume.name
+            )
+        )
     return box

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import slicer
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.labelmaps import grid_matrix
 from SAM2VolumeSegLib.scene.lattice import carries
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
@@ -36,8 +37,11 @@ def before_writing(
     if editor_node is not None and editor_node.GetMaskMode() == inside_one:
         if editor_node.GetMaskSegmentID() not in names:
             sentences.append(
-                "The editable area is inside one segment, but none is chosen, so the result would hold only what you "
-                "painted. Choose the segment in the editor under Masking."
+                _(
+                    "The editable area is inside one segment, but none is chosen, so the result "
+                    "would hold only what you "
+                    "painted. Choose the segment in the editor under Masking."
+                )
             )
     if target != "same":
         return sentences
@@ -47,15 +51,19 @@ def before_writing(
     grids = (grid_matrix(segmentation, segment_id) for segment_id in segment_ids)
     if not all(grid is None or carries(volume_to_world, shape, parent @ grid) for grid in grids):
         sentences.append(
-            f'The voxels of "{segmentation_node.GetName()}" are not those of "{volume_node.GetName()}", so in the '
-            "painted segments the surface of the result is rounded to larger or shifted voxels. "
-            "A new segmentation keeps it as it is."
+            _(
+                'The voxels of "{segmentation}" are not those of "{volume}", so in the painted segments the '
+                "surface of the result is rounded to larger or shifted voxels. A new segmentation keeps it as it "
+                "is."
+            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName())
         )
     others = (set(painted_ids) - set(segment_ids)) & overwritten(segmentation_node, editor_node)
     if others:
         listed = ", ".join(f'"{name}"' for segment_id, name in names.items() if segment_id in others)
         sentences.append(
-            f"Where the result reaches {listed}, it replaces what is there. To keep it, choose Allow overlap in the "
-            "editor under Masking (Modify other segments)."
+            _(
+                "Where the result reaches {listed}, it replaces what is there. To keep it, choose Allow overlap "
+                "in the editor under Masking (Modify other segments)."
+            ).format(listed=listed)
         )
     return sentences

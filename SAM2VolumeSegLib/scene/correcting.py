@@ -8,6 +8,7 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.editing import add, editing, remove
 from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, same_grid, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world
@@ -47,12 +48,14 @@ class SliceCopy:
             InputError: CT, segmentation or segment are gone, or the segment was resampled or moved since.
         """
         if not self.is_possible:
-            raise InputError("What the slice was copied into is gone, so there is nothing to take back.")
+            raise InputError(_("What the slice was copied into is gone, so there is nothing to take back."))
         check_labelmaps(self.seeds_node, self.volume_node)
         if not same_grid(self.seeds_node.GetSegmentation(), self.segment_id, self.place):
             raise InputError(
-                f'"{self.seeds_node.GetName()}" was moved or resampled since the slice was copied, so it cannot be '
-                "taken back. Erase the slice by hand."
+                _(
+                    '"{seeds}" was moved or resampled since the slice was copied, so it cannot be taken back. Erase '
+                    "the slice by hand."
+                ).format(seeds=self.seeds_node.GetName())
             )
         with editing(self.seeds_node, self.volume_node) as (logic, _before):
             remove(logic, self.segment_id, self.place)
@@ -84,8 +87,10 @@ def use_slice_as_seed(
     if not copied.any():
         name = result_node.GetSegmentation().GetSegment(result_segment_id).GetName()
         raise InputError(
-            f'"{name}" is empty on {Plane(plane).value} slice {index}, so there is nothing to copy. '
-            "Go to a slice that shows it, or mark the structure as absent here."
+            _(
+                '"{name}" is empty on {plane} slice {index}, so there is nothing to copy. Go to a slice that '
+                "shows it, or mark the structure as absent here."
+            ).format(name=name, plane=Plane(plane).value, index=index)
         )
     segmentation = seeds_node.GetSegmentation()
     place = on_grid_of(segmentation, seeds_segment_id, labelmap_of(whole, volume_node, seeds_node))
@@ -94,8 +99,10 @@ def use_slice_as_seed(
     copy = on_grid_of(segmentation, seeds_segment_id, labelmap_of(copied, volume_node, seeds_node))
     if not voxels_of(copy).any():
         raise InputError(
-            f'"{seeds_node.GetName()}" has thicker slices than "{volume_node.GetName()}", and none is here. '
-            "Choose a neighbouring slice, or paint in a segmentation with the CT's own geometry."
+            _(
+                '"{seeds}" has thicker slices than "{volume}", and none is here. Choose a neighbouring '
+                "slice, or paint in a segmentation with the CT's own geometry."
+            ).format(seeds=seeds_node.GetName(), volume=volume_node.GetName())
         )
     with editing(seeds_node, volume_node) as (logic, _before):
         remove(logic, seeds_segment_id, place)
@@ -108,7 +115,11 @@ def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, inde
     shape, ijk_to_ras = grid_of(volume_node)
     view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
     if not 0 <= index < view.count:
-        raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
+        raise InputError(
+            _('"{volume}" has no {plane} slice {index}.').format(
+                volume=volume_node.GetName(), plane=view.plane.value, index=index
+            )
+        )
     whole = np.zeros(shape, dtype=bool)
     view.slice(whole, index)[...] = True
     return whole

@@ -7,6 +7,7 @@ import slicer
 import vtk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume import Volume
 
 
@@ -18,15 +19,19 @@ def volume_from_node(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
             ``Volume`` refuses (a single slice, NaN, a singular geometry).
     """
     if volume_node is None:
-        raise InputError("No CT is chosen. Choose the volume that was painted on.")
+        raise InputError(_("No CT is chosen. Choose the volume that was painted on."))
     name = volume_node.GetName()
     image = volume_node.GetImageData()
     if image is None or image.GetPointData().GetScalars() is None:
-        raise InputError(f'"{name}" has no voxels. Load the CT again, or choose another volume.')
+        raise InputError(_('"{name}" has no voxels. Load the CT again, or choose another volume.').format(name=name))
     if volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
-        raise InputError(f'"{name}" is a label map. Choose the CT itself.')
+        raise InputError(_('"{name}" is a label map. Choose the CT itself.').format(name=name))
     if image.GetNumberOfScalarComponents() != 1:
-        raise InputError(f'"{name}" has {image.GetNumberOfScalarComponents()} values in each voxel. Choose a CT.')
+        raise InputError(
+            _('"{name}" has {getnumberofscalarcomponents} values in each voxel. Choose a CT.').format(
+                name=name, getnumberofscalarcomponents=image.GetNumberOfScalarComponents()
+            )
+        )
     return Volume(slicer.util.arrayFromVolume(volume_node), image_to_world(volume_node), name)
 
 
@@ -51,7 +56,7 @@ def grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int
     """
     image = None if volume_node is None else volume_node.GetImageData()
     if image is None:
-        raise InputError("The CT has no voxels. Choose a loaded volume.")
+        raise InputError(_("The CT has no voxels. Choose a loaded volume."))
     return tuple(image.GetDimensions()[::-1]), image_to_world(volume_node)
 
 
@@ -84,8 +89,10 @@ def check_linear(node: slicer.vtkMRMLTransformableNode) -> None:
     parent = node.GetParentTransformNode()
     if parent is not None and not parent.IsTransformToWorldLinear():
         raise InputError(
-            f'"{node.GetName()}" lies under the warping transform "{parent.GetName()}". '
-            "Harden the transform in the Data module (on the CT and on the segmentation), and try again."
+            _(
+                '"{name}" lies under the warping transform "{parent}". Harden the transform in the Data module '
+                "(on the CT and on the segmentation), and try again."
+            ).format(name=node.GetName(), parent=parent.GetName())
         )
 
 

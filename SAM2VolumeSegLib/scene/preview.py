@@ -8,13 +8,14 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation import Sight
 from SAM2VolumeSegLib.propagation.pictures import AIR, PlanePictures
 from SAM2VolumeSegLib.scene.nodes import grid_of
 from SAM2VolumeSegLib.scene.views import slice_nodes, view_slice
 from SAM2VolumeSegLib.volume import Plane, SquareWindow, Volume
 
-NAME = "What the model sees"
+NAME = _("What the model sees")
 OWN_FOREGROUND = "SAM2VolumeSeg.Foreground"
 """Reference role and attribute of a view (its composite node): its foreground, opacity and compositing before ours.
 They are kept in the scene, so that one that is saved meanwhile can be put right when it is loaded."""

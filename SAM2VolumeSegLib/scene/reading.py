@@ -9,6 +9,7 @@ import slicer
 import vtk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.labelmaps import voxels_of
 from SAM2VolumeSegLib.scene.lattice import Parallel, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
@@ -86,16 +87,20 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
         if not strict:
             return nearest(painted, (0, 0, 0), np.linalg.solve(image_to_world, volume_to_world), (0, 0, 0), shape)
         raise InputError(
-            f'"{segmentation_node.GetName()}" was painted on a grid that is turned against "{volume_node.GetName()}". '
-            "Choose the CT that it was painted on. If that was moved by a transform since, put the segmentation under "
-            "the same transform (module Data or Transforms)."
+            _(
+                '"{segmentation}" was painted on a grid that is turned against "{volume}". Choose the CT that it '
+                "was painted on. If that was moved by a transform since, put the segmentation under the same "
+                "transform (module Data or Transforms)."
+            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName())
         )
     mask = parallel.put(painted, shape)
     if strict and not mask.any():
         name = segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()
         raise InputError(
-            f'"{name}" is painted beside "{volume_node.GetName()}". Choose the CT that it was painted on, '
-            "and check that both lie under the same transform."
+            _(
+                '"{name}" is painted beside "{volume}". Choose the CT that it was painted on, and check that '
+                "both lie under the same transform."
+            ).format(name=name, volume=volume_node.GetName())
         )
     return mask
 
@@ -103,7 +108,11 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:
     """Return the ID of a segment that is there. Raises InputError otherwise."""
     if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
-        raise InputError(f'"{segmentation_node.GetName()}" has no segment "{segment_id}" any more. Choose another one.')
+        raise InputError(
+            _('"{segmentation}" has no segment "{segment_id}" any more. Choose another one.').format(
+                segmentation=segmentation_node.GetName(), segment_id=segment_id
+            )
+        )
     return segment_id
 
 
@@ -119,7 +128,7 @@ def check_labelmaps(
         InputError: no segmentation; it is kept as surfaces and ``convert`` is False, or it cannot be converted.
     """
     if segmentation_node is None:
-        raise InputError("No segmentation is chosen. Choose the one that was painted.")
+        raise InputError(_("No segmentation is chosen. Choose the one that was painted."))
     segmentation = segmentation_node.GetSegmentation()
     labelmap = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
     if not segmentation.GetNumberOfSegments() or segmentation.GetSourceRepresentationName() == labelmap:
@@ -127,12 +136,16 @@ def check_labelmaps(
     name = segmentation_node.GetName()
     if not convert:
         raise InputError(
-            f'"{name}" is kept as surfaces, which hold no painted slices. '
-            "Convert it in the Segmentations module: Representations, Binary labelmap, Create, Make source."
+            _(
+                '"{name}" is kept as surfaces, which hold no painted slices. Convert it in the Segmentations '
+                "module: Representations, Binary labelmap, Create, Make source."
+            ).format(name=name)
         )
     segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     if not segmentation_node.CreateBinaryLabelmapRepresentation():
-        raise InputError(f'The surfaces of "{name}" could not be converted to a binary labelmap. Paint it anew.')
+        raise InputError(
+            _('The surfaces of "{name}" could not be converted to a binary labelmap. Paint it anew.').format(name=name)
+        )
     segmentation_node.SetSourceRepresentationToBinaryLabelmap()
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.nodes import volume_from_node
 from SAM2VolumeSegLib.scene.writing import write_result
 
@@ -59,7 +60,9 @@ class SceneRun:
         self._check_nodes()
         if not request.is_about(volume_from_node(volume_node)):
             raise InputError(
-                f'"{volume_node.GetName()}" was changed or moved since its painted slices were found. Propagate again.'
+                _('"{volume}" was changed or moved since its painted slices were found. Propagate again.').format(
+                    volume=volume_node.GetName()
+                )
             )
 
     def step(self) -> Progress | None:
@@ -70,7 +73,7 @@ class SceneRun:
                 cancelled before, or a step is still going on.
         """
         if self._stepping:
-            raise InputError("A propagation is already going on. Wait for it, or cancel it.")
+            raise InputError(_("A propagation is already going on. Wait for it, or cancel it."))
         if self.state == "done":
             return None
         self._check_running()
@@ -104,13 +107,15 @@ class SceneRun:
         """
         self._check_running()
         if self.state != "done":
-            raise InputError("The propagation is not finished. Wait for it before the result is written.")
+            raise InputError(_("The propagation is not finished. Wait for it before the result is written."))
         self._check_nodes()
         if not self.request.is_about(volume_from_node(self._volume_node)):
             self.cancel()
             raise InputError(
-                f'"{self._volume_node.GetName()}" was changed or moved during the propagation, so its result was not '
-                "written. Propagate again."
+                _(
+                    '"{volume}" was changed or moved during the propagation, so its result was not written. '
+                    "Propagate again."
+                ).format(volume=self._volume_node.GetName())
             )
         names = dict(self.request.names)
         masks = {segment: self.result.segments[name].found for segment, name in names.items()}
@@ -142,22 +147,24 @@ class SceneRun:
 
     def _check_running(self) -> None:
         if self.state == "cancelled":
-            raise InputError("The propagation was cancelled. Nothing was written.")
+            raise InputError(_("The propagation was cancelled. Nothing was written."))
         if self.state == "written":
-            raise InputError("The result was written already. Propagate again for another one.")
+            raise InputError(_("The result was written already. Propagate again for another one."))
 
     def _check_nodes(self) -> None:
         """Cancel the run and raise InputError when something that it needs is gone."""
         problem = None
-        for node, what in ((self._volume_node, "The CT"), (self._segmentation_node, "The painted segmentation")):
+        for node, what in ((self._volume_node, _("The CT")), (self._segmentation_node, _("The painted segmentation"))):
             # A removed node keeps its wrapper and its voxels, but not its scene.
             if node.GetScene() is None or node.GetScene().GetNodeByID(node.GetID() or "") is not node:
-                problem = problem or f"{what} was removed from the scene"
+                problem = problem or _("{what} was removed from the scene").format(what=what)
         if problem is None:
             segmentation = self._segmentation_node.GetSegmentation()
             for segment, name in self.request.names.items():
                 if segmentation.GetSegment(segment) is None:
-                    problem = f'The segment "{name}" was removed'
+                    problem = _('The segment "{name}" was removed').format(name=name)
         if problem is not None:
             self.cancel()
-            raise InputError(f"{problem}, so the propagation was cancelled. Nothing was written.")
+            raise InputError(
+                _("{problem}, so the propagation was cancelled. Nothing was written.").format(problem=problem)
+            )

@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.nodes import grid_of
 from SAM2VolumeSegLib.volume import Plane, PlaneView
 
@@ -23,8 +24,10 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
     plane = _plane_of(slice_node, shape, ijk_to_ras)
     if plane is None:
         raise InputError(
-            f'The view "{slice_node.GetName()}" lies at an angle to the slices of "{volume_node.GetName()}". '
-            "Rotate the views to the volume's planes first."
+            _(
+                'The view "{view}" lies at an angle to the slices of "{volume}". Rotate the views to the '
+                "volume's planes first."
+            ).format(view=slice_node.GetName(), volume=volume_node.GetName())
         )
     view = PlaneView.of(plane, shape, ijk_to_ras)
     centre = [slice_node.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
@@ -33,7 +36,9 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
     index = int(np.floor(position + 0.5))
     if not 0 <= index < view.count:
         raise InputError(
-            f'The view "{slice_node.GetName()}" lies beside "{volume_node.GetName()}". Move it onto the CT first.'
+            _('The view "{view}" lies beside "{volume}". Move it onto the CT first.').format(
+                view=slice_node.GetName(), volume=volume_node.GetName()
+            )
         )
     return plane, index
 
@@ -63,7 +68,11 @@ def jump_to_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, ind
     shape, ijk_to_ras = grid_of(volume_node)
     view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
     if not 0 <= index < view.count:
-        raise InputError(f'"{volume_node.GetName()}" has no {view.plane.value} slice {index}.')
+        raise InputError(
+            _('"{volume}" has no {plane} slice {index}.').format(
+                volume=volume_node.GetName(), plane=view.plane.value, index=index
+            )
+        )
     nodes = [node for node in slice_nodes() if _plane_of(node, shape, ijk_to_ras) is view.plane]
     for node in nodes:
         _move(node, ijk_to_ras, shape, view, index)

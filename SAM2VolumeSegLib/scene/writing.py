@@ -11,6 +11,7 @@ import numpy as np
 import slicer
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.editing import add, editing, remove
 from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
@@ -55,7 +56,7 @@ def write_result(
         InputError: no masks, a segment that is gone, another grid, a segmentation kept as surfaces ("same").
     """
     if target not in ("new", "same"):
-        raise ValueError(f"target is {target!r}; it must be 'new' or 'same'")
+        raise ValueError(_("target is {target!r}; it must be 'new' or 'same'").format(target=target))
     masks = _checked(masks, source_segmentation_node, volume_node)
     masks = dict(_limited(masks, source_segmentation_node, volume_node, editor_node, intensity_range))
     note = to_json(provenance)
@@ -111,8 +112,8 @@ def _checked(masks, segmentation_node, volume_node) -> dict[str, BoxMask]:
     """Return the masks to write as boxes; raise before anything is written."""
     check_labelmaps(segmentation_node, volume_node)
     if not masks:
-        raise InputError("There is no result to write. Run the propagation first.")
-    shape, _ = grid_of(volume_node)
+        raise InputError(_("There is no result to write. Run the propagation first."))
+    shape, _to_world = grid_of(volume_node)
     node_to_world(segmentation_node)
     boxed = {}
     for segment_id, mask in masks.items():
@@ -120,8 +121,13 @@ def _checked(masks, segmentation_node, volume_node) -> dict[str, BoxMask]:
         mask = boxed[segment_id] = mask if isinstance(mask, BoxMask) else BoxMask.of(mask)
         if mask.shape != shape or mask.inside.dtype != bool:
             raise InputError(
-                f'The result of "{segmentation_node.GetSegmentation().GetSegment(segment_id).GetName()}" is not on the '
-                f'grid of "{volume_node.GetName()}". Run the propagation again on this CT.'
+                _(
+                    'The result of "{getsegment}" is not on the grid of "{volume}". Run the propagation again on '
+                    "this CT."
+                ).format(
+                    getsegment=segmentation_node.GetSegmentation().GetSegment(segment_id).GetName(),
+                    volume=volume_node.GetName(),
+                )
             )
     return boxed
 
@@ -205,7 +211,11 @@ def _new_node(masks, source, volume_node, note: str) -> slicer.vtkMRMLSegmentati
                 if mask.inside.any():
                     segment.AddRepresentation(name, labelmap_of(mask, volume_node, node))
                 if not node.GetSegmentation().AddSegment(segment, segment_id):
-                    raise RuntimeError(f"segment {segment_id} could not be added to {node.GetName()}")
+                    raise RuntimeError(
+                        _("segment {segment_id} could not be added to {name}").format(
+                            segment_id=segment_id, name=node.GetName()
+                        )
+                    )
             node.SetAttribute(PROVENANCE, note)
     except BaseException:
         scene.RemoveNode(node.GetDisplayNode())

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, describe, paint_seeds
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -90,13 +91,21 @@ def typed_marks(
         plane, index = place
         if place not in [(seed.plane, seed.index) for seed in seeds[name]]:
             listed = "; ".join(describe(seed, volume) for seed in seeds[name])
-            raise InputError(f"{plane.value}:{index} cannot be skipped, it is not a seed. The seeds are: {listed}.")
+            raise InputError(
+                _("{plane}:{index} cannot be skipped, it is not a seed. The seeds are: {listed}.").format(
+                    plane=plane.value, index=index, listed=listed
+                )
+            )
         if (name, place) in declared:
-            raise InputError(f"{plane.value}:{index} is both skipped and declared absent. Leave one of the two out.")
+            raise InputError(
+                _("{plane}:{index} is both skipped and declared absent. Leave one of the two out.").format(
+                    plane=plane.value, index=index
+                )
+            )
         marks = marks.switched(name, place, used=False)
         if not marks.applied(name, seeds[name], volume):
             raise InputError(
-                "Every painted slice is skipped, so nothing says where the structure is. Keep at least one."
+                _("Every painted slice is skipped, so nothing says where the structure is. Keep at least one.")
             )
     for name, place in declared:
         marks = marks.declared(name, place, absent=True)
@@ -104,12 +113,18 @@ def typed_marks(
 
 
 def _typed(text: str, seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> tuple[str, SlicePlace]:
-    name, _, place = text.rpartition("=")
+    name, _equals, place = text.rpartition("=")
     if not name and len(seeds) > 1:
-        raise InputError(f'"{text}" could mean any of {", ".join(seeds)}: write "{next(iter(seeds))}={text}".')
+        raise InputError(
+            _('"{text}" could mean any of {segments}: write "{first}={text}".').format(
+                text=text, segments=", ".join(seeds), first=next(iter(seeds))
+            )
+        )
     name = name or next(iter(seeds))
     if name not in seeds:
-        raise InputError(f'"{text}" names no segment. The segments are: {", ".join(seeds)}.')
+        raise InputError(
+            _('"{text}" names no segment. The segments are: {seeds}.').format(text=text, seeds=", ".join(seeds))
+        )
     return name, parse_slice(place, volume)
 
 
@@ -119,21 +134,31 @@ def parse_slice(text: str, volume: Volume) -> tuple[Plane, int]:
     Raises:
         InputError: no such plane, no number, or no such slice in the volume.
     """
-    name, _, number = text.partition(":")
+    name, _colon, number = text.partition(":")
     try:
         plane = Plane(name.strip().lower())
     except ValueError:
         planes = ", ".join(p.value for p in Plane)
         raise InputError(
-            f'"{text}" names no plane. Write one of {planes} and a slice number, as in axial:34.'
+            _('"{text}" names no plane. Write one of {planes} and a slice number, as in axial:34.').format(
+                text=text, planes=planes
+            )
         ) from None
     last = volume.view(plane).count - 1
     try:
         index = int(number)
     except ValueError:
-        raise InputError(f'"{text}" has no slice number. Write it as {plane.value}:34, from 0 to {last}.') from None
+        raise InputError(
+            _('"{text}" has no slice number. Write it as {plane}:34, from 0 to {last}.').format(
+                text=text, plane=plane.value, last=last
+            )
+        ) from None
     if not 0 <= index <= last:
-        raise InputError(f'"{volume.name}" has no {plane.value} slice {index}. Choose one from 0 to {last}.')
+        raise InputError(
+            _('"{volume}" has no {plane} slice {index}. Choose one from 0 to {last}.').format(
+                volume=volume.name, plane=plane.value, index=index, last=last
+            )
+        )
     return plane, index
 
 
@@ -149,8 +174,10 @@ def add_absent(seeds: Sequence[SeedSlice], slices: Iterable[tuple[Plane, int]], 
         picture = volume.view(plane).slice(painted, index)
         if picture.any():
             raise InputError(
-                f"{plane.value}:{index} is declared absent, but {np.count_nonzero(picture)} voxels are painted on it. "
-                "Erase them, or leave the declaration out."
+                _(
+                    "{plane}:{index} is declared absent, but {count_nonzero} voxels are painted on it. Erase them, "
+                    "or leave the declaration out."
+                ).format(plane=plane.value, index=index, count_nonzero=np.count_nonzero(picture))
             )
         added.append(SeedSlice(plane, index, np.zeros(picture.shape, dtype=bool)))
     taken = {(seed.plane, seed.index) for seed in seeds}
@@ -171,8 +198,8 @@ def _written(marks: Mapping[str, Sequence[SlicePlace]]) -> list[str]:
 def _read(lines: Iterable[str]) -> dict[str, Sequence[SlicePlace]]:
     marks: dict[str, Sequence[SlicePlace]] = {}
     for line in lines:
-        plane, _, rest = line.partition(":")
-        index, _, key = rest.partition(":")
+        plane, _colon, rest = line.partition(":")
+        index, _colon, key = rest.partition(":")
         if plane in {p.value for p in Plane} and index.isdigit() and key:
             marks[key] = (*marks.get(key, ()), (Plane(plane), int(index)))
     return marks

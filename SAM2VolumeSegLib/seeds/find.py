@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.crop import Box
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -49,13 +50,21 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
     mask = np.asarray(mask) != 0
     if mask.shape != volume.voxels.shape:
         raise InputError(
-            f'The painted mask has {size_text(mask.shape[::-1])} voxels but "{volume.name}" has '
-            f"{size_text(volume.voxels.shape[::-1])}. Paint on this volume, or resample the mask to it."
+            _(
+                'The painted mask has {theirs} voxels but "{volume}" has {ours}. Paint on this volume, '
+                "or resample the mask to it."
+            ).format(
+                theirs=size_text(mask.shape[::-1]),
+                volume=volume.name,
+                ours=size_text(volume.voxels.shape[::-1]),
+            )
         )
     if not mask.any():
         raise InputError(
-            "Nothing is painted. Paint the structure on at least one axial, coronal or sagittal slice; "
-            "its first, a middle and its last slice work well."
+            _(
+                "Nothing is painted. Paint the structure on at least one axial, coronal or sagittal slice; "
+                "its first, a middle and its last slice work well."
+            )
         )
     views = [volume.view(plane) for plane in _PLANES]
     # Axes become axial, coronal, sagittal, each forward, so the answer does not depend on how the volume is stored.

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.crop import Box
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -30,5 +31,5 @@ def painted_box(seeds: Sequence[SeedSlice], volume: Volume) -> Box:
             part = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
             boxes.append(Box(*volume.view(seed.plane).corners(seed.index, seed.index, part)))
     if not boxes:
-        raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
+        raise InputError(_("Nothing is painted: paint the structure on at least one slice and try again."))
     return Box.around_boxes(boxes)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -53,10 +54,14 @@ def simulate_seeds(
     count = _count(strategy)
     reference = np.asarray(reference) != 0
     if reference.shape != volume.voxels.shape:
-        raise InputError(f'The reference mask is not on the grid of "{volume.name}". Resample it to that volume.')
+        raise InputError(
+            _('The reference mask is not on the grid of "{volume}". Resample it to that volume.').format(
+                volume=volume.name
+            )
+        )
     if not reference.any():
         raise InputError(
-            "The reference mask is empty, so no seeds can be cut from it. Choose a structure that is in this CT."
+            _("The reference mask is empty, so no seeds can be cut from it. Choose a structure that is in this CT.")
         )
     return [
         SeedSlice(view.plane, index, view.slice(reference, index).copy())
@@ -70,7 +75,11 @@ def _count(strategy: str) -> int:
     match = re.fullmatch(r"uniform-([1-9]\d*)", strategy)
     count = STRATEGIES.get(strategy) or (int(match[1]) if match else 0)
     if not count or (match and count < 2):
-        raise InputError(f'There is no prompt strategy "{strategy}". Choose one of {", ".join(STRATEGIES)}.')
+        raise InputError(
+            _('There is no prompt strategy "{strategy}". Choose one of {strategies}.').format(
+                strategy=strategy, strategies=", ".join(STRATEGIES)
+            )
+        )
     return count
 
 

@@ -10,6 +10,7 @@ from operator import add, sub
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.planes import PlaneView, Rectangle, Triple, triple
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -41,7 +42,7 @@ class Box:
         boxes = [cls.of(mask) for mask in ([masks] if isinstance(masks, np.ndarray) else masks)]
         boxes = [box for box in boxes if not box.is_empty]
         if not boxes:
-            raise InputError("Nothing is painted: paint the structure on at least one slice and try again.")
+            raise InputError(_("Nothing is painted: paint the structure on at least one slice and try again."))
         return cls.around_boxes(boxes).grown(margin_mm, volume)
 
     @classmethod
@@ -163,7 +164,7 @@ class SquareWindow:
         most = float(covered.max())
         if most <= 0:
             raise InputError(
-                "A painted slice lies wholly outside the region of interest: enlarge it, or leave this slice out."
+                _("A painted slice lies wholly outside the region of interest: enlarge it, or leave this slice out.")
             )
         # A little below, so that rounding does not decide ties at an edge halfway through a model pixel.
         return covered >= min(0.5, most) - 1e-5

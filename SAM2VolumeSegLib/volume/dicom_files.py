@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.paths import check_name
 from SAM2VolumeSegLib.volume.text import valid_text
 
@@ -95,7 +96,9 @@ def find_dicom(folder: Path) -> DicomFolder:
     try:
         os.scandir(folder).close()
     except OSError as error:
-        raise InputError(f'The folder "{folder}" cannot be opened: {error.strerror}.') from error
+        raise InputError(
+            _('The folder "{folder}" cannot be opened: {strerror}.').format(folder=folder, strerror=error.strerror)
+        ) from error
     found = DicomFolder()
     unknown: list[Path] = []
     for path in _files(folder, found.unreadable):
@@ -130,11 +133,13 @@ def what_dicom_file_is(path: Path) -> str:
     """Say in a sentence what a single DICOM file is, and what to give in its place."""
     image = _header(path)
     if isinstance(image, DicomImage):
-        return f'"{path}" is one file of a DICOM series ({image.kind}). Give the folder that holds the whole series.'
-    return (
-        f'"{path}" is a DICOM file without an image that is read here ({image or "damaged"}). A CT is the folder with '
+        return _(
+            '"{path}" is one file of a DICOM series ({kind}). Give the folder that holds the whole series.'
+        ).format(path=path, kind=image.kind)
+    return _(
+        '"{path}" is a DICOM file without an image that is read here ({kind}). A CT is the folder with '
         "its DICOM series; for seeds, load the file in 3D Slicer and save what is painted as .seg.nrrd."
-    )
+    ).format(path=path, kind=image or "damaged")
 
 
 def read_dataset(path: Path, **options: Any) -> Dataset:

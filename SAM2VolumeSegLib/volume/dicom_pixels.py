@@ -11,6 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.dicom_files import DicomImage, read_dataset
 from SAM2VolumeSegLib.volume.itk import quiet_itk
 
@@ -54,13 +55,15 @@ def _read_plane(image: DicomImage) -> np.ndarray:
             warnings.simplefilter("ignore")  # pydicom converts values, and warns, when they are asked for
             data = read_dataset(image.path)
             if int(data.get("SamplesPerPixel", 1)) != 1:
-                raise InputError(f'"{image.path}" has several values a pixel (colour?). Choose a CT series.')
+                raise InputError(
+                    _('"{path}" has several values a pixel (colour?). Choose a CT series.').format(path=image.path)
+                )
             pixels = data["PixelData"]
             is_packed = pixels.is_undefined_length
             is_rle = is_packed and data.file_meta.TransferSyntaxUID == _RLE_LOSSLESS
             most = _RLE_MOST_PER_BYTE if is_rle else math.inf if is_packed else 1
             if not pixels.value or math.prod(image.size) * int(data.BitsAllocated) > 8 * len(pixels.value) * most:
-                raise ValueError("fewer pixels than declared")
+                raise ValueError(_("fewer pixels than declared"))
             with_gdcm = is_packed and not is_rle
             plane = _decode_with_gdcm(image) if with_gdcm else _rescale(data.pixel_array, data)
             return plane.reshape(image.size[::-1])
@@ -68,8 +71,10 @@ def _read_plane(image: DicomImage) -> np.ndarray:
         raise
     except Exception as error:  # pydicom raises whatever a damaged file makes it stumble over
         raise InputError(
-            f'"{image.path}" is damaged or cut off: the {image.size[0]} x {image.size[1]} pixels that its header '
-            "declares cannot be read. Copy or export the series again."
+            _(
+                '"{path}" is damaged or cut off: the {columns} x {rows} pixels that its header declares cannot be '
+                "read. Copy or export the series again."
+            ).format(path=image.path, columns=image.size[0], rows=image.size[1])
         ) from error
 
 

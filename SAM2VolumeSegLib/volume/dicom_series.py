@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.dicom_files import DicomFolder, DicomImage, find_dicom
 from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
@@ -18,7 +19,7 @@ _MAX_TILT_DEGREES = 0.2
 _MAX_GAP_DEVIATION = 0.05
 """As a part of the usual slice distance: headers round positions, often to a hundredth of a millimetre."""
 
-_RESAMPLE = (
+_RESAMPLE = _(
     "Load it in 3D Slicer with acquisition geometry regularization on (Application Settings, DICOM), "
     "harden the transform, save the volume as NRRD and use that."
 )
@@ -70,13 +71,17 @@ def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomI
         more = ", ..." if len(found.unreadable) > 5 else ""
         count = len(found.unreadable)
         raise InputError(
-            f'{count} file{"s" * (count > 1)} in "{folder}" cannot be read and may be slices: {names}{more}. Copy or '
-            "export the series again, or move out of the folder what does not belong to it."
+            _(
+                'In "{folder}", {count} of the files cannot be read and may be slices: {names}{more}. Copy or '
+                "export the series again, or move out of the folder what does not belong to it."
+            ).format(count=count, folder=folder, names=names, more=more)
         )
     if not found.images:
         others = f" It holds: {', '.join(sorted(found.others))}." if found.others else ""
         raise InputError(
-            f'There are no DICOM images in "{folder}".{others} Choose the folder that holds one CT series.'
+            _('There are no DICOM images in "{folder}".{others} Choose the folder that holds one CT series.').format(
+                folder=folder, others=others
+            )
         )
     by_uid: dict[str, list[DicomImage]] = {}
     for image in sorted(found.images, key=lambda image: image.series):
@@ -88,8 +93,17 @@ def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomI
         if len(cts) == 1:
             images = by_uid[cts[0]]
             warnings.warn(
-                f'"{folder.name}" holds {len(by_uid)} DICOM series. The only CT with positions is read: '
-                f"{_title(images)}, {len(images)} slices, UID {cts[0]}.",
+                _(
+                    '"{folder}" holds {number} DICOM series. The only CT with positions is read: '
+                    "{title}, {number_of_slices} "
+                    "slices, UID {uid}."
+                ).format(
+                    folder=folder.name,
+                    number=len(by_uid),
+                    title=_title(images),
+                    number_of_slices=len(images),
+                    uid=cts[0],
+                ),
                 InputWarning,
                 stacklevel=2,
             )
@@ -97,9 +111,15 @@ def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomI
     elif series in by_uid:
         return by_uid[series]
     listing = "; ".join(f"{_title(images)}, {len(images)} slices, UID {uid}" for uid, images in by_uid.items())
-    problem = f'has no DICOM series "{series}"' if series else f"holds {len(by_uid)} DICOM series"
+    problem = (
+        _('has no DICOM series "{series}"').format(series=series)
+        if series
+        else _("holds {number} DICOM series").format(number=len(by_uid))
+    )
     raise InputError(
-        f'The folder "{folder}" {problem}. Choose one by its series UID, or keep one series per folder: {listing}.'
+        _(
+            'The folder "{folder}" {problem}. Choose one by its series UID, or keep one series per folder: {listing}.'
+        ).format(folder=folder, problem=problem, listing=listing)
     )
 
 
@@ -108,18 +128,22 @@ def _is_ct(image: DicomImage) -> bool:
 
 
 def _title(images: list[DicomImage]) -> str:
-    return images[0].description or "series without a description"
+    return images[0].description or _("series without a description")
 
 
 def _check_single(image: DicomImage) -> None:
     if image.frames > 1:
         raise InputError(
-            f'"{image.path}" is a multi-frame DICOM file, which is not read here. Save it as NRRD in 3D Slicer and use '
-            "that."
+            _(
+                '"{path}" is a multi-frame DICOM file, which is not read here. Save it as NRRD in 3D Slicer and '
+                "use that."
+            ).format(path=image.path)
         )
     if not (image.position.size and image.orientation.size and image.pixel_mm.size):
         raise InputError(
-            f'"{image.path}" does not say where its slice lies in the patient. Choose a CT series with positions.'
+            _('"{path}" does not say where its slice lies in the patient. Choose a CT series with positions.').format(
+                path=image.path
+            )
         )
 
 
@@ -134,14 +158,22 @@ def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.n
     for s in slices:
         if s.size != first.size or not np.allclose(s.pixel_mm, first.pixel_mm, rtol=1e-3):
             raise InputError(
-                f'The slices of "{title}" differ in size or pixel spacing. Export one reconstruction only.'
+                _('The slices of "{title}" differ in size or pixel spacing. Export one reconstruction only.').format(
+                    title=title
+                )
             )
         if not np.allclose(s.orientation, first.orientation, atol=1e-3):
             raise InputError(
-                f'The slices of "{title}" point different ways (a scout view among them?). Leave those out.'
+                _('The slices of "{title}" point different ways (a scout view among them?). Leave those out.').format(
+                    title=title
+                )
             )
     if len(slices) < 2:
-        raise InputError(f'"{title}" has one slice only: a single slice is not a volume. Choose the whole series.')
+        raise InputError(
+            _('"{title}" has one slice only: a single slice is not a volume. Choose the whole series.').format(
+                title=title
+            )
+        )
     normal = np.cross(first.orientation[:3], first.orientation[3:])
     slices = sorted(slices, key=lambda s: float(s.position @ normal))
     offsets = np.array([s.position - slices[0].position for s in slices])
@@ -150,23 +182,31 @@ def _stack(slices: list[DicomImage], title: str) -> tuple[list[DicomImage], np.n
     usual = float(np.median(gaps))
     if gaps.min() < 0.01 * usual or usual <= 0:
         raise InputError(
-            f'"{title}" has several slices at the same place, such as {_pair(slices, gaps.argmin())}: copies of a '
-            "file, time points, or reconstructions in one series. Keep one of each, or export one as its own series."
+            _(
+                '"{title}" has several slices at the same place, such as {pair}: copies of a file, time points, '
+                "or reconstructions in one series. Keep one of each, or export one as its own series."
+            ).format(title=title, pair=_pair(slices, gaps.argmin()))
         )
     distances = np.linalg.norm(np.diff(offsets, axis=0), axis=1)
     uneven = ""
     if np.abs(gaps - usual).max() > _MAX_GAP_DEVIATION * usual:
-        uneven = f", with gaps from {distances.min():.2f} to {distances.max():.2f} mm"
+        uneven = _(", with gaps from {smallest:.2f} to {largest:.2f} mm").format(
+            smallest=distances.min(), largest=distances.max()
+        )
     sideways = np.linalg.norm(offsets - heights[:, None] * normal, axis=1)
     tilt = float(np.degrees(np.arctan2(sideways[1:], heights[1:]).max()))
     if tilt > _MAX_TILT_DEGREES:
         raise InputError(
-            f'"{title}" was taken with a tilted gantry: its slices are sheared by {tilt:.1f} degrees{uneven}. '
+            _(
+                '"{title}" was taken with a tilted gantry: its slices are sheared by {tilt:.1f} degrees{uneven}. '
+            ).format(title=title, tilt=tilt, uneven=uneven)
             + _RESAMPLE
         )
     if uneven:
         raise InputError(
-            f'The slices of "{title}" are unevenly spaced{uneven}, the largest between {_pair(slices, gaps.argmax())}. '
-            f"Where slices are missing there, export the series again. Where it was taken like that: {_RESAMPLE}"
+            _(
+                'The slices of "{title}" are unevenly spaced{uneven}, the largest between {pair}. Where slices '
+                "are missing there, export the series again. Where it was taken like that: {resample}"
+            ).format(title=title, uneven=uneven, pair=_pair(slices, gaps.argmax()), resample=_RESAMPLE)
         )
     return slices, normal * heights[-1] / (len(slices) - 1)

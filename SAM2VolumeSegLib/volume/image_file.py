@@ -10,6 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.dicom_files import what_dicom_file_is
 from SAM2VolumeSegLib.volume.itk import quiet_itk
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
@@ -60,8 +61,10 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(what_dicom_file_is(path))
     else:
         raise InputError(
-            f'"{path}" cannot be read: it is no image of a known format (NRRD, NIfTI, MHA), or it is damaged. Export '
-            "it again, or save it as NRRD in 3D Slicer."
+            _(
+                '"{path}" cannot be read: it is no image of a known format (NRRD, NIfTI, MHA), or it is damaged. '
+                "Export it again, or save it as NRRD in 3D Slicer."
+            ).format(path=path)
         )
     check_axes(path, ijk_to_ras)
     return voxels, ijk_to_ras
@@ -76,12 +79,16 @@ def _read_with_itk_header(path: Path, reader_name: str, stored: Stored) -> tuple
             reader.ReadImageInformation()
     except RuntimeError as error:
         raise InputError(
-            f'The header of "{path}" cannot be read: it is damaged, or its axes are singular. Export it again.'
+            _(
+                'The header of "{path}" cannot be read: it is damaged, or its axes are singular. Export it again.'
+            ).format(path=path)
         ) from error
     size = reader.GetSize()
     check_scalar_volume(path, size, reader.GetNumberOfComponents())
     if reader.GetPixelID() not in _TYPES:
-        raise InputError(f'"{path}" has voxels that are not plain numbers. Convert it to a scalar volume first.')
+        raise InputError(
+            _('"{path}" has voxels that are not plain numbers. Convert it to a scalar volume first.').format(path=path)
+        )
     dtype = np.dtype((">" if stored.big_endian else "<") + _TYPES[reader.GetPixelID()])
     with stored.file.open("rb") as file:
         file.seek(stored.start)

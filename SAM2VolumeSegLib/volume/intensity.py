@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,10 @@ class Window:
         # Within float32, in which voxels are brought to 0..1; a comparison with NaN is false.
         if not (abs(self.lower) < 1e38 and abs(self.upper) < 1e38 and self.upper - self.lower > 1e-38):
             raise InputError(
-                f"An intensity window from {self.lower:g} to {self.upper:g} HU is empty: the upper limit must be "
-                "above the lower one (and a width above zero)."
+                _(
+                    "An intensity window from {lower:g} to {upper:g} HU is empty: the upper limit must be above the "
+                    "lower one (and a width above zero)."
+                ).format(lower=self.lower, upper=self.upper)
             )
 
     @classmethod
@@ -47,7 +50,9 @@ class Window:
         known = " ".join(str(name).lower().split())
         if known not in WINDOWS:
             raise InputError(
-                f'There is no intensity window "{name}". Choose one of {", ".join(WINDOWS)}, or give the limits in HU.'
+                _('There is no intensity window "{name}". Choose one of {windows}, or give the limits in HU.').format(
+                    name=name, windows=", ".join(WINDOWS)
+                )
             )
         return WINDOWS[known]
 
@@ -100,7 +105,7 @@ def to_unit(voxels: np.ndarray, window: Window, clahe: bool = False) -> np.ndarr
         from skimage.exposure import equalize_adapthist
     except ImportError as error:
         raise InputError(
-            "CLAHE needs the Python package scikit-image: install it, or choose a window alone."
+            _("CLAHE needs the Python package scikit-image: install it, or choose a window alone.")
         ) from error
     equalized: np.ndarray = equalize_adapthist(unit)
     return equalized.astype(np.float32)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.plausible import check_scalar_volume
 from SAM2VolumeSegLib.volume.volume import GRID_TOLERANCE_VOXELS, grid_distance
 from SAM2VolumeSegLib.volume.voxel_bytes import read_voxels
@@ -54,9 +55,15 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(_damaged(path)) from error
     check_scalar_volume(path, size, len(dtype.names or [0]))
     if header["magic"].item().startswith(b"ni"):
-        raise InputError(f'"{path}" is one of a pair of files (.hdr, .img). Save the image as one .nii.gz.')
+        raise InputError(
+            _('"{path}" is one of a pair of files (.hdr, .img). Save the image as one .nii.gz.').format(path=path)
+        )
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise InputError(f'"{path}" has voxels of type {dtype}. Convert it to a scalar volume first.')
+        raise InputError(
+            _('"{path}" has voxels of type {dtype}. Convert it to a scalar volume first.').format(
+                path=path, dtype=dtype
+            )
+        )
     if skip < header.single_vox_offset or min(size) < 1 or np.isinf(header["scl_slope"]):
         raise InputError(_damaged(path))
     with path.open("rb") as file:
@@ -69,7 +76,7 @@ def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _damaged(path: Path) -> str:
-    return f'The header of "{path}" is damaged. Copy or export it again.'
+    return _('The header of "{path}" is damaged. Copy or export it again.').format(path=path)
 
 
 def _start(path: Path, count: int) -> bytes:
@@ -112,19 +119,29 @@ def _ijk_to_ras(path: Path, header: Nifti1Header) -> np.ndarray:
     if header["sform_code"] > 0:
         matrix = sform
         if qform is not None and not _same_place(sform, qform, size):
-            _warn(f'"{path.name}" holds two geometries that differ (sform and qform). The sform is used.')
+            _warn(
+                _('"{file}" holds two geometries that differ (sform and qform). The sform is used.').format(
+                    file=path.name
+                )
+            )
         with np.errstate(all="ignore"):
             stretch = np.linalg.norm(sform[:3, :3], axis=0) / header["pixdim"][1:4] - 1
         if (np.abs(stretch) * size[:3] > GRID_TOLERANCE_VOXELS).any():
-            _warn(f'"{path.name}" says two things about the size of its voxels (sform and pixdim). The sform is used.')
+            _warn(
+                _(
+                    '"{file}" says two things about the size of its voxels (sform and pixdim). The sform is used.'
+                ).format(file=path.name)
+            )
     elif qform is not None:
         matrix = qform
     else:
         # ITK's way, so 3D Slicer's. The standard says to the right and forwards, which nobody does.
         matrix = np.diag([*(np.abs(header["pixdim"][1:4]) * [-1.0, -1.0, 1.0]), 1.0])
         _warn(
-            f'"{path.name}" does not say how it lies in the patient (no sform, no qform). Its axes are taken to go to '
-            "the left, backwards and up, as in 3D Slicer: check left and right."
+            _(
+                '"{file}" does not say how it lies in the patient (no sform, no qform). Its axes are taken to go '
+                "to the left, backwards and up, as in 3D Slicer: check left and right."
+            ).format(file=path.name)
         )
     unit = _UNIT_MM.get(int(header["xyzt_units"]) & 7, 1.0)
     return np.diag([unit, unit, unit, 1.0]) @ matrix

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.text import valid_text
 
 
@@ -20,7 +21,9 @@ def check_name(path: Path) -> None:
         str(path).encode("utf-8")
     except UnicodeEncodeError as error:
         shown = valid_text(str(path))
-        raise InputError(f'The name "{shown}" has letters that are not valid text (UTF-8). Rename it.') from error
+        raise InputError(
+            _('The name "{shown}" has letters that are not valid text (UTF-8). Rename it.').format(shown=shown)
+        ) from error
 
 
 def check_file(path: Path) -> None:
@@ -32,10 +35,16 @@ def check_file(path: Path) -> None:
     check_name(path)
     try:
         if not path.exists():
-            raise InputError(f'There is no file or folder "{path}". Check the path.')
+            raise InputError(_('There is no file or folder "{path}". Check the path.').format(path=path))
         if not path.is_file():
-            raise InputError(f'"{path}" is no file with an image, but a folder, a pipe or a device. Check the path.')
+            raise InputError(
+                _('"{path}" is no file with an image, but a folder, a pipe or a device. Check the path.').format(
+                    path=path
+                )
+            )
         with path.open("rb"):
             pass
     except OSError as error:
-        raise InputError(f'"{path}" cannot be read: {error.strerror}.') from error
+        raise InputError(
+            _('"{path}" cannot be read: {strerror}.').format(path=path, strerror=error.strerror)
+        ) from error

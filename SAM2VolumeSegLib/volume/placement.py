@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.planes import Triple, matching_axes, triple
 from SAM2VolumeSegLib.volume.text import size_text
 from SAM2VolumeSegLib.volume.volume import GRID_TOLERANCE_VOXELS, Volume, grid_distance
@@ -46,7 +47,11 @@ class Placement:
         """
         spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
         if not spacing.all() or not np.isfinite(spacing).all():
-            raise InputError(f'The grid of the seeds "{name}" has voxels without a size. Save the segmentation again.')
+            raise InputError(
+                _('The grid of the seeds "{name}" has voxels without a size. Save the segmentation again.').format(
+                    name=name
+                )
+            )
         along = np.linalg.solve(volume.ijk_to_ras, ijk_to_ras)[:3, :3] / spacing
         columns = matching_axes(along)  # the grid's axis (i, j, k) that runs along each of the volume's
         steps = [1 if along[axis, column] >= 0 else -1 for axis, column in enumerate(columns)]
@@ -64,9 +69,11 @@ class Placement:
         moved[:3, 3] = (volume.ijk_to_ras @ [*offset, 1.0])[:3]
         if not grid_distance(moved, ijk_to_ras, shape) <= GRID_TOLERANCE_VOXELS:
             raise InputError(
-                f'The grid of the seeds "{name}" is not the grid of "{volume.name}": '
-                f"{_differences(shape, ijk_to_ras, volume)}. Choose that CT as the source volume of the segmentation "
-                "in 3D Slicer (or resample the labels to it) and save it again."
+                _(
+                    'The grid of the seeds "{name}" is not the grid of "{volume}": {differences}. Choose that CT as '
+                    "the source volume of the segmentation in 3D Slicer (or resample the labels to it) and save it "
+                    "again."
+                ).format(name=name, volume=volume.name, differences=_differences(shape, ijk_to_ras, volume))
             )
         return cls(axes, triple(steps[::-1]), shape, triple(offset[::-1]), volume.voxels.shape)
 
@@ -90,8 +97,10 @@ class Placement:
         result[tuple(target)] = mask[tuple(source)]
         if outside := np.count_nonzero(mask) - np.count_nonzero(result):
             raise InputError(
-                f'Segment "{name}" has {outside} painted voxels outside the CT. '
-                "Erase them, or choose the CT that the segment was painted on."
+                _(
+                    'Segment "{name}" has {outside} painted voxels outside the CT. Erase them, or choose the CT that '
+                    "the segment was painted on."
+                ).format(name=name, outside=outside)
             )
         return result
 
@@ -102,12 +111,18 @@ def _differences(shape: Triple, ijk_to_ras: np.ndarray, volume: Volume) -> str:
     their_mm, our_mm = (np.linalg.norm(m[:3, :3], axis=0) for m in (theirs, ours))
     words = []
     if not np.allclose(their_mm, our_mm, rtol=1e-3):
-        words.append(f"spacing {size_text(their_mm)} mm instead of {size_text(our_mm)} mm")
+        words.append(
+            _("spacing {theirs} mm instead of {ours} mm").format(theirs=size_text(their_mm), ours=size_text(our_mm))
+        )
     cosines = np.sum(theirs[:3, :3] / their_mm * ours[:3, :3] / our_mm, axis=0)
     if (angle := float(np.degrees(np.arccos(np.clip(cosines, -1, 1))).max())) > 0.05:
-        words.append(f"direction turned by up to {angle:.1f} degrees")
+        words.append(_("direction turned by up to {angle:.1f} degrees").format(angle=angle))
     if (shift := float(np.linalg.norm(theirs[:3, 3] - ours[:3, 3]))) > 1e-3:
-        words.append(f"origin {shift:.2f} mm apart")
+        words.append(_("origin {shift:.2f} mm apart").format(shift=shift))
     if tuple(shape) != volume.voxels.shape:
-        words.append(f"size {size_text(shape[::-1])} instead of {size_text(volume.voxels.shape[::-1])}")
-    return ", ".join(words) or "voxels drift apart"
+        words.append(
+            _("size {theirs} instead of {ours}").format(
+                theirs=size_text(shape[::-1]), ours=size_text(volume.voxels.shape[::-1])
+            )
+        )
+    return ", ".join(words) or _("voxels drift apart")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.text import size_text
 
 MAX_SHEAR_DEGREES = 1.0
@@ -31,13 +32,20 @@ def check_scalar_volume(path: Path, size: tuple[int, ...], components: int) -> N
         InputError: more or fewer dimensions than three, or more than one value a voxel.
     """
     if components > 1:
-        raise InputError(f'"{path}" is a colour or vector image ({components} values a voxel). Give a CT, with one.')
+        raise InputError(
+            _('"{path}" is a colour or vector image ({components} values a voxel). Give a CT, with one.').format(
+                path=path, components=components
+            )
+        )
     if len(size) < 3:
-        raise InputError(f'"{path}" is a single slice, not a volume. Load the whole series and try again.')
+        raise InputError(
+            _('"{path}" is a single slice, not a volume. Load the whole series and try again.').format(path=path)
+        )
     if any(count != 1 for count in size[3:]):
         raise InputError(
-            f'"{path}" has {len(size)} dimensions (several time points?). Save one of its volumes by itself and use '
-            "that."
+            _(
+                '"{path}" has {size} dimensions (several time points?). Save one of its volumes by itself and use that.'
+            ).format(path=path, size=len(size))
         )
 
 
@@ -60,26 +68,34 @@ def check_axes(path: Path, ijk_to_ras: np.ndarray) -> None:
         directions = ijk_to_ras[:3, :3] / spacing
     if not np.isfinite(ijk_to_ras).all() or not ((spacing > _VOXEL_MM[0]) & (spacing < _VOXEL_MM[1])).all():
         raise InputError(
-            f'The geometry of "{path}" is damaged: its voxels would measure {size_text(spacing)} mm. Correct the '
-            "spacing and origin in its header, or export it again."
+            _(
+                'The geometry of "{path}" is damaged: its voxels would measure {size_text} mm. Correct the '
+                "spacing and origin in its header, or export it again."
+            ).format(path=path, size_text=size_text(spacing))
         )
     if abs(np.linalg.det(directions)) < 1e-3:
         raise InputError(
-            f'The geometry of "{path}" is singular: axes point the same way. Correct the direction in its header, or '
-            "export it again."
+            _(
+                'The geometry of "{path}" is singular: axes point the same way. Correct the direction in its '
+                "header, or export it again."
+            ).format(path=path)
         )
     cosine = np.abs(directions.T @ directions - np.eye(3)).max()
     degrees = float(np.degrees(np.arcsin(min(1.0, cosine))))
     if degrees > MAX_SHEAR_DEGREES:
         raise InputError(
-            f'The geometry of "{path}" is sheared: its axes are {degrees:.2f} degrees off right angles, and '
-            f"{MAX_SHEAR_DEGREES:g} is the most that is read. Resample it in 3D Slicer (Resample Scalar Volume) and "
-            "use that."
+            _(
+                'The geometry of "{path}" is sheared: its axes are {degrees:.2f} degrees off right angles, and '
+                "{max_shear_degrees:g} is the most that is read. Resample it in 3D Slicer (Resample Scalar "
+                "Volume) and use that."
+            ).format(path=path, degrees=degrees, max_shear_degrees=MAX_SHEAR_DEGREES)
         )
     if cosine > _ROUNDING:
         warnings.warn(
-            f'The axes of "{path.name}" are {degrees:.2g} degrees off right angles. It is read as it is: every voxel '
-            "keeps its exact place.",
+            _(
+                'The axes of "{file}" are {degrees:.2g} degrees off right angles. It is read as it is: every '
+                "voxel keeps its exact place."
+            ).format(file=path.name, degrees=degrees),
             InputWarning,
             stacklevel=2,
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.dicom_series import read_dicom_series
 from SAM2VolumeSegLib.volume.image_file import read_image
 from SAM2VolumeSegLib.volume.paths import check_file
@@ -44,7 +45,9 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
         return Volume(voxels, ijk_to_ras, name)
     check_file(path)
     if seg_nrrd_header(path):
-        raise InputError(f'"{path}" is a segmentation. Give the CT volume here and the segmentation as seeds.')
+        raise InputError(
+            _('"{path}" is a segmentation. Give the CT volume here and the segmentation as seeds.').format(path=path)
+        )
     return Volume(*read_image(path), name=_stem(path))
 
 
@@ -70,14 +73,16 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f'There is no file "{path}". Check the path of the seeds.')
+        raise InputError(_('There is no file "{path}". Check the path of the seeds.').format(path=path))
     if seg_nrrd_header(path):
         segments, ijk_to_ras = read_seg_nrrd(path)
     else:
         segments, ijk_to_ras = _read_labels(path)
     if all(segment.is_empty for segment in segments):
         raise InputError(
-            f'Nothing is painted in "{path}". Paint the structure on at least one slice and save it again.'
+            _('Nothing is painted in "{path}". Paint the structure on at least one slice and save it again.').format(
+                path=path
+            )
         )
     shape = next(segment.found.shape for segment in segments if not segment.is_empty)
     placement = Placement.of(shape, ijk_to_ras, volume, path.name)
@@ -104,8 +109,10 @@ def _read_labels(path: Path) -> tuple[list[Segment], np.ndarray]:
         found.update(np.unique(part).tolist())
         if len(found - {0}) > MAX_LABELS or not all(value >= 0 and value % 1 == 0 for value in found):  # also NaN, inf
             raise InputError(
-                f'"{path}" is not a label image: labels are whole numbers above zero, at most {MAX_LABELS} of them. '
-                "Give the painted segmentation as seeds, not the CT."
+                _(
+                    '"{path}" is not a label image: labels are whole numbers above zero, at most {max_labels} of '
+                    "them. Give the painted segmentation as seeds, not the CT."
+                ).format(path=path, max_labels=MAX_LABELS)
             )
     values = sorted(int(value) for value in found - {0})
     return [Segment(f"label {value}", voxels == value, _label_color(value)) for value in values], ijk_to_ras

@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.box_mask import BoxMask
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.seg_nrrd import PROVENANCE_KEY, unescape
@@ -75,17 +76,24 @@ def read_seg_nrrd(path: Path) -> tuple[list[Segment], np.ndarray]:
         master = header.get("Segmentation_MasterRepresentation", "Binary labelmap")
         if master != "Binary labelmap":
             raise InputError(
-                f'"{path}" holds a {master.lower()}. Convert it to a binary labelmap in 3D Slicer and save it again.'
+                _('"{path}" holds a {kind}. Convert it to a binary labelmap in 3D Slicer and save it again.').format(
+                    path=path, kind=master.lower()
+                )
             )
         numbers = sorted({int(match[1]) for key in header if (match := _SEGMENT_FIELD.match(key))})
         if not numbers:
             raise InputError(
-                f'There are no segments in "{path}". Paint at least one slice of one segment and save it again.'
+                _(
+                    'There are no segments in "{path}". Paint at least one slice of one segment and save it again.'
+                ).format(path=path)
             )
         data = _read_voxels(path, header, file)
         if data.dtype.kind == "f" and not np.array_equal(data, np.rint(data)):
             raise InputError(
-                f'"{path}" holds fractions, not labels. Convert it to a binary labelmap in 3D Slicer and save it again.'
+                _(
+                    '"{path}" holds fractions, not labels. Convert it to a binary labelmap in 3D Slicer and save it '
+                    "again."
+                ).format(path=path)
             )
         ijk_to_ras, list_axis = _geometry(path, header, data.ndim)
         layers = [data] if list_axis is None else list(np.moveaxis(data, data.ndim - 1 - list_axis, 0))
@@ -102,12 +110,18 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise
     except Exception as error:  # odd bytes make pynrrd, numpy, gzip and json raise nearly every kind there is
         if isinstance(error, OSError) and error.strerror:
-            raise InputError(f'"{path}" cannot be read: {error.strerror}.') from error
+            raise InputError(
+                _('"{path}" cannot be read: {strerror}.').format(path=path, strerror=error.strerror)
+            ) from error
         raise _damaged(path) from error
 
 
 def _damaged(path: Path, what: str = "") -> InputError:
-    return InputError(f'"{path}" is damaged or not complete{what}. Save the segmentation again in 3D Slicer.')
+    return InputError(
+        _('"{path}" is damaged or not complete{what}. Save the segmentation again in 3D Slicer.').format(
+            path=path, what=what
+        )
+    )
 
 
 def _read_header(path: Path, file: BinaryIO) -> dict[str, Any] | None:
@@ -125,7 +139,7 @@ def _read_header(path: Path, file: BinaryIO) -> dict[str, Any] | None:
     lines = list(dict.fromkeys(line for line in said if line and line[0] != "#"))  # to say a thing twice is no harm
     ((key, times),) = Counter(line.split(":", 1)[0].strip() for line in lines).most_common(1)
     if times > 1:  # Slicer would take the last one, and a name or what was painted under the first would be lost
-        raise _damaged(path, f': its header gives {times} values for "{key[:80]}"')
+        raise _damaged(path, _(': its header gives {times} values for "{key}"').format(times=times, key=key[:80]))
     header = nrrd.read_header(lines)
     return {key: unescape(value) if isinstance(value, str) else value for key, value in header.items()}
 
@@ -136,7 +150,9 @@ def _text(path: Path, head: bytes) -> str:
         return head.decode("utf-8")
     except UnicodeDecodeError:
         warnings.warn(
-            f'The names in "{path.name}" are not written in UTF-8. They are read as Latin-1: check their letters.',
+            _('The names in "{file}" are not written in UTF-8. They are read as Latin-1: check their letters.').format(
+                file=path.name
+            ),
             InputWarning,
             stacklevel=2,
         )
@@ -150,8 +166,10 @@ def _read_voxels(path: Path, header: dict[str, Any], file: BinaryIO) -> np.ndarr
     packing = NRRD_PACKING.get(header["encoding"].lower())
     if packing is None or any(header.get(key) for key in _ELSEWHERE):
         raise InputError(
-            f'"{path}" does not hold its voxels right behind its header, raw or compressed by gzip or bzip2. '
-            "Save the segmentation again in 3D Slicer, as .seg.nrrd."
+            _(
+                '"{path}" does not hold its voxels right behind its header, raw or compressed by gzip or bzip2. '
+                "Save the segmentation again in 3D Slicer, as .seg.nrrd."
+            ).format(path=path)
         )
     # pynrrd knows the names of the types: it reads one voxel of the type from as many zeros as the largest needs.
     one = header | {"dimension": 1, "sizes": np.ones(1, dtype=int), "encoding": "raw"}
@@ -169,19 +187,23 @@ def _geometry(path: Path, header: dict[str, Any], dimensions: int) -> tuple[np.n
     origin = np.asarray(header.get("space origin", ()), dtype=np.float64)
     if space not in _LPS + _RAS or directions.shape != (dimensions, 3) or origin.shape != (3,):
         raise InputError(
-            f'"{path}" does not say where it lies in the patient. Save the segmentation again in 3D Slicer.'
+            _('"{path}" does not say where it lies in the patient. Save the segmentation again in 3D Slicer.').format(
+                path=path
+            )
         )
     spatial = ~np.isnan(directions).all(axis=1)
     if spatial.sum() != 3 or len(directions) > 4:
         raise InputError(
-            f'"{path}" has {spatial.sum()} axes in space and {len(directions)} in all, which no segmentation has. '
-            "Save it again in 3D Slicer."
+            _(
+                '"{path}" has {spatial} axes in space and {directions} in all, which no segmentation has. Save it '
+                "again in 3D Slicer."
+            ).format(path=path, spatial=spatial.sum(), directions=len(directions))
         )
     matrix = np.eye(4)
     matrix[:3, :3] = directions[spatial].T
     matrix[:3, 3] = origin
     if not np.isfinite(matrix).all():
-        raise _damaged(path, ": its place in the patient is not a number")
+        raise _damaged(path, _(": its place in the patient is not a number"))
     ijk_to_ras = lps_to_ras(matrix) if space in _LPS else matrix
     return ijk_to_ras, None if spatial.all() else int(np.flatnonzero(~spatial)[0])
 
@@ -199,12 +221,14 @@ def _segments(path: Path, header: dict[str, Any], numbers: list[int], layers: li
         layer = _whole_number(path, header, f"{field}Layer", number if legacy else 0)
         value = _whole_number(path, header, f"{field}LabelValue", 1)
         if not 0 <= layer < len(layers):
-            raise _damaged(path, f': layer {layer}, of segment "{name}", is missing')
+            raise _damaged(path, _(': layer {layer}, of segment "{name}", is missing').format(layer=layer, name=name))
         if value < 0:
-            raise _damaged(path, f': the label value of segment "{name}" is {value}')
+            raise _damaged(path, _(': the label value of segment "{name}" is {value}').format(name=name, value=value))
         if value == 0:
             warnings.warn(
-                f'"{name}" in "{path.name}" has label value 0, which is the background: it is left out.',
+                _('"{name}" in "{file}" has label value 0, which is the background: it is left out.').format(
+                    name=name, file=path.name
+                ),
                 InputWarning,
                 stacklevel=2,
             )
@@ -223,7 +247,9 @@ def _segments(path: Path, header: dict[str, Any], numbers: list[int], layers: li
     if unclaimed := sorted({value for n, values in enumerate(present) for value in values if (n, value) not in masks}):
         listed = ", ".join(f"{value:g}" for value in unclaimed[:5]) + (", ..." if len(unclaimed) > 5 else "")
         warnings.warn(
-            f'"{path.name}" has voxels that belong to none of its segments (label {listed}): they are left out.',
+            _('"{file}" has voxels that belong to none of its segments (label {listed}): they are left out.').format(
+                file=path.name, listed=listed
+            ),
             InputWarning,
             stacklevel=2,
         )
@@ -236,7 +262,7 @@ def _whole_number(path: Path, header: dict[str, Any], key: str, default: int) ->
     if not text:
         return default
     if not _WHOLE_NUMBER.fullmatch(text):
-        raise _damaged(path, f': "{key}" is "{text[:20]}" and not a whole number')
+        raise _damaged(path, _(': "{key}" is "{text}" and not a whole number').format(key=key, text=text[:20]))
     return int(float(text))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.crop import Box
 from SAM2VolumeSegLib.volume.lps import ras_to_lps
 from SAM2VolumeSegLib.volume.provenance import to_json
@@ -101,7 +102,9 @@ def _segmentation_fields(volume: Volume) -> dict[str, str]:
         "Segmentation_ContainedRepresentationNames": "Binary labelmap|",
         "Segmentation_MasterRepresentation": "Binary labelmap",
         "Segmentation_ReferenceImageExtentOffset": "0 0 0",
-        "Segmentation_ConversionParameters": f"Reference image geometry|{geometry}|Image geometry description string.&",
+        "Segmentation_ConversionParameters": _(
+            "Reference image geometry|{geometry}|Image geometry description string.&"
+        ).format(geometry=geometry),
     }
 
 

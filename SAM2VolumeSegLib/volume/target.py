@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.paths import check_name
 from SAM2VolumeSegLib.volume.provenance import to_json
 
@@ -36,17 +37,27 @@ def check_target(path: Path, inputs: Iterable[Path] = ()) -> None:
     check_name(path)
     with said_in_words(path):
         if path.is_dir():
-            raise InputError(f'"{path}" is a folder. Give the name of a file in it.')
+            raise InputError(_('"{path}" is a folder. Give the name of a file in it.').format(path=path))
         if not path.parent.is_dir():
-            raise InputError(f'There is no folder "{path.parent}". Create it first, or write somewhere else.')
+            raise InputError(
+                _('There is no folder "{parent}". Create it first, or write somewhere else.').format(parent=path.parent)
+            )
         if path.exists():
             if not path.is_file():
-                raise InputError(f'"{path}" is a pipe or a device, not a file. Give another name.')
+                raise InputError(_('"{path}" is a pipe or a device, not a file. Give another name.').format(path=path))
             for given in inputs:
                 if _same(path, given):
-                    raise InputError(f'"{path}" is read here and would be replaced by the result. Give another name.')
+                    raise InputError(
+                        _('"{path}" is read here and would be replaced by the result. Give another name.').format(
+                            path=path
+                        )
+                    )
             if _is_protected(path):
-                raise InputError(f'"{path}" is there already and write-protected. Give another name, or remove it.')
+                raise InputError(
+                    _('"{path}" is there already and write-protected. Give another name, or remove it.').format(
+                        path=path
+                    )
+                )
         with beside(path):
             pass
 
@@ -68,7 +79,9 @@ def check_own(path: Path) -> None:
     """
     check_target(path)
     if path.exists() and not names_this_program(path):
-        raise InputError(f'"{path}" is there already, and not from this program. Choose another folder or name.')
+        raise InputError(
+            _('"{path}" is there already, and not from this program. Choose another folder or name.').format(path=path)
+        )
 
 
 @contextmanager
@@ -151,8 +164,9 @@ def said_in_words(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise InputError(
-            f'"{path}" cannot be written: {error.strerror or error}. Choose another place or free some space; '
-            "what was there is kept."
+            _(
+                '"{path}" cannot be written: {reason}. Choose another place or free some space; what was there is kept.'
+            ).format(path=path, reason=error.strerror or error)
         ) from error
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.paths import check_file, check_name
 
 _MAX_LINES, _MAX_BYTES = 10_000, 4 << 20  # ITK takes time that grows with the square: a second for so many
@@ -49,7 +50,9 @@ def find_nrrd_voxels(path: Path) -> Stored:
     lengths = [float(number) for number in re.findall(r"[-+.\d]+[eE]\+?\d+", fields.get("spacedirections", ""))]
     if any(abs(length) > 1e6 for length in lengths):  # ITK takes 1 mm where it cannot square a number
         raise InputError(
-            f'The geometry of "{path}" is damaged: no voxel is that large. Correct it, or export it again.'
+            _('The geometry of "{path}" is damaged: no voxel is that large. Correct it, or export it again.').format(
+                path=path
+            )
         )
     return _stored(
         path,
@@ -74,7 +77,7 @@ def find_meta_voxels(path: Path) -> Stored:
         or not all(count.isdigit() for count in size)
         or fields.get("NDims") != str(len(size))
     ):
-        raise InputError(f'The header of "{path}" is damaged or cut off. Copy or export it again.')
+        raise InputError(_('The header of "{path}" is damaged or cut off. Copy or export it again.').format(path=path))
     name = fields["ElementDataFile"]
     order = fields.get("BinaryDataByteOrderMSB", fields.get("ElementByteOrderMSB"))
     packed = "zlib" if _is_true(fields.get("CompressedData")) else "raw"
@@ -106,26 +109,40 @@ def _stored(path: Path, name: str | None, end: int, skip: str, packing: str | No
     Raises:
         InputError: the voxels are spread over several files, stored as text or in a rare way, or their file is missing.
     """
-    again = "Load it in 3D Slicer, save it as one .nrrd file and use that."
+    again = _("Load it in 3D Slicer, save it as one .nrrd file and use that.")
     if packing is None:
         raise InputError(
-            f'The header of "{path}" cannot be read: it is damaged, or the voxels are stored as text or in another '
-            f"rare way. {again}"
+            _(
+                'The header of "{path}" cannot be read: it is damaged, or the voxels are stored as text or in '
+                "another rare way. {again}"
+            ).format(path=path, again=again)
         )
     if not (skip.isascii() and skip.removeprefix("-").isdigit() and len(skip) < 16 and int(skip) >= -1):
-        raise InputError(f'The header of "{path}" skips a part of the data in a way that is not read here. {again}')
+        raise InputError(
+            _('The header of "{path}" skips a part of the data in a way that is not read here. {again}').format(
+                path=path, again=again
+            )
+        )
     if int(skip) and packing != "raw":
-        raise InputError(f'The header of "{path}" skips a part of compressed data, which is not read here. {again}')
+        raise InputError(
+            _('The header of "{path}" skips a part of compressed data, which is not read here. {again}').format(
+                path=path, again=again
+            )
+        )
     file = path
     if name is not None:
         if not name or "%" in name or name.upper().startswith("LIST"):
-            raise InputError(f'The voxels of "{path}" are spread over several files. {again}')
+            raise InputError(
+                _('The voxels of "{path}" are spread over several files. {again}').format(path=path, again=again)
+            )
         file, end = path.parent / name, 0
         check_name(file)
         if not file.exists():
             raise InputError(
-                f'"{path}" is a header only: its voxels are in "{name}", which is not beside it. Copy both, or save '
-                "the image as one .nrrd file."
+                _(
+                    '"{path}" is a header only: its voxels are in "{name}", which is not beside it. Copy both, or '
+                    "save the image as one .nrrd file."
+                ).format(path=path, name=name)
             )
         check_file(file)
     return Stored(file, end + max(0, int(skip)), int(skip) < 0, packing, big_endian)
@@ -135,9 +152,9 @@ def _fields(path: Path, separator: str, is_last: Callable[[str, bytes], bool]) -
     """Return the fields, the first of each name, and where the header ends (bytes)."""
     fields: dict[str, str] = {}
     with path.open("rb") as file:
-        for _ in range(_MAX_LINES):
+        for _line in range(_MAX_LINES):
             line = file.readline(_MAX_BYTES)
-            key, _, value = line.decode("utf-8", "replace").partition(separator)
+            key, _separator, value = line.decode("utf-8", "replace").partition(separator)
             key = key.strip()
             if not value.startswith("="):  # NRRD's "name:=value" is for people, and may be called like a field
                 fields.setdefault(key, value.strip())
@@ -145,4 +162,6 @@ def _fields(path: Path, separator: str, is_last: Callable[[str, bytes], bool]) -
                 return fields, file.tell()
             if file.tell() > _MAX_BYTES:
                 break
-    raise InputError(f'The header of "{path}" is damaged: it does not end. Copy or export it again.')
+    raise InputError(
+        _('The header of "{path}" is damaged: it does not end. Copy or export it again.').format(path=path)
+    )

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.planes import Plane, PlaneView
 from SAM2VolumeSegLib.volume.text import size_text
 
@@ -49,28 +50,44 @@ class Volume:
         voxels = self.voxels
         if voxels.ndim != 3:
             raise InputError(
-                f'"{self.name}" has {voxels.ndim} dimensions {voxels.shape}, but a CT volume has three. '
-                "Save one volume (one time point, one channel) and use that."
+                _(
+                    '"{name}" has {ndim} dimensions {voxels_shape}, but a CT volume has three. Save one volume (one '
+                    "time point, one channel) and use that."
+                ).format(name=self.name, ndim=voxels.ndim, voxels_shape=voxels.shape)
             )
         if voxels.dtype.kind not in "biuf":
-            raise InputError(f'"{self.name}" has voxels of type {voxels.dtype}; convert it to a scalar volume first.')
+            raise InputError(
+                _('"{name}" has voxels of type {dtype}; convert it to a scalar volume first.').format(
+                    name=self.name, dtype=voxels.dtype
+                )
+            )
         if min(voxels.shape) < 2:
             raise InputError(
-                f'"{self.name}" is {size_text(voxels.shape[::-1])} voxels: a single slice is not a volume. Load the '
-                "whole series and try again."
+                _(
+                    '"{name}" is {size_text} voxels: a single slice is not a volume. Load the whole series and try '
+                    "again."
+                ).format(name=self.name, size_text=size_text(voxels.shape[::-1]))
             )
         if voxels.dtype.kind == "f" and (bad := voxels.size - int(np.count_nonzero(np.isfinite(voxels)))):
             raise InputError(
-                f'"{self.name}" has {bad} voxels that are not a number (NaN) or infinite. '
-                "Replace them by air (-1000 HU), or export the volume again."
+                _(
+                    '"{name}" has {count} voxels that are not a number (NaN) or infinite. Replace them by air (-1000 '
+                    "HU), or export the volume again."
+                ).format(name=self.name, count=bad)
             )
         if self.ijk_to_ras.shape != (4, 4) or not np.isfinite(self.ijk_to_ras).all():
-            raise InputError(f'The geometry of "{self.name}" is not a 4x4 matrix of numbers; export the volume again.')
+            raise InputError(
+                _('The geometry of "{name}" is not a 4x4 matrix of numbers; export the volume again.').format(
+                    name=self.name
+                )
+            )
         spacing = np.linalg.norm(self.ijk_to_ras[:3, :3], axis=0)
         if not spacing.all() or abs(np.linalg.det(self.ijk_to_ras[:3, :3] / spacing)) < 1e-3:
             raise InputError(
-                f'The geometry of "{self.name}" is singular: axes point the same way or a voxel has no size. '
-                "Correct the direction and spacing in its header, or export the volume again."
+                _(
+                    'The geometry of "{name}" is singular: axes point the same way or a voxel has no size. Correct '
+                    "the direction and spacing in its header, or export the volume again."
+                ).format(name=self.name)
             )
 
     @property

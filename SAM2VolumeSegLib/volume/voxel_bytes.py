@@ -14,6 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 
 _MOST_PER_BYTE = {"raw": 1, "gzip": 1032, "zlib": 1032, "bzip2": 2_000_000}
 """What one stored byte can unpack to: deflate's limit (zlib's technical notes); bzip2 of zeros has 1.2 million."""
@@ -43,10 +44,10 @@ def read_voxels(
         InputError: fewer or more bytes than declared, or they are damaged.
     """
     wanted = skip + math.prod(shape) * dtype.itemsize
-    shorter = (
-        f'"{path}" is cut off, or its header is damaged: the header declares {wanted - skip:,} bytes of voxels, and '
-        "the file holds fewer. Copy or export it again."
-    )
+    shorter = _(
+        '"{path}" is cut off, or its header is damaged: the header declares {wanted:,} bytes of voxels, '
+        "and the file holds fewer. Copy or export it again."
+    ).format(path=path, wanted=wanted - skip)
     if wanted > (os.fstat(file.fileno()).st_size - file.tell()) * _MOST_PER_BYTE[packing]:
         raise InputError(shorter)
     data = bytearray()
@@ -55,11 +56,15 @@ def read_voxels(
             data += chunk
             if len(data) > wanted:
                 raise InputError(
-                    f'"{path}" is damaged: it holds more than the {wanted - skip:,} bytes of voxels that its header '
-                    "declares. Copy or export it again."
+                    _(
+                        '"{path}" is damaged: it holds more than the {wanted:,} bytes of voxels that its header '
+                        "declares. Copy or export it again."
+                    ).format(path=path, wanted=wanted - skip)
                 )
     except (EOFError, OSError, zlib.error) as error:
-        raise InputError(f'"{path}" is damaged: it is cut off, or altered. Copy or export it again.') from error
+        raise InputError(
+            _('"{path}" is damaged: it is cut off, or altered. Copy or export it again.').format(path=path)
+        ) from error
     if len(data) < wanted:
         raise InputError(shorter)
     voxels = np.frombuffer(data, dtype, offset=skip).reshape(shape)
@@ -86,4 +91,4 @@ def _inflated(file: BinaryIO) -> Iterator[bytes]:
             raise EOFError
         yield inflater.decompress(packed, _CHUNK)
     if inflater.unused_data or file.read(1):
-        raise EOFError("something follows the compressed voxels")
+        raise EOFError(_("something follows the compressed voxels"))

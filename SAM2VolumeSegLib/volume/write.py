@@ -13,6 +13,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.lps import ras_to_lps
 from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.read import read_volume
@@ -46,17 +47,23 @@ def check_output(path: str | Path, *inputs: str | Path) -> None:
     if path.exists() and not _is_result(path):
         for folder in given:
             if folder.is_dir() and any(parent.samefile(folder) for parent in path.absolute().parents):
-                raise InputError(f'"{path}" is a file of the CT\'s folder "{folder}". Give another name.')
+                raise InputError(
+                    _('"{path}" is a file of the CT\'s folder "{folder}". Give another name.').format(
+                        path=path, folder=folder
+                    )
+                )
     if suffix == ".seg.nrrd":
         return
     note = sidecar(path)
     check_target(note, [*given, *(_stem(one).with_suffix(".json") for one in given)])
     twin = path.with_name(path.name.removesuffix(suffix) + {".nii": ".nii.gz", ".nii.gz": ".nii"}[suffix])
     if note.exists() and (twin.exists() or not _is_note(note)):
-        whose = f'goes with "{twin.name}"' if twin.exists() else "was not written by this program"
+        whose = f'goes with "{twin.name}"' if twin.exists() else _("was not written by this program")
         raise InputError(
-            f'"{note}" {whose}, and the names of the segments would replace it. Give the result another name, or '
-            "write a .seg.nrrd, which needs no .json."
+            _(
+                '"{note}" {whose}, and the names of the segments would replace it. Give the result another name, '
+                "or write a .seg.nrrd, which needs no .json."
+            ).format(note=note, whose=whose)
         )
 
 
@@ -72,7 +79,7 @@ def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segm
         return
     directions = volume.ijk_to_ras[:3, :3] / volume.spacing
     if not np.allclose(directions.T @ directions, np.eye(3), atol=1e-4):
-        raise InputError("NIfTI cannot hold the sheared grid of this CT. Write a .seg.nrrd instead.")
+        raise InputError(_("NIfTI cannot hold the sheared grid of this CT. Write a .seg.nrrd instead."))
     segments = list(segments.values() if isinstance(segments, Mapping) else segments)
     owner = np.zeros(volume.voxels.shape, dtype=np.uint16)  # 1 + number of the segment that has the voxel
     for number, segment in enumerate(segments, 1):
@@ -80,7 +87,9 @@ def check_segments(path: str | Path, volume: Volume, segments: Mapping[str, Segm
         if (hidden := owner[at][inside]).any():
             other = segments[hidden[hidden > 0][0] - 1].name
             raise InputError(
-                f'"{segment.name}" and "{other}" overlap, which a label map cannot hold. Write a .seg.nrrd instead.'
+                _(
+                    '"{segment}" and "{other}" overlap, which a label map cannot hold. Write a .seg.nrrd instead.'
+                ).format(segment=segment.name, other=other)
             )
         owner[at][inside] = number
 
@@ -110,10 +119,14 @@ def write_segmentation(
     path = Path(path)
     segments = list(segments.values() if isinstance(segments, Mapping) else segments)
     if not segments:
-        raise InputError("There are no segments to write. Choose at least one.")
+        raise InputError(_("There are no segments to write. Choose at least one."))
     for segment in segments:
         if segment.found.shape != volume.voxels.shape or segment.found.inside.dtype != bool:
-            raise ValueError(f'The mask of "{segment.name}" is not boolean on the grid of "{volume.name}".')
+            raise ValueError(
+                _('The mask of "{segment}" is not boolean on the grid of "{volume}".').format(
+                    segment=segment.name, volume=volume.name
+                )
+            )
     check_output(path)
     check_segments(path, volume, segments)
     segments = [segment.with_name(plain_text(segment.name)) for segment in segments]
@@ -137,7 +150,11 @@ def _suffix(path: Path) -> str:
     for suffix in SUFFIXES:
         if path.name.endswith(suffix) and path.name != suffix:
             return suffix
-    raise InputError(f'"{path.name}" is no name for a segmentation file: end it in {", ".join(SUFFIXES)}.')
+    raise InputError(
+        _('"{file}" is no name for a segmentation file: end it in {suffixes}.').format(
+            file=path.name, suffixes=", ".join(SUFFIXES)
+        )
+    )
 
 
 def _stem(path: Path) -> Path:
@@ -203,7 +220,7 @@ def _write_label_map(path: Path, volume: Volume, segments: list[Segment]) -> dic
 
 def _not_whole() -> OSError:
     """Return the error for a file that does not read back as written: ITK writes half a file without a word."""
-    return OSError(0, "the disk did not take the whole file, or is full")
+    return OSError(0, _("the disk did not take the whole file, or is full"))
 
 
 def _label_values(segments: list[Segment]) -> list[int]:

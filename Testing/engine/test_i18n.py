@@ -2,11 +2,12 @@
 
 import ast
 import string
+import sys
+from types import SimpleNamespace
 
 import pytest
 from cli_files import ROOT
 
-from SAM2VolumeSegLib import i18n
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Window
 
@@ -15,8 +16,8 @@ FILES = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / 
 
 
 @pytest.fixture
-def an_application():
-    """An application that shouts; notes the contexts that it is asked with."""
+def a_slicer_that_shouts(monkeypatch):
+    """Slicer's translation, into capitals; gives the contexts that it is asked with."""
     asked = []
 
     def translate(context, text):
@@ -26,16 +27,15 @@ def an_application():
             for part, name, spec, _conversion in string.Formatter().parse(text)
         )
 
-    i18n.set_translator(translate)
-    yield asked
-    i18n.set_translator(None)
+    monkeypatch.setitem(sys.modules, "slicer.i18n", SimpleNamespace(translate=translate))
+    return asked
 
 
-def test_an_error_of_the_engine_is_said_in_the_language_of_the_application(an_application):
+def test_an_error_of_the_engine_is_said_in_slicers_language(a_slicer_that_shouts):
     with pytest.raises(InputError, match="AN INTENSITY WINDOW FROM 5 TO 3 HU IS EMPTY"):
         Window(5, 3)
 
-    assert an_application == ["volume.intensity"], "the name under which Slicer's tools keep the sentences of that file"
+    assert a_slicer_that_shouts == ["volume.intensity"], "under which Slicer's tools keep the sentences of that file"
 
 
 def translated(tree):
