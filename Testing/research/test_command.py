@@ -86,7 +86,7 @@ def test_experiments_are_listed(capsys):
 
 
 def test_the_shell_examples_of_the_readme_are_understood():
-    text = (ROOT / "SAM2VolumeSegLib" / "study" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "SAM2VolumeSegLib" / "research" / "study" / "README.md").read_text(encoding="utf-8")
     examples = re.findall(r"(?:^|`)sam2-volume-seg ([^\n`[#]+)(?:$|`|\s+#)", text, re.MULTILINE)
     assert len(examples) >= 7
     for example in examples:
