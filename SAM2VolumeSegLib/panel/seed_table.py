@@ -19,7 +19,15 @@ _LETTERS = {Plane.AXIAL: "SI", Plane.CORONAL: "AP", Plane.SAGITTAL: "RL"}
 
 @dataclass(frozen=True)
 class SeedRow:
-    """One line of the table. index: of the slice in the volume's array; position in mm along the plane's normal."""
+    """One line of the table.
+
+    Attributes:
+        plane, index: the slice in the volume's array.
+        position: where it lies, see `position_text`.
+        area: how much is painted on it, or that the structure is absent there.
+        used: whether a run takes it.
+        absent: whether it is a slice without the structure.
+    """
 
     plane: Plane
     index: int
@@ -32,7 +40,7 @@ class SeedRow:
 def seed_rows(
     seeds: Sequence[SeedSlice], volume: Volume, absent: Iterable[SlicePlace], skipped: Iterable[SlicePlace]
 ) -> list[SeedRow]:
-    """Rows for one segment: painted slices and slices marked absent, by plane and from inferior, posterior, left on."""
+    """List the painted slices of a segment and those marked absent, by plane and from inferior, posterior, left on."""
     skipped = set(skipped)
     found = {(seed.plane, seed.index): seed for seed in seeds}
     for plane, index in absent:
@@ -57,14 +65,15 @@ def seed_rows(
 
 
 def position_text(volume: Volume, plane: Plane, index: int) -> str:
-    """Where a slice lies, as Slicer's slice views show it: "S 12.5 mm", "I 12.5 mm"."""
+    """Say where a slice lies, as Slicer's slice views show it: "S 12.5 mm", "I 12.5 mm"."""
     millimetres = round(volume.view(plane).position_mm(index), 1)
-    letter = _LETTERS[plane][0 if millimetres >= 0 else 1]
+    towards, away = _LETTERS[plane]
+    letter = towards if millimetres >= 0 else away
     return f"{letter} {abs(millimetres):.1f} mm"
 
 
 def area_text(seed: SeedSlice, volume: Volume) -> str:
-    """How much is painted on a slice: "812 mm²"."""
+    """Say how much is painted on a slice: "812 mm²"."""
     view = volume.view(seed.plane)
     area = np.count_nonzero(seed.mask) * view.row_mm * view.col_mm
     return f"{area:.{1 if area < 10 else 0}f} mm²"
@@ -83,7 +92,7 @@ class Marks:
         return cls(_read(absent), _read(skipped))
 
     def strings(self) -> tuple[list[str], list[str]]:
-        """Lines such as "axial:34:Segment_1" for (absent, skipped)."""
+        """Write lines such as "axial:34:Segment_1" for (absent, skipped)."""
         return _write(self.absent), _write(self.skipped)
 
     def switch(self, segment_id: str, place: SlicePlace, used: bool) -> None:
@@ -91,9 +100,13 @@ class Marks:
         _set(self.skipped, segment_id, place, not used)
 
     def mark_absent(self, segment_id: str, place: SlicePlace, seeds: Sequence[SeedSlice], volume: Volume) -> bool:
-        """Mark a slice as empty of the segment, or take the mark back; returns whether it is marked now.
+        """Mark a slice as empty of the segment, or take the mark back.
 
-        Raises InputError when something is painted on the slice.
+        Returns:
+            Whether it is marked now.
+
+        Raises:
+            InputError: something is painted on the slice.
         """
         if place in self.absent.get(segment_id, ()):
             _set(self.absent, segment_id, place, False)

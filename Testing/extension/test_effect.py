@@ -317,7 +317,7 @@ def test_a_run_that_is_ended_early_writes_nothing(an_editor, how):
     assert len(an_editor.errors) == (how != "cancel")
     assert all("Nothing was written" in text for text in an_editor.errors)
     assert an_editor.dialogs[0].closed
-    assert an_editor.effect.run is None
+    assert an_editor.effect.propagation is None
     assert an_editor.effect.propagateButton.enabled
 
 

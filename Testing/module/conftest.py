@@ -146,12 +146,12 @@ def a_panel(a_module, a_painted_scene, a_desktop):
     widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=True))
     widget.setup()
     widget.enter()
-    p = widget._parameterNode
+    p = widget.state.parameters
     p.model = a_module.ch.ModelChoice.DEMO
     p.device = a_module.ch.Device.CPU
     p.inputSize = a_module.ch.InputSize.PIXELS_192
     p.direction = a_module.ch.Direction.FORWARD
-    widget.preparePlan()
+    widget.state.makePlan()
     know_the_speed(widget)
     stand_ins.process_events(3)
     yield widget
@@ -161,5 +161,5 @@ def a_panel(a_module, a_painted_scene, a_desktop):
 def know_the_speed(widget):
     """As if the model had been measured on this computer before: what most tests are not about."""
     timings = widget.logic.timings()
-    timings.record(widget._plan[3], Speed(0.02, 0.01, 0.001))
+    timings.record(widget.state.plan.speedKey, Speed(0.02, 0.01, 0.001))
     widget.logic._keepTimings(timings)

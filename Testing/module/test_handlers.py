@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel import setup
+from SAM2VolumeSegLib.panel import readiness, setup
 from SAM2VolumeSegLib.volume import Plane
 
 
 def run_to_end(panel, stand_in, limit=200):
     for _step in range(limit):
-        if panel._run is None:
+        if panel.state.propagation is None:
             return
         stand_in.process_events()
     raise AssertionError("the run does not end")
@@ -33,9 +33,9 @@ def mask_of(slicer, scene, node, segment="bone"):
 
 
 def test_the_panel_opens_on_what_is_in_the_scene(a_panel, a_painted_scene):
-    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
-    assert a_panel.editor.sourceVolumeNode() is a_painted_scene.volume
-    assert a_panel._parameterNode.volume is a_painted_scene.volume
+    assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
+    assert a_panel.editor.widget.sourceVolumeNode() is a_painted_scene.volume
+    assert a_panel.state.parameters.volume is a_painted_scene.volume
     assert a_panel.ui.headlineLabel.text == "Everything is ready."
 
 
@@ -50,24 +50,24 @@ def test_the_panel_opens_on_an_empty_scene_and_says_what_to_do(a_module, a_deskt
 
 def test_the_standard_segment_editor_shows_the_same_work(a_panel, a_desktop):
     shared = a_desktop.slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-    assert a_panel.editor.mrmlSegmentEditorNode() is shared
+    assert a_panel.editor.widget.mrmlSegmentEditorNode() is shared
 
 
 def test_closing_the_scene_lets_go_of_everything(a_panel, a_desktop):
     a_desktop.slicer.mrmlScene.Clear()
-    assert a_panel._parameterNode.volume is None
+    assert a_panel.state.parameters.volume is None
     assert a_panel.ui.seedsTable.texts() == []
 
 
 def test_leaving_and_coming_back_keeps_the_choices(a_panel):
-    a_panel._parameterNode.radius = 0.5
-    model = a_panel._parameterNode.model
+    a_panel.state.parameters.radius = 0.5
+    model = a_panel.state.parameters.model
     a_panel.exit()
     a_panel.enter()
     assert a_panel.ui.radiusSlider.value == 0.5
-    assert a_panel._parameterNode.model is model and model is not next(iter(ch.ModelChoice))
+    assert a_panel.state.parameters.model is model and model is not next(iter(ch.ModelChoice))
     a_panel.ui.recentSpinBox.value = 1
-    assert a_panel._parameterNode.recent == 1
+    assert a_panel.state.parameters.recent == 1
 
 
 def test_reload_reloads_the_library_too(a_panel, monkeypatch):
@@ -83,9 +83,9 @@ def test_reload_reloads_the_library_too(a_panel, monkeypatch):
 
 
 def test_set_up_asks_once_and_a_no_leaves_the_panel_usable(a_panel, a_desktop, monkeypatch):
-    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "sam2": None, "missing": ("iopath>=0.1.10",)})
+    missing = a_panel.state.facts.__class__(**{**vars(a_panel.state.facts), "sam2": None, "missing": (readiness.Package("iopath", "0.1.10", "iopath"),)})
     monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     assert not a_panel.ui.propagateButton.enabled and a_panel.ui.setupButton.enabled
     a_desktop.answer = False
     a_panel.ui.setupButton.click()
@@ -95,11 +95,11 @@ def test_set_up_asks_once_and_a_no_leaves_the_panel_usable(a_panel, a_desktop, m
 
 
 def test_set_up_installs_with_slicers_own_tools(a_panel, a_module, a_desktop, monkeypatch):
-    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "sam2": None, "missing": ("iopath>=0.1.10",)})
+    missing = a_panel.state.facts.__class__(**{**vars(a_panel.state.facts), "sam2": None, "missing": (readiness.Package("iopath", "0.1.10", "iopath"),)})
     monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
     calls = []
     monkeypatch.setattr(a_desktop.slicer.util, "pip_install", calls.append, raising=False)
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     a_panel.ui.setupButton.click()
     assert calls == ['"iopath>=0.1.10"', '"--no-deps" "--no-build-isolation" "sam2==1.1.0"']
     assert a_desktop.errors == []
@@ -108,7 +108,7 @@ def test_set_up_installs_with_slicers_own_tools(a_panel, a_module, a_desktop, mo
 def test_set_up_uses_slicer_packaging_and_the_pytorch_extension_where_they_exist(a_panel, stand_in, monkeypatch):
     import sys
 
-    from SAM2VolumeSegPanel.setup_section import SlicerTools
+    from SAM2VolumeSegPanel.install import SlicerTools
 
     calls = []
     packaging = stand_in.module("slicer.packaging", pip_install=lambda *a, **k: calls.append((a, k)))
@@ -132,24 +132,24 @@ def test_clahe_asks_for_its_package_before_a_run(a_panel, monkeypatch):
 
     folder = facts._folder
     monkeypatch.setattr(facts, "_folder", lambda name: None if name == "skimage" else folder(name))
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     assert "scikit-image" not in a_panel.ui.readinessLabel.text
-    a_panel._parameterNode.clahe = True
+    a_panel.state.parameters.clahe = True
     assert "scikit-image" in a_panel.ui.readinessLabel.text
     assert a_panel.ui.setupButton.enabled and not a_panel.ui.propagateButton.enabled
-    a_panel._parameterNode.clahe = False
+    a_panel.state.parameters.clahe = False
     assert "scikit-image" not in a_panel.ui.readinessLabel.text
 
 
 def test_a_failed_set_up_is_one_sentence(a_panel, a_desktop, monkeypatch):
-    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "missing": ("iopath>=0.1.10",)})
+    missing = a_panel.state.facts.__class__(**{**vars(a_panel.state.facts), "missing": (readiness.Package("iopath", "0.1.10", "iopath"),)})
     monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
 
     def no_network(arguments):
         raise OSError("unreachable")
 
     monkeypatch.setattr(a_desktop.slicer.util, "pip_install", no_network, raising=False)
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     a_panel.ui.setupButton.click()
     assert len(a_desktop.errors) == 1 and "connected to the internet" in a_desktop.errors[0]
     assert a_panel.ui.setupButton.enabled
@@ -160,14 +160,14 @@ def test_a_failed_pip_that_slicer_has_shown_is_one_box(a_panel, a_desktop, stand
     import subprocess
     import sys
 
-    missing = a_panel._facts.__class__(**{**vars(a_panel._facts), "missing": ("iopath>=0.1.10",)})
+    missing = a_panel.state.facts.__class__(**{**vars(a_panel.state.facts), "missing": (readiness.Package("iopath", "0.1.10", "iopath"),)})
     monkeypatch.setattr(a_panel.logic, "facts", lambda choices=None: missing)
 
     def fails(*arguments, **more):
         raise subprocess.CalledProcessError(1, "pip install")
 
     monkeypatch.setitem(sys.modules, "slicer.packaging", stand_in.module("slicer.packaging", pip_install=fails))
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     a_panel.ui.setupButton.click()
     assert a_desktop.errors == []
     assert "connected to the internet" in a_panel.ui.headlineLabel.text and a_panel.ui.setupButton.enabled
@@ -188,8 +188,8 @@ def test_a_damaged_model_is_told_with_the_panels_buttons(a_panel, a_desktop, mon
 
 def test_nothing_is_installed_in_testing_mode(a_panel, a_desktop):
     a_desktop.testing = True
-    a_panel.updateReadiness()
-    a_panel.onSetup()
+    a_panel.state.lookAtComputer()
+    a_panel.setUp.onSetup()
     assert "testing mode" in a_desktop.errors[0] and not a_desktop.questions
 
 
@@ -197,7 +197,7 @@ def test_models_are_listed_downloaded_cancelled_and_deleted(a_panel, a_desktop, 
     from SAM2VolumeSegLib.model import checkpoints
 
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     states = {row[0]: row[2] for row in a_panel.ui.modelsTable.texts()}
     assert states == {"tiny": "no", "small": "no", "base+": "no", "large": "no", "demo": "bundled"}
     closed = []
@@ -216,7 +216,7 @@ def test_models_are_listed_downloaded_cancelled_and_deleted(a_panel, a_desktop, 
     monkeypatch.setattr(checkpoints, "fetch", fetch)
     a_desktop.answer = False
     a_panel.ui.downloadButton.click()
-    assert a_panel._download is None and "156 MB" in a_desktop.questions[-1]
+    assert a_panel.state.download is None and "156 MB" in a_desktop.questions[-1]
     a_desktop.answer = True
     a_panel.ui.downloadButton.click()
     stand_in.process_events(2)
@@ -241,7 +241,7 @@ def test_a_download_that_breaks_off_is_told_and_can_be_repeated(a_panel, a_deskt
 
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
     monkeypatch.setattr(checkpoints, "fetch", broken)
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     a_panel.ui.downloadButton.click()
     stand_in.process_events(3)
     assert a_desktop.errors == ["The connection broke off."]
@@ -272,37 +272,37 @@ def test_a_cleared_box_leaves_that_slice_out_and_survives_saving(a_panel, a_modu
     item.setCheckState(0)
     assert a_panel.ui.seedsTable.item(1, 0) is item  # the table is not filled anew while it tells of the change
     stand_in.process_events()
-    assert a_panel._parameterNode.skipped == ["axial:7:bone"]
+    assert a_panel.state.parameters.skipped == ["axial:7:bone"]
     assert a_panel.ui.seedsTable.item(1, 0).checkState() == 0
     assert "2 painted slices" in a_panel.ui.adviceLabel.text
     again = a_module.SAM2VolumeSegLogic().getParameterNode()
     assert again.skipped == ["axial:7:bone"]
     a_panel.ui.seedsTable.item(1, 0).setCheckState(2)
     stand_in.process_events()
-    assert a_panel._parameterNode.skipped == []
+    assert a_panel.state.parameters.skipped == []
 
 
 def test_two_boxes_cleared_at_once_are_both_left_out(a_panel, stand_in):
     for row in (0, 2):
         a_panel.ui.seedsTable.item(row, 0).setCheckState(0)
     stand_in.process_events()
-    assert a_panel._parameterNode.skipped == ["axial:3:bone", "axial:12:bone"]
+    assert a_panel.state.parameters.skipped == ["axial:3:bone", "axial:12:bone"]
 
 
 def test_a_box_cleared_just_before_the_scene_is_closed_does_no_harm(a_panel, a_desktop, stand_in):
     a_panel.ui.seedsTable.item(1, 0).setCheckState(0)
     a_desktop.slicer.mrmlScene.Clear()
     stand_in.process_events(3)
-    assert a_panel._parameterNode.skipped == [] and a_desktop.errors == []
+    assert a_panel.state.parameters.skipped == [] and a_desktop.errors == []
 
 
 def test_marks_do_not_leak_to_another_segmentation_with_the_same_segment_id(a_panel, a_desktop, stand_in):
     a_panel.ui.seedsTable.item(1, 0).setCheckState(0)
     stand_in.process_events()
     other = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Other")
-    a_panel.editor.setSegmentationNode(other)
+    a_panel.editor.widget.setSegmentationNode(other)
     stand_in.process_events(2)
-    assert a_panel.marks().skipped == {}
+    assert a_panel.state.marks.skipped == {}
 
 
 def moved(slicer, node):
@@ -348,7 +348,7 @@ def test_what_a_script_changes_is_followed_at_once(a_panel, a_painted_scene, a_d
     """Without a press in the panel: the table, the problem, and the volume that pictures are made of."""
 
     def state():
-        volume = a_panel._volume
+        volume = a_panel.state.found.volume
         ct = None if volume is None else (volume.name, volume.voxels.shape, volume.ijk_to_ras.tobytes())
         return a_panel.ui.seedsLabel.text, a_panel.ui.seedsTable.texts(), ct
 
@@ -374,39 +374,39 @@ def test_a_transform_that_moves_later_is_followed_too(a_panel, a_painted_scene, 
 
 
 def test_voxels_changed_in_place_are_seen(a_panel, a_painted_scene, a_desktop, stand_in):
-    before, fingerprint = a_panel._volume, a_panel._volume.fingerprint()
+    before, fingerprint = a_panel.state.found.volume, a_panel.state.found.volume.fingerprint()
     slicer = a_desktop.slicer
     slicer.util.arrayFromVolume(a_painted_scene.volume)[0, 0, 0] = 1234
     slicer.util.arrayFromVolumeModified(a_painted_scene.volume)
     stand_in.process_events(2)
-    assert a_panel._volume is not before and a_panel._volume.fingerprint() != fingerprint
-    again = a_panel._volume
+    assert a_panel.state.found.volume is not before and a_panel.state.found.volume.fingerprint() != fingerprint
+    again = a_panel.state.found.volume
     a_painted_scene.paint((3, 7))
     stand_in.process_events(2)
-    assert a_panel._volume is again  # what did not change is not read again
+    assert a_panel.state.found.volume is again  # what did not change is not read again
 
 
 def test_nothing_is_followed_twice_or_for_ever(a_panel, a_painted_scene, a_desktop, stand_in):
     slicer, scene = a_desktop.slicer, a_painted_scene
-    open_, kept = len(a_panel._followed), len(a_panel.Observations)
+    open_, kept = len(a_panel.nodes._followed), len(a_panel.Observations)
     for _round in range(3):
         a_panel.exit()
-        closed = len(a_panel._followed)
+        closed = len(a_panel.nodes._followed)
         a_panel.enter()
-        assert len(a_panel._followed) == open_ and closed == 0 and len(a_panel.Observations) == kept
+        assert len(a_panel.nodes._followed) == open_ and closed == 0 and len(a_panel.Observations) == kept
     for _round in range(3):
         other_segments(slicer, scene)
         scene.painted.Modified()
         stand_in.process_events(2)
-        assert len(a_panel._followed) == open_
+        assert len(a_panel.nodes._followed) == open_
     slicer.mrmlScene.RemoveNode(scene.volume)
     stand_in.process_events(2)
-    assert not any(obj is scene.volume for obj, *_rest in a_panel._followed)
+    assert not any(obj is scene.volume for obj, *_rest in a_panel.nodes._followed)
     slicer.mrmlScene.Clear()
     stand_in.process_events(2)
-    assert not any(obj.IsA("vtkMRMLDisplayableNode") for obj, *_rest in a_panel._followed)
+    assert not any(obj.IsA("vtkMRMLDisplayableNode") for obj, *_rest in a_panel.nodes._followed)
     a_panel.cleanup()
-    assert a_panel._followed == {}
+    assert a_panel.nodes._followed == {}
     assert len(a_panel.Observations) == 0
 
 
@@ -420,9 +420,9 @@ def test_a_deleted_ct_gives_its_memory_back(a_panel, a_painted_scene, a_desktop,
     other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Another CT")
     slicer.util.updateVolumeFromArray(other, np.zeros((16, 20, 24), np.int16))
     other.SetSpacing(2, 2, 2)
-    a_panel.editor.setSourceVolumeNode(other)
+    a_panel.editor.widget.setSourceVolumeNode(other)
     stand_in.process_events(2)
-    assert a_panel._volume.name == "Another CT"
+    assert a_panel.state.found.volume.name == "Another CT"
     painted.SetNodeReferenceID(painted.GetReferenceImageGeometryReferenceRole(), a_painted_scene.volume.GetID())
     voxels = vtk.vtkWeakReference()
     voxels.Set(other.GetImageData())
@@ -436,32 +436,32 @@ def test_a_deleted_ct_gives_its_memory_back(a_panel, a_painted_scene, a_desktop,
 def test_a_scene_that_is_loaded_keeps_its_choice_whatever_the_node_lists_choose_meanwhile(
     a_panel, a_painted_scene, a_desktop, stand_in
 ):
-    slicer, p = a_desktop.slicer, a_panel._parameterNode
-    scene, editor = slicer.mrmlScene, a_panel.editor
+    slicer, p = a_desktop.slicer, a_panel.state.parameters
+    scene, editor = slicer.mrmlScene, a_panel.editor.widget
     scene.InvokeEvent(scene.StartImportEvent)
     for chosen in (None, scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "The last in the list")):
         editor.setSegmentationNode(chosen)
         a_panel.ui.resultComboBox.setCurrentNode(chosen)
     scene.InvokeEvent(scene.EndImportEvent)
     stand_in.process_events(2)
-    assert a_panel._parameterNode.segmentation is editor.segmentationNode() is a_painted_scene.painted
-    assert a_panel._parameterNode.volume is editor.sourceVolumeNode() is a_painted_scene.volume
-    assert a_panel._parameterNode.result is None and p.result is None
+    assert a_panel.state.parameters.segmentation is editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.state.parameters.volume is editor.sourceVolumeNode() is a_painted_scene.volume
+    assert a_panel.state.parameters.result is None and p.result is None
     assert a_panel.ui.seedsTable.texts()
 
 
 def test_only_the_editor_that_is_seen_takes_the_mouse(a_panel, a_desktop, stand_in, monkeypatch):
     """All editors on the shared node follow the views when an effect is chosen; Undo is that of the one who painted."""
-    slicer, node = a_desktop.slicer, a_panel.editor.mrmlSegmentEditorNode()
+    slicer, node = a_desktop.slicer, a_panel.editor.widget.mrmlSegmentEditorNode()
     standard = stand_in.SegmentEditor("qMRMLSegmentEditorWidget", "standard")
     monkeypatch.setattr(slicer.modules, "SegmentEditorWidget", SimpleNamespace(editor=standard), raising=False)
     for entered in (True, False, True):
         (a_panel.enter if entered else a_panel.exit)()
         a_panel.parent.isEntered = entered
-        for editor in (standard, a_panel.editor):  # as the real ones do in answer to the node
+        for editor in (standard, a_panel.editor.widget):  # as the real ones do in answer to the node
             editor.setupViewObservations()
         node.SetActiveEffectName("Paint" if entered else "Erase")
-        assert (a_panel.editor.values["views"], standard.values["views"]) == (entered, not entered)
+        assert (a_panel.editor.widget.values["views"], standard.values["views"]) == (entered, not entered)
     a_panel.cleanup()
     standard.setupViewObservations()
     node.SetActiveEffectName("")
@@ -471,10 +471,10 @@ def test_only_the_editor_that_is_seen_takes_the_mouse(a_panel, a_desktop, stand_
 def test_an_effect_that_is_registered_later_is_offered(a_panel, a_desktop):
     factory = a_desktop.slicer.qSlicerSegmentEditorEffectFactory.instance()
     factory.emit("effectRegistered(QString)", "SAM2 propagate")
-    assert a_panel.editor.values["effects"] == 1
+    assert a_panel.editor.widget.values["effects"] == 1
     a_panel.cleanup()
     factory.emit("effectRegistered(QString)", "Another")
-    assert a_panel.editor.values["effects"] == 1
+    assert a_panel.editor.widget.values["effects"] == 1
 
 
 def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
@@ -484,7 +484,7 @@ def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
     a_panel.exit()
     a_panel.cleanup()
     stand_in.process_events(3)
-    assert a_panel._parameterNode is None
+    assert a_panel.state.parameters is None
 
 
 def test_absent_here_marks_the_shown_slice_and_takes_it_back(a_panel, a_desktop):
@@ -511,7 +511,7 @@ def test_the_next_slice_is_one_press_away(a_panel, a_painted_scene, a_desktop, s
 def test_views_at_an_angle_are_told_and_turned(a_panel, a_painted_scene, a_desktop):
     slicer = a_desktop.slicer
     a_painted_scene.volume.SetIJKToRASDirections(1, 0, 0, 0, 0.9, -0.436, 0, 0.436, 0.9)
-    a_panel.updateViews()
+    a_panel.views.update()
     assert a_panel.ui.rotateViewsButton.visible and "angle" in a_panel.ui.viewsLabel.text
     a_panel.ui.rotateViewsButton.click()
     assert not a_panel.ui.rotateViewsButton.visible
@@ -536,14 +536,14 @@ def test_a_view_that_shows_no_slice_of_the_ct_is_told(a_panel, a_desktop):
     a_desktop.slicer.mrmlScene.RemoveNode(a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode"))
     a_panel.ui.absentButton.click()
     assert "no such slice view" in a_desktop.errors[0]
-    a_panel.goTo(Plane.AXIAL, 3)
+    a_panel.views.goTo(Plane.AXIAL, 3)
     assert "No view shows axial" in a_desktop.errors[1]
 
 
 def test_another_segment_shows_its_own_seeds(a_panel, a_painted_scene, stand_in):
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     stand_in.process_events(2)
-    a_panel.editor.setCurrentSegmentID("rib")
+    a_panel.editor.widget.setCurrentSegmentID("rib")
     assert "Rib" in a_panel.ui.seedsLabel.text and a_panel.ui.seedsTable.texts() == []
     a_panel.ui.scopeComboBox.currentIndex = 1
     assert not a_panel.ui.propagateButton.enabled
@@ -613,15 +613,15 @@ def test_what_is_shown_is_what_the_run_gives_the_model(
         return encode(self, pictures, index, ())
 
     monkeypatch.setattr(SliceTracker, "_encode", listening)
-    a_panel._parameterNode.clahe = True
+    a_panel.state.parameters.clahe = True
     show_what_the_model_sees(a_panel, stand_in)
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     assert a_desktop.errors == [] and len(given) == 10
     for (plane, index), picture in given.items():
-        a_panel.goTo(plane, index)
+        a_panel.views.goTo(plane, index)
         (shown,) = slicer.util.arrayFromVolume(in_front(slicer, "Red"))
-        above, left = a_panel.preview._shown["vtkMRMLSliceNodeRed"].frame
+        above, left = a_panel.preview.preview._shown["vtkMRMLSliceNodeRed"].frame
         assert np.array_equal(shown[above : above + len(picture), left : left + len(picture)], picture)
 
 
@@ -629,19 +629,19 @@ def test_the_crop_follows_what_is_painted_and_the_choices(a_panel, a_shown_ct, a
     slicer = a_desktop.slicer
     show_what_the_model_sees(a_panel, stand_in)
     text = a_panel.ui.previewLabel.text
-    a_panel._parameterNode.marginMm = 0.0
+    a_panel.state.parameters.marginMm = 0.0
     stand_in.process_events(2)
     assert a_panel.ui.previewLabel.text != text
-    tight = a_panel.preview._pictures[Plane.AXIAL].box
+    tight = a_panel.preview.preview._pictures[Plane.AXIAL].box
     assert (tight.lower[0], tight.upper[0]) == (3, 13)
     a_painted_scene.paint((7,))
     stand_in.process_events(3)
-    tight = a_panel.preview._pictures[Plane.AXIAL].box
+    tight = a_panel.preview.preview._pictures[Plane.AXIAL].box
     assert (tight.lower[0], tight.upper[0]) == (7, 8)
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     stand_in.process_events(3)
-    a_panel.editor.setCurrentSegmentID("rib")
-    a_panel._parameterNode.cropEach = True
+    a_panel.editor.widget.setCurrentSegmentID("rib")
+    a_panel.state.parameters.cropEach = True
     stand_in.process_events(3)
     assert "once something is painted" in a_panel.ui.previewLabel.text
     assert in_front(slicer, "Red") is not None
@@ -663,7 +663,7 @@ def test_the_views_are_given_back(a_panel, a_shown_ct, a_desktop, stand_in, how)
     else:
         other = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Other")
         slicer.util.updateVolumeFromArray(other, np.zeros((5, 6, 7), np.int16))
-        a_panel.editor.setSourceVolumeNode(other)
+        a_panel.editor.widget.setSourceVolumeNode(other)
     stand_in.process_events(3)
     assert in_front(slicer, "Green") is None
     assert slicer.mrmlScene.GetFirstNodeByName("What the model sees (Green)") is None
@@ -692,9 +692,9 @@ def test_a_ct_that_no_view_shows_is_told(a_panel, stand_in):
 def test_choices_that_show_nothing_are_told_below_the_switch(a_panel, a_shown_ct, stand_in):
     show_what_the_model_sees(a_panel, stand_in)
     for name in ("axial", "coronal", "sagittal"):
-        setattr(a_panel._parameterNode, name, False)
+        setattr(a_panel.state.parameters, name, False)
     stand_in.process_events(2)
-    assert "All three axes are switched off" in a_panel.ui.previewLabel.text and not a_panel.preview.is_shown
+    assert "All three axes are switched off" in a_panel.ui.previewLabel.text and not a_panel.preview.preview.is_shown
 
 
 def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_scene, stand_in):
@@ -702,12 +702,12 @@ def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_sc
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(-20, 300)
     a_panel.ui.windowComboBox.currentIndex = 4
-    assert ch.window_of(a_panel._parameterNode) == (-20, 300)
+    assert ch.window_of(a_panel.state.parameters) == (-20, 300)
     display.SetWindowLevelMinMax(-50, 500)
     stand_in.process_events(2)
-    assert ch.window_of(a_panel._parameterNode) == (-50, 500)
+    assert ch.window_of(a_panel.state.parameters) == (-50, 500)
     a_panel.ui.windowComboBox.currentIndex = 6
-    assert ch.window_of(a_panel._parameterNode) == "min-max"
+    assert ch.window_of(a_panel.state.parameters) == "min-max"
     assert a_panel.ui.windowUpperSpinBox.value == 700
 
 
@@ -724,8 +724,8 @@ def test_before_a_run_the_panel_says_how_many_slices_where_and_how_long(a_panel)
 def forget_the_speed(panel, light):
     """As on a computer where this model has never run."""
     panel.logic._keepTimings(type(panel.logic.timings())())
-    panel.isLight = lambda: light
-    panel.updateEstimate()
+    panel.measure.isLight = lambda: light
+    panel.run.update()
 
 
 def test_a_light_model_is_measured_when_nothing_else_happens(a_panel, a_desktop, stand_in):
@@ -735,32 +735,32 @@ def test_a_light_model_is_measured_when_nothing_else_happens(a_panel, a_desktop,
     assert "is being measured" in a_panel.ui.estimateLabel.text and a_panel.ui.cancelButton.enabled
     stand_in.process_events(12)
     assert "measured on this computer." in a_panel.ui.estimateLabel.text
-    assert a_panel._measurement is None and a_panel._run is None and a_desktop.errors == []
+    assert a_panel.state.measurement is None and a_panel.state.propagation is None and a_desktop.errors == []
     (kept,) = a_panel.logic.timings().speeds.items()
     assert "cpu" in kept[0] and "192" in kept[0] and kept[1].encode > 0
-    a_panel.updateEstimate()
+    a_panel.run.update()
     stand_in.process_events(1)
-    assert a_panel._measurement is None  # once for such a computer and model
+    assert a_panel.state.measurement is None  # once for such a computer and model
 
 
 def test_a_heavy_model_is_measured_when_the_user_asks(a_panel, stand_in):
     forget_the_speed(a_panel, light=False)
     stand_in.process_events(5)
-    assert a_panel._measurement is None and a_panel.ui.measureButton.visible
+    assert a_panel.state.measurement is None and a_panel.ui.measureButton.visible
     a_panel.ui.measureButton.click()
     assert a_panel.ui.progressLabel.text.startswith("Measuring") and not a_panel.ui.measureButton.visible
     stand_in.process_events(12)
-    assert "measured on this computer." in a_panel.ui.estimateLabel.text and a_panel._run is None
+    assert "measured on this computer." in a_panel.ui.estimateLabel.text and a_panel.state.propagation is None
     assert a_panel.ui.progressLabel.text == "" and not a_panel.ui.measureButton.visible
 
 
 def test_propagate_measures_first_and_says_so_before_the_run(a_panel, stand_in):
     forget_the_speed(a_panel, light=False)
     a_panel.ui.propagateButton.click()
-    assert a_panel._run is None and a_panel.ui.progressLabel.text.startswith("Measuring")
+    assert a_panel.state.propagation is None and a_panel.ui.progressLabel.text.startswith("Measuring")
     a_panel.ui.propagateButton.click()  # once is enough
     for _step in range(30):
-        if a_panel._run is not None:
+        if a_panel.state.propagation is not None:
             break
         stand_in.process_events()
     assert "measured on this computer." in a_panel.ui.estimateLabel.text
@@ -768,7 +768,7 @@ def test_propagate_measures_first_and_says_so_before_the_run(a_panel, stand_in):
     assert encoded >= 3
     run_to_end(a_panel, stand_in)
     assert a_panel.logic._tracker[1].encoded < encoded + 10  # what was encoded for it is not encoded again
-    assert a_panel._parameterNode.result is not None
+    assert a_panel.state.parameters.result is not None
 
 
 @pytest.mark.parametrize("how", ["cancel", "leave", "close the scene", "reload"])
@@ -776,14 +776,14 @@ def test_a_measurement_can_be_stopped_at_any_time(a_panel, a_desktop, stand_in, 
     forget_the_speed(a_panel, light=False)
     a_panel.ui.propagateButton.click()
     stand_in.process_events(3)
-    assert a_panel._measurement is not None
+    assert a_panel.state.measurement is not None
     if how == "cancel":
         a_panel.ui.cancelButton.click()
         assert a_panel.ui.progressLabel.text == "Cancelled. Nothing was written."
     else:
         {"leave": a_panel.exit, "close the scene": a_desktop.slicer.mrmlScene.Clear, "reload": a_panel.cleanup}[how]()
     stand_in.process_events(15)
-    assert a_panel._measurement is None and a_panel._run is None and a_desktop.errors == []
+    assert a_panel.state.measurement is None and a_panel.state.propagation is None and a_desktop.errors == []
 
 
 def test_what_cannot_be_measured_does_not_keep_anybody_from_running(a_panel, a_desktop, stand_in, monkeypatch):
@@ -794,11 +794,11 @@ def test_what_cannot_be_measured_does_not_keep_anybody_from_running(a_panel, a_d
     forget_the_speed(a_panel, light=True)
     monkeypatch.setattr(a_panel.logic, "measurement", broken)
     stand_in.process_events(5)
-    assert a_desktop.errors == [] and a_panel._measurement is None
+    assert a_desktop.errors == [] and a_panel.state.measurement is None
     stand_in.process_events(5)
     assert "has not been measured" in a_panel.ui.estimateLabel.text
     a_panel.ui.propagateButton.click()
-    assert a_panel._run is not None
+    assert a_panel.state.propagation is not None
     a_panel.ui.cancelButton.click()
 
 
@@ -812,19 +812,19 @@ def test_a_model_that_does_not_load_is_told_once(a_panel, a_desktop, stand_in, m
     monkeypatch.setattr(a_panel.logic, "segmenter", refused)
     a_panel.ui.propagateButton.click()
     stand_in.process_events(3)
-    assert a_desktop.errors == ["The checkpoint is damaged."] and a_panel._run is None
+    assert a_desktop.errors == ["The checkpoint is damaged."] and a_panel.state.propagation is None
     assert a_panel.ui.propagateButton.enabled
 
 
 def test_a_second_run_is_expected_to_be_faster(a_panel, stand_in):
     """Its slices are encoded already, and the estimate knows it."""
-    first = a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode)
+    first = a_panel.logic.workload(a_panel.state.seedsOfRun(), a_panel.state.found.volume, a_panel.state.parameters)
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
-    second = a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode)
+    second = a_panel.logic.workload(a_panel.state.seedsOfRun(), a_panel.state.found.volume, a_panel.state.parameters)
     assert (first.encoded, second.encoded) == (10, 0) and first.predicted == second.predicted
-    a_panel._parameterNode.marginMm = 0.0
-    assert a_panel.logic.workload(a_panel.seedsOfRun(), a_panel._volume, a_panel._parameterNode).encoded == 10
+    a_panel.state.parameters.marginMm = 0.0
+    assert a_panel.logic.workload(a_panel.state.seedsOfRun(), a_panel.state.found.volume, a_panel.state.parameters).encoded == 10
 
 
 def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
@@ -840,7 +840,7 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     run_to_end(a_panel, stand_in)
     assert a_desktop.errors == []
     assert segmentations(slicer) == before + 1
-    result = a_panel._parameterNode.result
+    result = a_panel.state.parameters.result
     assert result is not a_painted_scene.painted and a_panel.ui.resultComboBox.currentNode() is result
     found = mask_of(slicer, a_painted_scene, result)
     for n in a_painted_scene.slices:
@@ -854,17 +854,17 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
 
 
 def test_into_the_painted_segments_is_one_undo_step(a_panel, a_painted_scene, a_desktop, stand_in):
-    a_panel._parameterNode.target = ch.Target.SAME
-    a_panel._parameterNode.limitToRange = True
+    a_panel.state.parameters.target = ch.Target.SAME
+    a_panel.state.parameters.limitToRange = True
     before = mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted)
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     assert a_desktop.errors == []
     after = mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted)
     assert after.sum() > before.sum()
-    a_panel.editor.undo()
+    a_panel.editor.widget.undo()
     assert np.array_equal(mask_of(a_desktop.slicer, a_painted_scene, a_painted_scene.painted), before)
-    assert not a_panel.editor.undoPossible()
+    assert not a_panel.editor.widget.undoPossible()
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3])
@@ -874,7 +874,7 @@ def test_cancel_leaves_the_scene_as_it_was(a_panel, a_painted_scene, a_desktop, 
     stand_in.process_events(steps)
     a_panel.ui.cancelButton.click()
     stand_in.process_events(3)
-    assert segmentations(a_desktop.slicer) == before and a_panel._run is None
+    assert segmentations(a_desktop.slicer) == before and a_panel.state.propagation is None
     assert a_panel.ui.progressLabel.text == "Cancelled. Nothing was written."
     assert a_panel.ui.propagateButton.enabled
 
@@ -885,7 +885,7 @@ def test_deleting_a_node_during_a_run_ends_it_with_a_sentence(a_panel, a_painted
     stand_in.process_events(2)
     a_desktop.slicer.mrmlScene.RemoveNode(getattr(a_painted_scene, which))
     stand_in.process_events(3)
-    assert a_panel._run is None and len(a_desktop.errors) == 1
+    assert a_panel.state.propagation is None and len(a_desktop.errors) == 1
     assert a_desktop.slicer.mrmlScene.GetFirstNodeByName("CT result") is None
 
 
@@ -894,29 +894,29 @@ def test_closing_the_scene_during_a_run_cancels_it(a_panel, a_desktop, stand_in)
     stand_in.process_events(2)
     a_desktop.slicer.mrmlScene.Clear()
     stand_in.process_events(3)
-    assert a_panel._run is None and segmentations(a_desktop.slicer) == 0
+    assert a_panel.state.propagation is None and segmentations(a_desktop.slicer) == 0
 
 
 def test_a_second_press_during_a_run_does_nothing(a_panel, stand_in):
     a_panel.ui.propagateButton.click()
-    run = a_panel._run
-    a_panel.onPropagate()
-    assert a_panel._run is run
+    run = a_panel.state.propagation
+    a_panel.run.onPropagate()
+    assert a_panel.state.propagation is run
     a_panel.ui.cancelButton.click()
 
 
 def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_scene, a_desktop, stand_in):
     """A painted slice switched off and then erased has no line in the table where it could be switched on again."""
-    marks = a_panel.marks()
+    marks = a_panel.state.marks
     n = a_painted_scene.slices[-1]
     marks.skipped["bone"] = [(Plane.AXIAL, n), (Plane.AXIAL, n + 2)]
     marks.absent["bone"] = [(Plane.AXIAL, n + 2)]
-    a_panel.setMarks(marks)
+    a_panel.state.setMarks(marks)
     a_painted_scene.paint(a_painted_scene.slices[:-1])
     stand_in.process_events(2)
     a_panel.ui.propagateButton.click()
-    assert a_desktop.errors == [] and a_panel._run is not None
-    seeds = a_panel._run.seeds["bone"]
+    assert a_desktop.errors == [] and a_panel.state.propagation is not None
+    seeds = a_panel.state.propagation.run.seeds["bone"]
     assert [seed.index for seed in seeds] == list(a_painted_scene.slices[:-1])
     a_panel.ui.cancelButton.click()
 
@@ -924,7 +924,7 @@ def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_sc
 def test_a_second_press_while_the_model_loads_starts_one_run(a_panel, a_desktop, monkeypatch):
     started, start = [], a_panel.logic.startRun
     monkeypatch.setattr(a_panel.logic, "startRun", lambda *args: started.append(1) or start(*args))
-    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", a_panel.onPropagate)
+    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", a_panel.run.onPropagate)
     a_panel.ui.propagateButton.click()
     assert started == [1]
     a_panel.ui.cancelButton.click()
@@ -937,9 +937,9 @@ def test_what_the_result_will_replace_is_said_before_the_run(a_panel, a_painted_
     neighbour = np.zeros(a_painted_scene.bone.shape, np.uint8)
     neighbour[2:4, 2:4, 2:4] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(neighbour, painted, "neighbour", a_painted_scene.volume)
-    p, label, editor = a_panel._parameterNode, a_panel.ui.writingLabel, a_panel.logic.editorNode()
+    p, label, editor = a_panel.state.parameters, a_panel.ui.writingLabel, a_panel.logic.editorNode()
     p.scope = ch.Scope.SELECTED
-    a_panel.editor.setCurrentSegmentID("bone")
+    a_panel.editor.widget.setCurrentSegmentID("bone")
     stand_in.process_events(3)
     assert label.text == "" and not label.visible
     p.target = ch.Target.SAME
@@ -962,10 +962,10 @@ def test_masking_counts_also_when_the_editor_was_closed_during_the_run(
     neighbour = np.zeros(a_painted_scene.bone.shape, np.uint8)
     neighbour[5] = a_painted_scene.bone[5]
     slicer.util.updateSegmentBinaryLabelmapFromArray(neighbour, painted, "neighbour", a_painted_scene.volume)
-    p, editor = a_panel._parameterNode, a_panel.logic.editorNode()
+    p, editor = a_panel.state.parameters, a_panel.logic.editorNode()
     p.scope, p.target = ch.Scope.SELECTED, ch.Target.SAME
     editor.SetOverwriteMode(editor.OverwriteNone)
-    a_panel.editor.setCurrentSegmentID("bone")
+    a_panel.editor.widget.setCurrentSegmentID("bone")
     stand_in.process_events(3)
     a_panel.ui.propagateButton.click()
     stand_in.process_events()
@@ -983,12 +983,12 @@ def test_undo_works_also_when_the_result_was_in_the_editor(a_panel, a_painted_sc
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     a_panel.ui.editResultButton.click()
-    a_panel._parameterNode.target = ch.Target.SAME
+    a_panel.state.parameters.target = ch.Target.SAME
     before = mask_of(slicer, a_painted_scene, a_painted_scene.painted)
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     assert mask_of(slicer, a_painted_scene, a_painted_scene.painted).sum() > before.sum()
-    a_panel.editor.undo()
+    a_panel.editor.widget.undo()
     assert np.array_equal(mask_of(slicer, a_painted_scene, a_painted_scene.painted), before)
 
 
@@ -997,7 +997,7 @@ def test_undo_is_that_of_the_editor_for_which_the_module_was_left(
 ):
     """Every editor widget has a history of its own, also on a shared node."""
     slicer, painted = a_desktop.slicer, a_painted_scene.painted
-    a_panel._parameterNode.target = ch.Target.SAME
+    a_panel.state.parameters.target = ch.Target.SAME
     before = mask_of(slicer, a_painted_scene, painted)
     a_panel.ui.propagateButton.click()
     stand_in.process_events()
@@ -1021,7 +1021,7 @@ def test_a_result_is_remembered_when_the_module_was_left_during_the_run(a_panel,
     a_panel.exit()
     run_to_end(a_panel, stand_in)
     a_panel.enter()
-    assert a_panel._parameterNode.result is not None and a_panel.ui.editResultButton.enabled
+    assert a_panel.state.parameters.result is not None and a_panel.ui.editResultButton.enabled
 
 
 def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
@@ -1029,9 +1029,9 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "two recent slices" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
     a_panel.ui.recentSpinBox.value = 2
     for name in ("axial", "coronal", "sagittal"):
-        setattr(a_panel._parameterNode, name, False)
+        setattr(a_panel.state.parameters, name, False)
     assert "All three axes are switched off" in a_panel.ui.estimateLabel.text
-    a_panel._parameterNode.coronal = True
+    a_panel.state.parameters.coronal = True
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
 
 
@@ -1042,11 +1042,11 @@ def test_a_segment_whose_slices_are_all_switched_off_is_left_out(a_panel, a_pain
     mask[5, :3, :3] = 1
     slicer.util.updateSegmentBinaryLabelmapFromArray(mask, a_painted_scene.painted, "rib", a_painted_scene.volume)
     stand_in.process_events(2)
-    marks = a_panel.marks()
+    marks = a_panel.state.marks
     marks.switch("rib", (Plane.AXIAL, 5), used=False)
-    a_panel.setMarks(marks)
+    a_panel.state.setMarks(marks)
     a_panel.ui.propagateButton.click()
-    assert a_desktop.errors == [] and list(a_panel._run.seeds) == ["bone"]
+    assert a_desktop.errors == [] and list(a_panel.state.propagation.run.seeds) == ["bone"]
     a_panel.ui.cancelButton.click()
 
 
@@ -1059,11 +1059,11 @@ def test_what_stood_in_the_way_is_asked_again_when_it_may_be_gone(a_panel, a_des
         raise InputError("This machine has no device 'cuda'.")
 
     monkeypatch.setattr(a_panel.logic, "devicePlan", refused)
-    a_panel._parameterNode.device = ch.Device.CUDA
+    a_panel.state.parameters.device = ch.Device.CUDA
     stand_in.process_events(3)
     assert "has no device" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
     monkeypatch.setattr(a_panel.logic, "devicePlan", lambda choices: plan(ch.Choices(model=ch.ModelChoice.DEMO)))
-    a_panel.updateReadiness()
+    a_panel.state.lookAtComputer()
     stand_in.process_events(3)
     assert a_panel.ui.propagateButton.enabled
 
@@ -1076,14 +1076,14 @@ def test_an_unexpected_error_is_one_sentence_and_the_panel_goes_on(a_panel, a_de
     a_panel.ui.propagateButton.click()
     assert "unexpected" in a_desktop.errors[0] and a_panel.ui.propagateButton.enabled
     monkeypatch.setattr(a_panel.logic, "devicePlan", broken)
-    a_panel._parameterNode.inputSize = ch.InputSize.PIXELS_256
+    a_panel.state.parameters.inputSize = ch.InputSize.PIXELS_256
     stand_in.process_events(2)
     assert "PyTorch is installed but does not start" in a_panel.ui.estimateLabel.text
 
 
 def test_presets_set_every_choice_they_name(a_panel):
     a_panel.ui.stockButton.click()
-    p = a_panel._parameterNode
+    p = a_panel.state.parameters
     assert (p.recent, p.keepAllSeeds, p.coronal, p.direction) == (6, True, False, ch.Direction.FORWARD)
     a_panel.ui.paperButton.click()
     assert (p.recent, p.keepAllSeeds, p.coronal, p.fusion) == (2, False, True, ch.Fusion.MEAN)
@@ -1092,7 +1092,7 @@ def test_presets_set_every_choice_they_name(a_panel):
 
 
 def test_a_file_of_your_own_that_is_not_there_is_told(a_panel):
-    a_panel._parameterNode.model = ch.ModelChoice.OWN
+    a_panel.state.parameters.model = ch.ModelChoice.OWN
     assert "own model is not there" in a_panel.ui.readinessLabel.text
     assert a_panel.ui.ownCheckpointLineEdit.enabled and not a_panel.ui.propagateButton.enabled
 
@@ -1104,11 +1104,11 @@ def test_a_mended_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, stan
     slicer = a_desktop.slicer
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
-    result = a_panel._parameterNode.result
+    result = a_panel.state.parameters.result
     a_panel.ui.editResultButton.click()
     stand_in.process_events(2)
-    assert a_panel.editor.segmentationNode() is result
-    assert a_panel._parameterNode.segmentation is a_painted_scene.painted
+    assert a_panel.editor.widget.segmentationNode() is result
+    assert a_panel.state.parameters.segmentation is a_painted_scene.painted
     mended = mask_of(slicer, a_painted_scene, result).astype(np.uint8)
     mended[9] = a_painted_scene.bone[9]
     slicer.util.updateSegmentBinaryLabelmapFromArray(mended, result, "bone", a_painted_scene.volume)
@@ -1118,14 +1118,14 @@ def test_a_mended_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, stan
     assert a_desktop.errors == []
     assert [row[2] for row in a_panel.ui.seedsTable.texts()] == ["S 6.0 mm", "S 14.0 mm", "S 18.0 mm", "S 24.0 mm"]
     a_panel.ui.editSeedsButton.click()
-    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
     slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(20.0)
     a_panel.ui.useSliceButton.click()
-    assert a_panel.editor.undoPossible()
+    assert a_panel.editor.widget.undoPossible()
     assert a_panel.ui.takeBackButton.enabled
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
-    assert a_panel._parameterNode.result is not result
+    assert a_panel.state.parameters.result is not result
 
 
 @pytest.mark.parametrize("shown", ["result", "painted"])
@@ -1135,7 +1135,7 @@ def test_a_copied_slice_is_taken_back_whichever_segmentation_the_editor_shows(
     slicer, painted = a_desktop.slicer, a_painted_scene.painted
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
-    result = a_panel._parameterNode.result
+    result = a_panel.state.parameters.result
     (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
     stand_in.process_events(2)
     before, states = mask_of(slicer, a_painted_scene, painted), mask_of(slicer, a_painted_scene, result)
@@ -1148,15 +1148,15 @@ def test_a_copied_slice_is_taken_back_whichever_segmentation_the_editor_shows(
     a_panel.ui.takeBackButton.click()
     assert len(a_panel.ui.seedsTable.texts()) == 4 and a_panel.ui.takeBackButton.enabled
     if shown == "painted":
-        a_panel.editor.undo()  # taking back is a step of the editor's history too
+        a_panel.editor.widget.undo()  # taking back is a step of the editor's history too
         assert mask_of(slicer, a_painted_scene, painted)[10].any()
-        a_panel.editor.redo()
+        a_panel.editor.widget.redo()
     a_panel.ui.takeBackButton.click()
     stand_in.process_events(2)
     assert np.array_equal(mask_of(slicer, a_painted_scene, painted), before)
     assert np.array_equal(mask_of(slicer, a_painted_scene, result), states)
     assert not a_panel.ui.takeBackButton.enabled and a_desktop.errors == []
-    assert a_panel.editor.segmentationNode() is (result if shown == "result" else painted)  # nothing was switched
+    assert a_panel.editor.widget.segmentationNode() is (result if shown == "result" else painted)  # nothing was switched
 
 
 def test_a_copied_slice_whose_segment_is_gone_is_not_offered_to_be_taken_back(a_panel, a_painted_scene, stand_in):
@@ -1174,12 +1174,12 @@ def test_a_deleted_result_leaves_the_painted_slices_in_the_panel(a_panel, a_pain
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
-    a_desktop.slicer.mrmlScene.RemoveNode(a_panel._parameterNode.result)
+    a_desktop.slicer.mrmlScene.RemoveNode(a_panel.state.parameters.result)
     if shown == "result":  # as the real editor tells
-        a_panel.editor.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", None)
+        a_panel.editor.widget.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", None)
     stand_in.process_events(2)
-    assert a_panel._parameterNode.segmentation is a_painted_scene.painted
-    assert a_panel.editor.segmentationNode() is a_painted_scene.painted
+    assert a_panel.state.parameters.segmentation is a_painted_scene.painted
+    assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
     assert a_panel.ui.seedsTable.texts() and a_desktop.errors == []
     for name in ("editResultButton", "editSeedsButton", "useSliceButton"):
         assert not getattr(a_panel.ui, name).enabled
@@ -1199,15 +1199,15 @@ def test_the_ct_stays_chosen_when_the_painted_segmentation_does_not_name_it(a_pa
     for button in ("editResultButton", "editSeedsButton"):
         getattr(a_panel.ui, button).click()
         stand_in.process_events(2)
-        assert a_panel.editor.sourceVolumeNode() is volume and a_panel._parameterNode.volume is volume
-    assert a_panel.editor.segmentationNode() is painted and a_panel.ui.seedsTable.texts()
+        assert a_panel.editor.widget.sourceVolumeNode() is volume and a_panel.state.parameters.volume is volume
+    assert a_panel.editor.widget.segmentationNode() is painted and a_panel.ui.seedsTable.texts()
 
 
 def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_desktop, stand_in):
     a_panel.ui.propagateButton.click()
     run_to_end(a_panel, stand_in)
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
-    a_panel.editor.setCurrentSegmentID("rib")
+    a_panel.editor.widget.setCurrentSegmentID("rib")
     a_panel.ui.useSliceButton.click()
     assert "not in both" in a_desktop.errors[0]
 
