@@ -128,7 +128,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
-        self.setUp.foldWhenReady()
+        self.setupSection.foldWhenReady()
 
     def makeSections(self):
         """Each section gets the state, the logic, and what it needs of the others; handlers run in this order."""
@@ -139,7 +139,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         own = self.state, self.logic, self.ui
         self.editor = EditorSection(*own, isEntered=lambda: self.parent.isEntered)
         self.choices = ChoicesSection(*own)
-        self.setUp = SetupSection(*own)
+        self.setupSection = SetupSection(*own)
         self.models = ModelsSection(*own, timers)
         self.views = ViewsSection(*own)
         self.nodes = NodesSection(self.state, self.editor, self.views, timers)

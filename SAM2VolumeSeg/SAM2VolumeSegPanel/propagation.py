@@ -2,6 +2,8 @@
 
 import time
 
+from SAM2VolumeSegLib.panel import choices as ch
+
 
 class Propagation:
     """A run, what it is on, and how it ends: what the user changes during the run does not change that.
@@ -18,19 +20,23 @@ class Propagation:
         self.parameters = parameters
         self.segmentation = self.run = self.seconds = None
         self.intoPainted = False
+        self._logic = self._ending = self._show3D = self._started = None
 
     def start(self, logic, editorNode, segmentIDs, marks):
-        """Load the model and read the scene. Raises InputError.
+        """Load the model and read the scene.
 
         Args:
             logic: the module's logic.
             editorNode: whose masking counts; also when it is removed during the run.
             segmentIDs: which segments; None: all with painted slices.
             marks: what the user switched off or marked absent.
+
+        Raises:
+            InputError: the model cannot be loaded, or nothing usable is painted.
         """
         p = self.parameters
         self._logic, self.segmentation = logic, p.segmentation
-        self.intoPainted = p.target.value == "same"  # by value: a reload of the module makes new choices
+        self.intoPainted = p.target.value == ch.Target.SAME.value  # a reload of the module makes new choices
         self._show3D = p.show3D
         self._ending = {
             "target": p.target.value,
@@ -46,17 +52,27 @@ class Propagation:
         return self.run is not None and self.run.state == "written"
 
     def step(self):
-        """Compute one slice; returns a Progress, or None when all is computed. Raises InputError."""
+        """Compute one slice.
+
+        Returns:
+            A Progress, or None when all is computed.
+
+        Raises:
+            InputError: the run was cancelled, or something that it needs is gone.
+        """
         return self.run.step()
 
     def finish(self, saveForUndo):
-        """Write the result and remember how long it took. Raises InputError.
+        """Write the result and remember how long it took.
 
         Args:
             saveForUndo: called before painted segments are changed.
 
         Returns:
             The segmentation node that holds the result.
+
+        Raises:
+            InputError: as `step`, or the result cannot be written there.
         """
         self.seconds = time.monotonic() - self._started
         if self.intoPainted:

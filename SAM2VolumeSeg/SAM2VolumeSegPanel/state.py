@@ -205,7 +205,11 @@ class PanelState:
         return Segment(segmentID, found.GetName()) if found else Segment()
 
     def usedSeeds(self, segmentID):
-        """The seeds of a segment that a run takes. Raises InputError where a slice marked absent was painted on."""
+        """The seeds of a segment that a run takes.
+
+        Raises:
+            InputError: something was painted on a slice that is marked absent.
+        """
         marks = self.marks
         places = [store.get(segmentID, ()) for store in (marks.absent, marks.skipped)]
         return marked_seeds(self.found.seeds.get(segmentID, ()), *places, self.found.volume)
@@ -214,9 +218,14 @@ class PanelState:
         """IDs of the segments that a run is for."""
         if self.parameters.scope is ch.Scope.ALL:
             return list(self.found.seeds)
-        return [ID for ID in self.found.seeds if ID == self.segment.ID]
+        selected = self.segment.ID
+        return [selected] if selected in self.found.seeds else []
 
     def seedsOfRun(self):
-        """The seeds that a run takes, by segment ID; a segment whose painted slices are all switched off is none."""
+        """The seeds that a run takes, by segment ID; a segment whose painted slices are all switched off is left out.
+
+        Raises:
+            InputError: as `usedSeeds`.
+        """
         seeds = {segmentID: self.usedSeeds(segmentID) for segmentID in self.wantedSegments()}
         return {segmentID: own for segmentID, own in seeds.items() if any(not seed.absent for seed in own)}

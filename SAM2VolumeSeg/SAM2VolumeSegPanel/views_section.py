@@ -56,7 +56,11 @@ class ViewsSection(Section):
                 raise InputError(text.format(plane=plane.value))
 
     def shownSlice(self):
-        """Plane and index of the slice in the chosen view. Raises InputError where it is no slice of the CT."""
+        """Plane and index of the slice in the chosen view.
+
+        Raises:
+            InputError: there is no such view, or what it shows is no slice of the CT.
+        """
         from SAM2VolumeSegLib.scene import view_slice
 
         p = self.state.parameters

@@ -177,7 +177,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self.propagateButton.enabled = True
 
     def propagate(self, propagation, dialog):
-        """Start, step and finish a run. Raises InputError; returns without a word when it was cancelled."""
+        """Start, step and finish a run; return without a word when it was cancelled.
+
+        Raises:
+            InputError: something is missing, or the run came to an early end.
+        """
         logic, editorNode, p = self.logic(), self.scriptedEffect.parameterSetNode(), propagation.parameters
         self.choose(p, logic, editorNode)
         selected = p.scope.value == ch.Scope.SELECTED.value
@@ -197,7 +201,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         propagation.finish(self.scriptedEffect.saveStateForUndo)
 
     def choose(self, parameterNode, logic, editorNode):
-        """Let the module's choices be about what the editor shows. Raises InputError where something is missing."""
+        """Let the module's choices be about what the editor shows.
+
+        Raises:
+            InputError: there is no CT, or something is missing on this computer.
+        """
         volumeNode = editorNode.GetSourceVolumeNode()
         if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
             raise InputError(_("No CT is chosen. Choose the source volume above, and paint on it."))

@@ -127,7 +127,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.assertIn(item.sentence, self.panel.ui.readinessLabel.text)
         if slicer.app.testingEnabled():
             with self.assertLogs(level="ERROR") as log:  # the box is not shown in testing mode
-                self.panel.setUp.onSetup()
+                self.panel.setupSection.onSetup()
             self.assertIn("testing mode", log.output[0])
 
     def test_every_choice_is_bound(self):
@@ -362,7 +362,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.press("propagateButton")
         self.waitUntilRunning()
         self.waitUntil(
-            lambda: self.panel.ui.progressBar.value > 0 or self.panel.state.propagation is None, "the first slice is done"
+            lambda: self.panel.ui.progressBar.value > 0 or self.panel.state.propagation is None,
+            "the first slice is done",
         )
         self.panel.ui.cancelButton.click()
         self.assertIsNone(self.panel.state.propagation)
@@ -511,7 +512,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """It is registered, shares the choices of the module, and makes a new segmentation."""
         if slicer.app.layoutManager() is None:
             self.loadPhantom()
-            self.waitUntil(lambda: "SAM2 propagate" in self.panel.editor.widget.availableEffectNames(), "it is offered", 30)
+            editor = self.panel.editor.widget
+            self.waitUntil(lambda: "SAM2 propagate" in editor.availableEffectNames(), "it is offered", 30)
             self.skipTest("It is offered. Running it needs the slice views of the main window.")
         _volume, painted, _reference = self.loadPhantom()
         editor = self.panel.editor.widget
