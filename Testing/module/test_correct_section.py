@@ -4,17 +4,29 @@ import numpy as np
 import pytest
 
 
-def test_a_corrected_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, stand_in, run_to_end, mask_of):
+@pytest.fixture
+def a_result(a_panel, a_painted_scene):
+    """The segmentation node that a run made, wrong on one slice."""
+    from SAM2VolumeSegLib.scene import write_result
+
+    found = a_painted_scene.bone.copy()
+    found[9, :, :12] = False
+    node = write_result({"bone": found}, a_painted_scene.painted, a_painted_scene.volume, {})
+    a_panel.state.parameters.result = node
+    return node
+
+
+def test_a_corrected_slice_becomes_a_seed(
+    a_panel, a_painted_scene, a_desktop, stand_in, a_result, run_to_end, mask_of
+):
     slicer = a_desktop.slicer
-    run_to_end()
-    result = a_panel.state.parameters.result
     a_panel.ui.editResultButton.click()
     stand_in.process_events(2)
-    assert a_panel.editor.widget.segmentationNode() is result
+    assert a_panel.editor.widget.segmentationNode() is a_result
     assert a_panel.state.parameters.segmentation is a_painted_scene.painted
-    corrected = mask_of(result).astype(np.uint8)
+    corrected = mask_of(a_result).astype(np.uint8)
     corrected[9] = a_painted_scene.bone[9]
-    slicer.util.updateSegmentBinaryLabelmapFromArray(corrected, result, "bone", a_painted_scene.volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(corrected, a_result, "bone", a_painted_scene.volume)
     slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(18.0)
     a_panel.ui.useSliceButton.click()
     stand_in.process_events(2)
@@ -27,19 +39,17 @@ def test_a_corrected_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, s
     assert a_panel.editor.widget.undoPossible()
     assert a_panel.ui.takeBackButton.enabled
     run_to_end()
-    assert a_panel.state.parameters.result is not result
+    assert a_panel.state.parameters.result is not a_result
 
 
 @pytest.mark.parametrize("shown", ["result", "painted"])
 def test_a_copied_slice_is_taken_back_whichever_segmentation_the_editor_shows(
-    a_panel, a_painted_scene, a_desktop, stand_in, shown, run_to_end, mask_of
+    a_panel, a_painted_scene, a_desktop, stand_in, shown, a_result, mask_of
 ):
     slicer, painted = a_desktop.slicer, a_painted_scene.painted
-    run_to_end()
-    result = a_panel.state.parameters.result
     (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
     stand_in.process_events(2)
-    before, states = mask_of(painted), mask_of(result)
+    before, states = mask_of(painted), mask_of(a_result)
     red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
     for offset in (18.0, 20.0):
         red.SetSliceOffset(offset)
@@ -55,15 +65,14 @@ def test_a_copied_slice_is_taken_back_whichever_segmentation_the_editor_shows(
     a_panel.ui.takeBackButton.click()
     stand_in.process_events(2)
     assert np.array_equal(mask_of(painted), before)
-    assert np.array_equal(mask_of(result), states)
+    assert np.array_equal(mask_of(a_result), states)
     assert not a_panel.ui.takeBackButton.enabled and a_desktop.errors == []
-    assert a_panel.editor.widget.segmentationNode() is (result if shown == "result" else painted)
+    assert a_panel.editor.widget.segmentationNode() is (a_result if shown == "result" else painted)
 
 
 def test_a_copied_slice_whose_segment_is_gone_is_not_offered_to_be_taken_back(
-    a_panel, a_painted_scene, stand_in, run_to_end
+    a_panel, a_painted_scene, stand_in, a_result
 ):
-    run_to_end()
     a_panel.ui.useSliceButton.click()
     assert a_panel.ui.takeBackButton.enabled
     a_painted_scene.painted.GetSegmentation().RemoveSegment("bone")
@@ -73,11 +82,10 @@ def test_a_copied_slice_whose_segment_is_gone_is_not_offered_to_be_taken_back(
 
 @pytest.mark.parametrize("shown", ["result", "painted"])
 def test_a_deleted_result_leaves_the_painted_slices_in_the_panel(
-    a_panel, a_painted_scene, a_desktop, stand_in, shown, run_to_end
+    a_panel, a_painted_scene, a_desktop, stand_in, shown, a_result
 ):
-    run_to_end()
     (a_panel.ui.editResultButton if shown == "result" else a_panel.ui.editSeedsButton).click()
-    a_desktop.slicer.mrmlScene.RemoveNode(a_panel.state.parameters.result)
+    a_desktop.slicer.mrmlScene.RemoveNode(a_result)
     if shown == "result":  # as the real editor tells
         a_panel.editor.widget.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", None)
     stand_in.process_events(2)
@@ -94,12 +102,11 @@ def test_there_is_nothing_to_correct_before_a_run(a_panel):
 
 
 def test_the_ct_stays_chosen_when_the_painted_segmentation_does_not_name_it(
-    a_panel, a_painted_scene, stand_in, run_to_end
+    a_panel, a_painted_scene, stand_in, a_result
 ):
     """One that was loaded from a file names no volume; choosing it makes the editor drop the one that was chosen."""
     painted, volume = a_painted_scene.painted, a_painted_scene.volume
     painted.RemoveNodeReferenceIDs(painted.GetReferenceImageGeometryReferenceRole())
-    run_to_end()
     for button in ("editResultButton", "editSeedsButton"):
         getattr(a_panel.ui, button).click()
         stand_in.process_events(2)
@@ -107,8 +114,7 @@ def test_the_ct_stays_chosen_when_the_painted_segmentation_does_not_name_it(
     assert a_panel.editor.widget.segmentationNode() is painted and a_panel.ui.seedsTable.texts()
 
 
-def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_desktop, run_to_end):
-    run_to_end()
+def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_desktop, a_result):
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     a_panel.editor.widget.setCurrentSegmentID("rib")
     a_panel.ui.useSliceButton.click()
