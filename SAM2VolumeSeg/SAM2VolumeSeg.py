@@ -7,13 +7,9 @@ From a script (Slicer's Python console, or `Slicer --no-main-window --python-scr
     result = SAM2VolumeSegLogic().segment(volume, painted)
 """
 
-import logging
 import os
 import sys
-import traceback
-from contextlib import contextmanager
 
-import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
@@ -30,21 +26,23 @@ try:
 except ImportError:  # a source checkout: the library is not beside the module but one folder up
     sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from SAM2VolumeSegPanel.choices_section import ChoicesSection
+from SAM2VolumeSegPanel.correct_section import CorrectSection
+from SAM2VolumeSegPanel.editor_section import EditorSection
 from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
-from SAM2VolumeSegPanel.measure_section import IDLE, MeasureSection
+from SAM2VolumeSegPanel.measure_section import MeasureSection
+from SAM2VolumeSegPanel.models_section import ModelsSection
 from SAM2VolumeSegPanel.nodes_section import NodesSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
 from SAM2VolumeSegPanel.run_section import RunSection
+from SAM2VolumeSegPanel.section import Timers
 from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
+from SAM2VolumeSegPanel.state import PanelState
+from SAM2VolumeSegPanel.views_section import ViewsSection
 
-from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import readiness
-from SAM2VolumeSegLib.panel.messages import in_panel
-
-SEED_DELAY = 400  # ms after the last stroke
-PREVIEW_DELAY = 50  # ms: several changes are shown at once
 
 
 class SAM2VolumeSeg(ScriptedLoadableModule):
@@ -96,45 +94,20 @@ def loadPhantom(source=None):
     return nodes
 
 
-class SAM2VolumeSegWidget(
-    SetupSection,
-    NodesSection,
-    SeedsSection,
-    PreviewSection,
-    MeasureSection,
-    RunSection,
-    ScriptedLoadableModuleWidget,
-    VTKObservationMixin,
-):
-    """Binds the panel to the parameter node and steps the run. What can be decided without Qt is decided elsewhere."""
+class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """Puts the panel together from its sections, and lets it come and go with module and scene.
+
+    Attributes:
+        logic: nodes in, nodes out; the effect uses it too.
+        state: what the sections share.
+    """
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._guiTag = self._parametersTag = None
-        self._followed = {}  # (object, event, handler): tag, of the CT, what is painted, the views and the editor
-        self._shownSegment = ""  # the one that the table is for
-        self._shared = None  # the Segment Editor's node and our observer of it
-        self._timers = []
-        self._volume, self._volumeOf = None, None  # the CT as the engine has it, and its node
-        self._seeds = {}  # found on it, by segment ID
-        self._seedProblem = ""  # why there are none
-        self._rows = []  # of their table
-        self._advice = None
-        self._items = []  # of readiness
-        self._plan = None  # (choices it is for, device, input size, key of its speed)
-        self._measurement = None
-        self._notMeasurable = set()  # keys of speeds that could not be measured
-        self._mending = False  # the editor shows the result, not what was painted
-        self._copies = []  # slices of a result that were copied to the painted ones
-        self.preview = None
+        self.logic = self.state = None
+        self._guiTag = self._choicesTag = None
         self._closed = False
-        self._run = None
-        self._starting = False  # Propagate was pressed, the run is not there yet
-        self._download = None
-        self._filling = False  # a table is being filled: its signals are not the user's
 
     # ------------------------------------------------------------------------------------------------- opening, closing
 
@@ -144,102 +117,50 @@ class SAM2VolumeSegWidget(
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/SAM2VolumeSeg.ui"))
         self.layout.addWidget(uiWidget)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
-        self.editor = self.ui.segmentEditorWidget
-        self.editor.setMaximumNumberOfUndoStates(10)
         self.logic = SAM2VolumeSegLogic()
-        from SAM2VolumeSegLib.scene import ModelPreview, restore_views
-
-        self.preview = ModelPreview()
-        restore_views(slicer.mrmlScene)  # of a scene that was loaded before the module was opened
-        self.selectEditorNode()  # before the scene, so that what the editor selects by itself is kept in the node
+        self.state = PanelState(self.logic, self.ui.segmentEditorWidget.currentSegmentID)
+        self.makeSections()
         uiWidget.setMRMLScene(slicer.mrmlScene)
-
-        # Slicer's QTimer.singleShot makes a timer that stays until the application ends: not for what goes on for long.
-        self._stepTimer = self.singleShotTimer(0, self.onStep)
-        self._measureTimer = self.singleShotTimer(0, self.onMeasureStep)
-        self._downloadTimer = self.singleShotTimer(0, self.onDownloadStep)
-        self._seedTimer = self.singleShotTimer(SEED_DELAY, self.refreshSeeds)
-        self._previewTimer = self.singleShotTimer(PREVIEW_DELAY, self.updatePreview)
-        self._viewsTimer = self.singleShotTimer(SEED_DELAY, self.updateViews)
-        self._idleTimer = self.singleShotTimer(IDLE, self.onIdle)
-
         scene = slicer.mrmlScene
-        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.nodes.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
-        # Effects that are registered later than this panel is made, as when it is Slicer's first module.
-        self._effectFactory = slicer.qSlicerSegmentEditorEffectFactory.instance()
-        self._effectFactory.connect("effectRegistered(QString)", self.onEffectRegistered)
-
-        self.editor.connect("segmentationNodeChanged(vtkMRMLSegmentationNode*)", self.onEditorNodesChanged)
-        self.editor.connect("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", self.onEditorNodesChanged)
-        self.editor.connect("currentSegmentIDChanged(QString)", self.onSegmentChanged)
-        for name, handler in (
-            ("setupButton", self.onSetup),
-            ("downloadButton", self.onDownload),
-            ("deleteButton", self.onDelete),
-            ("cancelDownloadButton", self.onCancelDownload),
-            ("rotateViewsButton", self.onRotateViews),
-            ("nextSliceButton", self.onNextSlice),
-            ("absentButton", self.onAbsent),
-            ("propagateButton", self.onPropagate),
-            ("cancelButton", self.onCancel),
-            ("measureButton", self.onMeasure),
-            ("editResultButton", self.onEditResult),
-            ("editSeedsButton", self.onEditSeeds),
-            ("useSliceButton", self.onUseSlice),
-            ("takeBackButton", self.onTakeBack),
-            ("recommendedButton", self.onRecommended),
-            ("paperButton", self.onPaper),
-            ("stockButton", self.onStock),
-        ):
-            getattr(self.ui, name).connect("clicked(bool)", handler)
-        self.ui.seedsTable.connect("cellClicked(int,int)", self.onSeedClicked)
-        self.ui.seedsTable.connect("currentCellChanged(int,int,int,int)", self.onSeedRow)
-        self.ui.seedsTable.connect("itemChanged(QTableWidgetItem*)", self.onSeedChecked)
-        self.ui.modelsTable.connect("itemSelectionChanged()", self.updateModelButtons)
-        for table in (self.ui.seedsTable, self.ui.modelsTable):
-            table.verticalHeader().setVisible(False)
-            table.horizontalHeader().setStretchLastSection(True)
-        self.ui.downloadProgressBar.setVisible(False)
-        for widget in (self.ui.progressBar, self.ui.measureButton, self.ui.previewLabel):
-            widget.setVisible(False)
-
         self.initializeParameterNode()
-        self.ui.setupCollapsibleButton.collapsed = readiness.is_ready(self._items)
+        self.setupSection.foldWhenReady()
 
-    def singleShotTimer(self, milliseconds, handler):
-        """A timer that waits until it is started, and starts anew when it is started again."""
-        timer = qt.QTimer()
-        timer.setSingleShot(True)
-        timer.setInterval(milliseconds)
-        timer.connect("timeout()", handler)
-        self._timers.append(timer)
-        return timer
+    def makeSections(self):
+        """Each section gets the state, the logic, and what it needs of the others; handlers run in this order."""
+        from SAM2VolumeSegLib.scene import ModelPreview, restore_views
 
-    def onEffectRegistered(self, name=""):
-        """The editor offers an effect that has just been registered."""
-        self.editor.updateEffectList()
+        restore_views(slicer.mrmlScene)  # of a scene that was loaded before the module was opened
+        self.timers = timers = Timers()
+        own = self.state, self.logic, self.ui
+        self.editor = EditorSection(*own, isEntered=lambda: self.parent.isEntered)
+        self.choices = ChoicesSection(*own)
+        self.setupSection = SetupSection(*own)
+        self.models = ModelsSection(*own, timers)
+        self.views = ViewsSection(*own)
+        self.nodes = NodesSection(self.state, self.editor, self.views, timers)
+        self.correct = CorrectSection(*own, self.editor, self.views)
+        self.seeds = SeedsSection(*own, self.views)
+        self.measure = MeasureSection(*own, timers)
+        self.run = RunSection(*own, self.editor, self.measure, timers)
+        self.preview = PreviewSection(*own, ModelPreview(), timers)
 
     def cleanup(self):
         """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
         if self._closed or self.logic is None:
             return
-        self.stopMeasuring()
-        self.endRun()
-        self.onCancelDownload()
-        self._effectFactory.disconnect("effectRegistered(QString)", self.onEffectRegistered)
-        self.editor.setActiveEffect(None)  # an active effect leaves timers behind
-        self.editor.uninstallKeyboardShortcuts()  # those of two editors would block each other after a reload
-        self.editor.removeViewObservations()
+        self.endWork()
+        self.models.onCancel()
+        self.editor.exit()
         self.setParameterNode(None)
         self.removeObservers()
-        self.leaveEditorNode()
+        self.editor.close()
         self._closed = True
-        for timer in self._timers:
-            timer.stop()
+        self.timers.stop()
 
     def onReload(self):
         """Reload the library as well, which Slicer by itself would keep."""
@@ -250,41 +171,39 @@ class SAM2VolumeSegWidget(
 
     def enter(self):
         """The module is shown."""
-        if self._closed:
-            return
-        self.selectEditorNode()
-        self.initializeParameterNode()
-        if slicer.util.mainWindow() is not None:
-            self.editor.installKeyboardShortcuts()
-        self.editor.setupViewObservations()
-        self.editor.updateWidgetFromMRML()
+        if not self._closed:
+            self.editor.selectNode()
+            self.initializeParameterNode()
+            self.editor.enter()
 
     def exit(self):
         """Another module is shown. A run goes on."""
-        if self._closed:
-            return
-        self.stopMeasuring()
-        self.editor.setActiveEffect(None)
-        self.editor.uninstallKeyboardShortcuts()
-        self.editor.removeViewObservations()
-        self.setParameterNode(None)
+        if not self._closed:
+            self.measure.stop()
+            self.editor.exit()
+            self.setParameterNode(None)
+
+    def endWork(self, message=""):
+        """Let go of a measurement and of a run."""
+        self.measure.stop()
+        self.run.end(message)
+
+    # ----------------------------------------------------------------------------------------------------------- scene
 
     def onSceneStartClose(self, caller=None, event=None):
         """The scene is about to be closed: let go of everything in it."""
-        self.stopMeasuring()
-        self.endRun(_("The scene was closed; the run was cancelled."))
-        self._copies = []
+        self.endWork(_("The scene was closed; the run was cancelled."))
+        self.correct.forget()
         self.setParameterNode(None)
         self.logic.forget()
-        self.editor.setSegmentationNode(None)
-        self.editor.removeViewObservations()
+        self.editor.letGo()
 
     def onSceneEndClose(self, caller=None, event=None):
         """The scene is empty."""
         if self.parent.isEntered:
-            self.selectEditorNode()
+            self.editor.selectNode()
             self.initializeParameterNode()
-            self.editor.updateWidgetFromMRML()
+            self.editor.widget.updateWidgetFromMRML()
 
     def onSceneStartImport(self, caller=None, event=None):
         """A scene is being loaded: what node lists choose meanwhile is not the user's choice."""
@@ -294,177 +213,35 @@ class SAM2VolumeSegWidget(
         """A scene was loaded: its choices are shown."""
         from SAM2VolumeSegLib.scene import restore_views
 
-        self.hidePreview()
+        self.preview.hide()
         restore_views(slicer.mrmlScene)
         if self.parent.isEntered:
-            self.selectEditorNode()
+            self.editor.selectNode()
             p = self.logic.getParameterNode()
-            if p.segmentation is not None and self.editor.segmentationNode() not in (p.segmentation, p.result):
-                self.showInEditor(p.segmentation, p.volume)
+            if p.segmentation is not None and self.editor.widget.segmentationNode() not in (p.segmentation, p.result):
+                self.editor.show(p.segmentation, p.volume)
         self.onSceneEndClose()
 
-    def selectEditorNode(self):
-        """The node that the Segment Editor of Slicer uses, so that both show the same work."""
-        node = self.logic.editorNode()
-        if self.editor.mrmlSegmentEditorNode() is not node:
-            self.editor.setMRMLSegmentEditorNode(node)
-        if self._shared is None or self._shared[0] is not node:
-            self.leaveEditorNode()
-            self._shared = node, node.AddObserver(vtk.vtkCommand.ModifiedEvent, self.onSharedNodeModified, -1.0)
-
-    def leaveEditorNode(self):
-        """Follow the Segment Editor's node no longer."""
-        if self._shared is not None:
-            node, tag = self._shared
-            node.RemoveObserver(tag)
-            self._shared = None
-
-    def onSharedNodeModified(self, caller=None, event=None):
-        """An effect may have been chosen: let only the editor that the user sees take the mouse in the views.
-
-        Every editor on the shared node makes that effect active and follows the views, hidden or not; the one that was
-        made first gets the strokes, and they go into its history: Undo in the other one would not know of them.
-        """
-        standard = getattr(getattr(slicer.modules, "SegmentEditorWidget", None), "editor", None)
-        hidden = standard if self.parent.isEntered else self.editor
-        if hidden is not None:
-            hidden.removeViewObservations()
-        self.updateWriting()  # masking and overwrite mode are in that node
-
     def initializeParameterNode(self):
-        """Bind the parameter node, and let it and the editor agree on the nodes to work on."""
+        """Bind the parameter node, let it and the editor agree on the nodes to work on, and show how things are."""
         self.setParameterNode(self.logic.getParameterNode())
-        p = self._parameterNode
-        segmentation = p.segmentation or self.editor.segmentationNode()
-        volume = p.volume or self.editor.sourceVolumeNode()
-        volume = volume or self.firstVolume()
-        if segmentation is None:
-            segmentation = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
-        if segmentation is None and volume is not None and self.parent.isEntered:
-            segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
-            segmentation.CreateDefaultDisplayNodes()
-        if segmentation is not None and self.editor.segmentationNode() is None:
-            self.editor.setSegmentationNode(segmentation)
-        if volume is not None and self.editor.sourceVolumeNode() is None:
-            self.editor.setSourceVolumeNode(volume)
-        self.onEditorNodesChanged()
-        self.updateReadiness()
-        self.refreshSeeds()
-
-    def firstVolume(self):
-        """A CT to begin with; not one that Slicer or a module keeps to itself."""
-        scene = slicer.mrmlScene
-        count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-        nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count)]
-        return next((node for node in nodes if not node.GetHideFromEditors()), None)
+        self.nodes.agree(mayCreate=self.parent.isEntered)
+        self.state.lookAtComputer()
+        self.state.findSeeds()
 
     def setParameterNode(self, parameterNode):
         """Bind the panel to a parameter node; None lets go of it."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._guiTag)
-            self._parameterNode.RemoveObserver(self._parametersTag)
-        self._parameterNode = parameterNode
-        self._guiTag = None
-        if self._parameterNode:
+        before = self.state.parameters
+        if before is not None:
+            before.disconnectGui(self._guiTag)
+            before.RemoveObserver(self._choicesTag)
+        if parameterNode is not None:
             named = [(widget.property("SlicerParameterName"), widget) for widget in vars(self.ui).values()]
-            self._guiTag = self._parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
+            self._guiTag = parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
             # Not through Slicer's mixin, which would keep each of these for ever, with all that they observe.
             modified = vtk.vtkCommand.ModifiedEvent
-            self._parametersTag = self._parameterNode.AddObserver(modified, self.onParametersChanged)
-        self.followNodes()
-        if self._parameterNode:
-            self.onParametersChanged()
-        else:
-            self._volume, self._volumeOf, self._seeds = None, None, {}
-            self._seedTimer.stop()
-            self._idleTimer.stop()
-            self.hidePreview()
-
-    @contextmanager
-    def errorsShown(self):
-        """What the user can mend is one sentence in a box; anything else goes to the log as well."""
-        try:
-            yield
-        except InputError as error:
-            text = in_panel(error)
-            logging.info(text)
-            slicer.util.errorDisplay(text)
-        except Exception:
-            logging.exception("SAM2VolumeSeg")
-            slicer.util.errorDisplay(
-                _("Something unexpected went wrong. Details are in the log (View, Error Log)."),
-                detailedText=traceback.format_exc(),
-            )
-
-    # ------------------------------------------------------------------------------------------------ nodes and choices
-
-    def onEditorNodesChanged(self, node=None):
-        """The user chose another segmentation or CT in the editor. A result that is being mended is not painted on."""
-        p = self._parameterNode
-        if not p:
-            return
-        segmentation, volume = self.editor.segmentationNode(), self.editor.sourceVolumeNode()
-        if segmentation is None and self._mending and p.segmentation is not None:  # the result was deleted
-            self._mending = False
-            self.showInEditor(p.segmentation, p.volume)  # calls us again
-            return
-        mending = segmentation is not None and segmentation is p.result and p.segmentation is not None
-        self._mending = mending and p.segmentation is not p.result
-        if not mending or p.segmentation is p.result:
-            p.segmentation = segmentation
-        if volume is None or volume.IsA("vtkMRMLScalarVolumeNode"):
-            p.volume = volume
-        self.followNodes()
-        self.onParametersChanged()
-        self._seedTimer.start()
-
-    def onSegmentChanged(self, segmentID=""):
-        """Another segment was selected in the editor."""
-        self.showSeeds()
-        self.updateEstimate()
-        self._previewTimer.start()
-
-    def onParametersChanged(self, caller=None, event=None):
-        """A choice was changed, here, by a script or by a loaded scene."""
-        p = self._parameterNode
-        if not p:
-            return
-        self.logic.updateWindow(p)
-        byHand = p.window is ch.WindowChoice.BY_HAND
-        self.ui.windowLowerSpinBox.enabled = self.ui.windowUpperSpinBox.enabled = byHand
-        self.ui.rangeLowerSpinBox.enabled = self.ui.rangeUpperSpinBox.enabled = p.limitToRange
-        own = p.model is ch.ModelChoice.OWN
-        self.ui.ownCheckpointLineEdit.enabled = self.ui.ownArchitectureComboBox.enabled = own
-        self.ui.radiusSlider.enabled = not p.keepAllSeeds
-        chosen = (p.model, p.ownCheckpoint, p.ownArchitecture, p.clahe)
-        if chosen != getattr(self, "_readyFor", chosen):
-            self._readyFor = chosen
-            self.updateReadiness()
-        self._readyFor = chosen
-        self.updateCorrecting()
-        self.showSeeds()
-        self.updateEstimate()
-        self._previewTimer.start()
-
-    def onRecommended(self, checked=False):
-        """Set what this project recommends."""
-        self.setChoices(ch.RECOMMENDED)
-
-    def onPaper(self, checked=False):
-        """Set what the paper found best."""
-        self.setChoices(ch.PAPERS_BEST)
-
-    def onStock(self, checked=False):
-        """Set what SAM2 does with a video."""
-        self.setChoices(ch.STOCK_SAM2)
-
-    def setChoices(self, values):
-        """Set several choices at once."""
-        if not self._parameterNode:
-            return
-        with slicer.util.NodeModify(self._parameterNode):
-            for name, value in values.items():
-                setattr(self._parameterNode, name, value)
+            self._choicesTag = parameterNode.AddObserver(modified, self.state.onChoicesChanged)
+        self.state.setParameters(parameterNode)
 
 
 class SAM2VolumeSegTest(ScriptedLoadableModuleTest):
@@ -482,9 +259,9 @@ class SAM2VolumeSegTest(ScriptedLoadableModuleTest):
     def test_phantom_is_segmented_with_the_demo_model(self):
         """From painted slices to a segmentation, as a script does it."""
         choices = ch.Choices(model=ch.ModelChoice.DEMO, coronal=False, sagittal=False, direction=ch.Direction.FORWARD)
-        items = readiness.check(SAM2VolumeSegLogic().facts(choices))
-        if not readiness.is_ready(items):
-            self.skipTest(readiness.headline(items))
+        requirements = readiness.check(SAM2VolumeSegLogic().facts(choices))
+        if not requirements.are_met:
+            self.skipTest(requirements.headline)
         volume, painted, _reference = loadPhantom()
         before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
         result = SAM2VolumeSegLogic().segment(volume, painted, choices)

@@ -6,36 +6,95 @@ import vtk
 from SAM2VolumeSegLib.panel import choices as ch
 
 SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
+DELAY = 400  # ms after the last stroke, or the last move of a view
 
 
 class NodesSection:
-    """Part of SAM2VolumeSegWidget.
+    """Lets panel and editor agree on their nodes, and looks for painted slices when something was changed.
 
     What is followed is held in one place, so that nothing is twice or left behind. It is not observed through Slicer's
     mixin, which keeps every node it was ever told of: the voxels of a deleted CT would stay in memory.
     """
 
-    def showInEditor(self, segmentation, volume):
-        """Put a segmentation into the editor; the CT stays chosen.
+    def __init__(self, state, editor, views, timers):
+        self.state, self.editor, self.views = state, editor, views
+        self._followed = {}  # (object, event, handler): tag
+        self._segmentID = ""  # that was selected when the editor spoke last
+        self._seedTimer = timers.make(DELAY, state.findSeeds)
+        self._viewsTimer = timers.make(DELAY, views.update)
+        editor.widget.connect("segmentationNodeChanged(vtkMRMLSegmentationNode*)", self.onEditorNodesChanged)
+        editor.widget.connect("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", self.onEditorNodesChanged)
+        editor.widget.connect("currentSegmentIDChanged(QString)", self.onSegmentChanged)
+        state.sceneChanged.connect(self.onSceneChanged)
+        state.editorChanged.connect(self.onEditorChanged)
 
-        The editor would choose the one that the segmentation was made for, or none where it names none, as one that was
-        loaded from a file.
+    def agree(self, mayCreate):
+        """Let panel and editor work on the same nodes: those of the scene's choices, else the editor's, else the first.
+
+        Args:
+            mayCreate: whether a CT without a segmentation gets one.
         """
-        self.editor.setSegmentationNode(segmentation)
-        if volume is not None and self.editor.sourceVolumeNode() is not volume:
-            self.editor.setSourceVolumeNode(volume)
+        p, scene = self.state.parameters, slicer.mrmlScene
+        segmentation = p.segmentation or self.editor.widget.segmentationNode()
+        volume = p.volume or self.editor.widget.sourceVolumeNode() or self.firstVolume()
+        if segmentation is None:
+            segmentation = scene.GetFirstNodeByClass("vtkMRMLSegmentationNode")
+        if segmentation is None and volume is not None and mayCreate:
+            segmentation = scene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+            segmentation.CreateDefaultDisplayNodes()
+        if segmentation is not None and self.editor.widget.segmentationNode() is None:
+            self.editor.widget.setSegmentationNode(segmentation)
+        if volume is not None and self.editor.widget.sourceVolumeNode() is None:
+            self.editor.widget.setSourceVolumeNode(volume)
+        self.onEditorNodesChanged()
 
-    def seenEditor(self):
-        """The editor whose Undo the user presses: Slicer's own one when the module was left for it during a run."""
-        standard = getattr(slicer.modules, "SegmentEditorWidget", None)
-        if standard is not None and standard.parent.isEntered and not self.parent.isEntered:
-            return standard.editor
-        return self.editor
+    def firstVolume(self):
+        """A CT to begin with; not one that Slicer or a module keeps to itself."""
+        scene = slicer.mrmlScene
+        count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+        nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count)]
+        return next((node for node in nodes if not node.GetHideFromEditors()), None)
 
-    def followNodes(self):
-        """Follow voxels, segments, names, transforms and display of the CT and of what is painted, views and editor."""
-        p = self._parameterNode
-        node, volume = (p.segmentation, p.volume) if p else (None, None)
+    def onEditorNodesChanged(self, node=None):
+        """Another segmentation or CT was chosen in the editor. A result that is being corrected is not painted on."""
+        p = self.state.parameters
+        if p is None:
+            return
+        segmentation, volume = self.editor.widget.segmentationNode(), self.editor.widget.sourceVolumeNode()
+        if segmentation is None and self.state.isCorrecting and p.segmentation is not None:  # the result was deleted
+            self.state.isCorrecting = False
+            self.editor.show(p.segmentation, p.volume)  # calls us again
+            return
+        showsResult = segmentation is not None and segmentation is p.result and p.segmentation is not None
+        self.state.isCorrecting = showsResult and p.segmentation is not p.result
+        if not self.state.isCorrecting:
+            p.segmentation = segmentation
+        if volume is None or volume.IsA("vtkMRMLScalarVolumeNode"):
+            p.volume = volume
+        self.follow()
+        self.state.onChoicesChanged()
+        self._seedTimer.start()
+
+    def onSegmentChanged(self, segmentID=""):
+        """Another segment was selected in the editor."""
+        self._segmentID = self.editor.widget.currentSegmentID()
+        self.state.segmentChanged.emit()
+
+    def onEditorChanged(self):
+        """Another segment may be selected: of one that is chosen by key or by a script the editor sends no signal."""
+        if self.state.parameters is not None and self.editor.widget.currentSegmentID() != self._segmentID:
+            self.onSegmentChanged()
+
+    def onSceneChanged(self):
+        """Follow the nodes of a scene, or those of none."""
+        self.follow()
+        if self.state.parameters is None:
+            self._seedTimer.stop()
+
+    def follow(self):
+        """Follow voxels, segments, names, transforms and display of the CT and of what is painted, and the views."""
+        p = self.state.parameters
+        node, volume = (p.segmentation, p.volume) if p is not None else (None, None)
         segmentation = node.GetSegmentation() if node else None
         modified = vtk.vtkCommand.ModifiedEvent
         wanted = []
@@ -49,13 +108,12 @@ class NodesSection:
             events = (modified, volume.TransformModifiedEvent, volume.ImageDataModifiedEvent)
             wanted += [(volume, event, self.onNodesChanged) for event in events]
             wanted.append((volume, volume.DisplayModifiedEvent, self.onDisplayChanged))
-            wanted += [(view, modified, self.onViewChanged) for view in self.sliceNodes()]
-        if p and p.result:
+            wanted += [(view, modified, self.onViewChanged) for view in self.views.sliceNodes()]
+        if p is not None and p.result:
             wanted.append((p.result, modified, self.onNodesChanged))
-        if p and self.editor.mrmlSegmentEditorNode() is not None:
-            wanted.append((self.editor.mrmlSegmentEditorNode(), modified, self.onEditorModified))
-        for followed in [one for one in self._followed if one not in wanted]:
-            followed[0].RemoveObserver(self._followed.pop(followed))
+        for one in [one for one in self._followed if one not in wanted]:
+            followed, _event, _handler = one
+            followed.RemoveObserver(self._followed.pop(one))
         for one in wanted:
             if one not in self._followed:
                 followed, event, handler = one
@@ -63,32 +121,21 @@ class NodesSection:
 
     def onNodesChanged(self, caller=None, event=None):
         """Something was painted, or a script or another module changed something: look when that is over."""
-        self.followNodes()  # the segments may be held by another object now
+        self.follow()  # the segments may be held by another object now
         self._seedTimer.start()
-
-    def onEditorModified(self, caller=None, event=None):
-        """Another segment may be selected: of one that is chosen by key or by a script the editor sends no signal."""
-        if self._parameterNode and self.editor.currentSegmentID() != self._shownSegment:
-            self.onSegmentChanged()
 
     def onDisplayChanged(self, caller=None, event=None):
         """The CT is displayed in another window, which may be the one that the model gets."""
-        p = self._parameterNode
-        if p and p.window is ch.WindowChoice.DISPLAY:
+        p = self.state.parameters
+        if p is not None and p.window is ch.WindowChoice.DISPLAY:
             self._seedTimer.start()
 
     def onNodeRemoved(self, caller=None, event=None):
         """A node was deleted; what was in use is let go of."""
-        p = self._parameterNode
-        if p and any(obj.IsA("vtkMRMLNode") and obj.GetScene() is None for obj, _event, _handler in self._followed):
+        gone = [obj for obj, _event, _handler in self._followed if obj.IsA("vtkMRMLNode") and obj.GetScene() is None]
+        if self.state.parameters is not None and gone:
             self.onNodesChanged()
 
     def onViewChanged(self, caller=None, event=None):
         """A view was moved or turned: does it still show slices of the CT? Asked when that is over."""
         self._viewsTimer.start()
-
-    def sliceNodes(self):
-        """The three views that can be chosen in the panel, where they exist."""
-        names = [choice.value for choice in ch.ViewChoice]
-        nodes = [slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode") for name in names]
-        return [node for node in nodes if node is not None]

@@ -7,12 +7,13 @@ first and has found the library.
 
 import logging
 import os
-import time
 import traceback
 from contextlib import suppress
 
 import qt
 import slicer
+from SAM2VolumeSegPanel.marks import marksOf
+from SAM2VolumeSegPanel.propagation import Propagation
 from SegmentEditorEffects import AbstractScriptedSegmentEditorEffect
 from slicer.i18n import tr as _
 
@@ -20,7 +21,6 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, readiness
 from SAM2VolumeSegLib.panel.messages import in_panel
-from SAM2VolumeSegLib.seeds.choose import Marks
 
 
 class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
@@ -35,8 +35,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         scriptedEffect.requireSegments = True
         AbstractScriptedSegmentEditorEffect.__init__(self, scriptedEffect)
         self.boxes = {}
-        self.run = None
-        self.starting = False
+        self.propagation = None
 
     def clone(self):
         import qSlicerSegmentationsEditorEffectsPythonQt as effects
@@ -152,49 +151,43 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def onPropagate(self, checked=False):
         """Run to the end with a progress window. The scene changes at the end, or not at all."""
-        if self.run is not None or self.starting:
+        if self.propagation is not None:
             return
-        self.starting = True
+        propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
         dialog = slicer.util.createProgressDialog(
             labelText=_("Loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
         )
         try:
             slicer.app.processEvents()
-            self.propagate(dialog)
+            if self.propagation is propagation:
+                self.propagate(propagation, dialog)
         except InputError as error:
             if not dialog.wasCanceled:
                 slicer.util.errorDisplay(in_panel(error))
         except Exception:
             logging.exception("SAM2 propagate")
-            written = self.run is not None and self.run.state == "written"
             text = _("Something unexpected went wrong. Details are in the log (View, Error Log).")
-            text += " " + (_("The result was written.") if written else _("Nothing was written."))
+            text += " " + (_("The result was written.") if propagation.isWritten else _("Nothing was written."))
             slicer.util.errorDisplay(text, detailedText=traceback.format_exc())
         finally:
             self.cancel()
-            self.starting = False
             dialog.close()
             dialog.deleteLater()  # the main window would keep one for each run
             self.propagateButton.enabled = True
 
-    def propagate(self, dialog):
-        """Start, step and finish a run. Raises InputError; returns without a word when it was cancelled."""
-        logic, editorNode = self.logic(), self.scriptedEffect.parameterSetNode()
-        volumeNode, segmentationNode = editorNode.GetSourceVolumeNode(), editorNode.GetSegmentationNode()
-        parameterNode = self.chosen(logic, volumeNode, segmentationNode)
-        # What is changed during the run does not change how it ends.
-        target, show3D = parameterNode.target, parameterNode.show3D
-        intensityRange = None
-        if parameterNode.limitToRange:
-            intensityRange = (parameterNode.rangeLower, parameterNode.rangeUpper)
-        selected = parameterNode.scope.value == ch.Scope.SELECTED.value
-        segmentIDs = [editorNode.GetSelectedSegmentID()] if selected else None
+    def propagate(self, propagation, dialog):
+        """Start, step and finish a run; return without a word when it was cancelled.
 
-        started = time.monotonic()
-        run = logic.startRun(volumeNode, segmentationNode, parameterNode, segmentIDs, self.marks(parameterNode))
-        self.run = run  # deactivating the effect cancels it
-        while (progress := run.step()) is not None:
+        Raises:
+            InputError: something is missing, or the run came to an early end.
+        """
+        logic, editorNode, p = self.logic(), self.scriptedEffect.parameterSetNode(), propagation.parameters
+        self.choose(p, logic, editorNode)
+        selected = p.scope.value == ch.Scope.SELECTED.value
+        segmentIDs = [editorNode.GetSelectedSegmentID()] if selected else None
+        propagation.start(logic, editorNode, segmentIDs, marksOf(p))
+        while (progress := propagation.step()) is not None:
             dialog.value = round(100 * progress.done / max(progress.total, 1))
             left = estimate.left_sentence(progress)
             dialog.labelText = _("{name}: {done} of {total} slices. {left}").format(
@@ -203,44 +196,32 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             slicer.app.processEvents()
             if dialog.wasCanceled:
                 return
-        same = target.value == ch.Target.SAME.value
-        if same and editorNode.GetSegmentationNode() is not segmentationNode:
+        if propagation.intoPainted and editorNode.GetSegmentationNode() is not propagation.segmentation:
             raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
-        if same:
-            self.scriptedEffect.saveStateForUndo()
-        node = run.finish(target=target.value, editor_node=editorNode, intensity_range=intensityRange)
-        logic.remember(time.monotonic() - started)
-        if not same:
-            parameterNode.result = node
-        if show3D:
-            node.CreateClosedSurfaceRepresentation()
+        propagation.finish(self.scriptedEffect.saveStateForUndo)
 
-    def chosen(self, logic, volumeNode, segmentationNode):
-        """The module's parameter node for what the editor shows. Raises InputError where something is missing."""
+    def choose(self, parameterNode, logic, editorNode):
+        """Let the module's choices be about what the editor shows.
+
+        Raises:
+            InputError: there is no CT, or something is missing on this computer.
+        """
+        volumeNode = editorNode.GetSourceVolumeNode()
         if volumeNode is None or not volumeNode.IsA("vtkMRMLScalarVolumeNode"):
             raise InputError(_("No CT is chosen. Choose the source volume above, and paint on it."))
-        parameterNode = logic.getParameterNode()
-        missing = [item for item in readiness.check(logic.facts(parameterNode)) if not item.ready]
+        missing = readiness.check(logic.facts(parameterNode)).missing
         if missing:
             where = _("You find it in the module SAM2 Volume Segmentation (button \u201cAll choices...\u201d).")
             raise InputError(f"{missing[0].sentence} {where}")
         with slicer.util.NodeModify(parameterNode):
-            parameterNode.volume, parameterNode.segmentation = volumeNode, segmentationNode
+            parameterNode.volume, parameterNode.segmentation = volumeNode, editorNode.GetSegmentationNode()
         logic.updateWindow(parameterNode)
-        return parameterNode
-
-    def marks(self, parameterNode):
-        """What was switched off or marked absent in the module, unless it was for other nodes."""
-        nodes = (parameterNode.marksVolume, parameterNode.marksSegmentation)
-        if nodes != (parameterNode.volume, parameterNode.segmentation):
-            return Marks()
-        return Marks.from_strings(parameterNode.absent, parameterNode.skipped)
 
     def cancel(self):
         """Let go of a run. One that is not written changes nothing."""
-        if self.run is not None:
-            self.run.cancel()
-            self.run = None
+        if self.propagation is not None:
+            self.propagation.cancel()
+            self.propagation = None
 
     def deactivate(self):
         self.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,13 @@ MIN_GAP = 2  # slices between two seeds below which another one adds nothing
 
 @dataclass(frozen=True)
 class Advice:
-    """A sentence about the set; the next slice (None when nothing more is asked for) and why it helps."""
+    """What is said about a set of painted slices.
+
+    Attributes:
+        sentence: how good the set is.
+        next: plane and index of the slice to paint next; None when nothing more is asked for.
+        reason: why that slice helps.
+    """
 
     sentence: str
     next: tuple[Plane, int] | None = None
@@ -31,9 +38,17 @@ class Advice:
 def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] = tuple(Plane)) -> Advice:
     """Judge the seeds of one segment and name the slice to paint next.
 
-    seeds: those in use, absent ones included. planes: the axes that are switched on. An axis is completed in the order
-    end, other end, middle of the largest gap, until it has three painted slices; then comes the next axis. Ends are
-    taken from what is painted on the other axes; with a single painted slice, where its size suggests them.
+    An axis is completed in the order end, other end, middle of the largest gap, until it has three painted slices; then
+    comes the next axis. Ends are taken from what is painted on the other axes; with a single painted slice, where its
+    size suggests them.
+
+    Args:
+        seeds: those in use, absent ones included.
+        volume: the CT.
+        planes: the axes that are switched on.
+
+    Returns:
+        A sentence about the set, and the slice that would help most.
     """
     painted = [seed for seed in seeds if not seed.absent]
     if not painted:
@@ -41,12 +56,11 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
     sentence = f"{_counts_text(counts)} {_quality(counts, planes)}"
     for plane in sorted(planes, key=lambda plane: -counts[plane]):  # stable: axial, coronal, sagittal
-        found = _next_on(plane, seeds, painted, volume, counts)
+        found = _next_on(plane, seeds, painted, volume)
         if found is not None:
-            index, reason = found
-            position = position_text(volume, plane, index).replace(" ", "\u00a0")  # kept on one line
-            where = f"{plane.value} slice at {position}"
-            return Advice(sentence, (plane, index), f"Paint next: the {where}, {reason}.")
+            position = position_text(volume, plane, found.index).replace(" ", "\u00a0")  # kept on one line
+            reason = f"Paint next: the {plane.value} slice at {position}, {found.reason}."
+            return Advice(sentence, (plane, found.index), reason)
     return Advice(sentence)
 
 
@@ -67,8 +81,15 @@ def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
     return "A start. Better: first, middle and last slice of the structure."
 
 
-def _next_on(plane, seeds, painted, volume, counts):
-    """(index, reason) of the slice to paint next on an axis, or None when the axis is complete."""
+class _Next(NamedTuple):
+    """A slice of an axis that is worth painting, and why."""
+
+    index: int
+    reason: str
+
+
+def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSlice], volume: Volume) -> _Next | None:
+    """Find the slice to paint next on an axis; None when the axis is complete."""
     view = volume.view(plane)
     own = sorted(seed.index for seed in painted if seed.plane is plane)
     others = [seed for seed in painted if seed.plane is not plane]
@@ -77,35 +98,36 @@ def _next_on(plane, seeds, painted, volume, counts):
         box = painted_box(others, volume)
         extent = box.lower[view.axis], box.upper[view.axis] - 1
     if not own:
-        return None if extent is None else (sum(extent) // 2, "through the middle, as the first one on this axis")
-    if counts[plane] >= ENOUGH:
+        return None if extent is None else _Next(sum(extent) // 2, "through the middle, as the first one on this axis")
+    if len(own) >= ENOUGH:
         return None
-    absent = [seed.index for seed in seeds if seed.plane is plane and seed.absent]
-    ends = extent or _guessed_ends(own, painted, plane, volume)
-    tolerance = max(END_SHARE * (ends[1] - ends[0]) * view.slice_mm, MIN_END_MM)
+    start, stop = extent or _guessed_ends(own, painted, plane, volume)
+    tolerance = max(END_SHARE * (stop - start) * view.slice_mm, MIN_END_MM)
     first, last = min(own), max(own)
-    missing = []
-    if not any(index < first for index in absent) and (first - ends[0]) * view.slice_mm > tolerance:
-        missing.append((first - ends[0], ends[0]))
-    if not any(index > last for index in absent) and (ends[1] - last) * view.slice_mm > tolerance:
-        missing.append((ends[1] - last, ends[1]))
+    absent = [seed.index for seed in seeds if seed.plane is plane and seed.absent]
+    missing = {}  # slices from the last seed to an end without one, by that end
+    if not any(index < first for index in absent) and (first - start) * view.slice_mm > tolerance:
+        missing[start] = first - start
+    if not any(index > last for index in absent) and (stop - last) * view.slice_mm > tolerance:
+        missing[stop] = stop - last
     if missing:
-        known = extent is not None
-        return max(missing)[1], "at the end of the structure" if known else "near the end of the structure: look around"
-    gaps = [(after - before, before, after) for before, after in zip(own, own[1:], strict=False)]
-    if gaps and max(gaps)[0] > MIN_GAP:
-        _, before, after = max(gaps)
-        return (before + after) // 2, "in the largest gap"
-    return None
+        known = "at the end of the structure" if extent is not None else "near the end of the structure: look around"
+        return _Next(max(missing, key=lambda end: (missing[end], end)), known)
+    gaps = {before: after - before for before, after in zip(own, own[1:], strict=False)}
+    if not gaps or max(gaps.values()) <= MIN_GAP:
+        return None
+    before = max(gaps, key=lambda before: (gaps[before], before))
+    return _Next(before + gaps[before] // 2, "in the largest gap")
 
 
-def _guessed_ends(own, painted, plane, volume):
+def _guessed_ends(own, painted, plane, volume) -> tuple[int, int]:
     """With one painted slice the structure is taken to be as long as it is wide there; with more they are the ends."""
     if len(own) > 1:
         return min(own), max(own)
+    (index,) = own
     view = volume.view(plane)
     mask = next(seed.mask for seed in painted if seed.plane is plane)
     rows, cols = np.nonzero(mask)
     width_mm = (np.ptp(rows) + 1) * view.row_mm / 2 + (np.ptp(cols) + 1) * view.col_mm / 2
     half = max(1, round(width_mm / 2 / view.slice_mm))
-    return max(0, own[0] - half), min(view.count - 1, own[0] + half)
+    return max(0, index - half), min(view.count - 1, index + half)

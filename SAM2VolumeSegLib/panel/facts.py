@@ -12,23 +12,34 @@ from pathlib import Path
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.panel.choices import Choices, model_from
-from SAM2VolumeSegLib.panel.readiness import Facts, version_tuple
+from SAM2VolumeSegLib.panel.readiness import Facts, Package, version_tuple
 
-SMALL_PACKAGES = {  # what pip calls it: what Python calls it
-    "hydra-core>=1.3.2": "hydra",
-    "iopath>=0.1.10": "iopath",
-    "platformdirs>=4": "platformdirs",
-    "tqdm>=4.66.1": "tqdm",
-}
-CLAHE_PACKAGES = {"scikit-image>=0.22": "skimage"}  # Slicer has it not, and only CLAHE needs it
+STORE = Package("platformdirs", "4", "platformdirs")  # knows the folder of the downloaded models
+SMALL_PACKAGES = (
+    Package("hydra-core", "1.3.2", "hydra"),
+    Package("iopath", "0.1.10", "iopath"),
+    STORE,
+    Package("tqdm", "4.66.1", "tqdm"),
+)
+CLAHE = Package("scikit-image", "0.22", "skimage", megabytes=20)  # Slicer has it not, and only CLAHE needs it
 SAM2_SIGN = "configs/sam2.1/sam2.1_hiera_s.yaml"  # older copies of sam2 do not have it
 
 
 def gather(slicer_version: str, choices: Choices, can_install: bool = True) -> Facts:
-    """Facts about this computer. slicer_version: such as "5.12.3"; choices: for the chosen model, and CLAHE."""
+    """Look at this computer.
+
+    Args:
+        slicer_version: such as "5.12.3".
+        choices: for the chosen model, and CLAHE.
+        can_install: whether anything may be installed.
+
+    Returns:
+        What was found.
+    """
     importlib.invalidate_caches()  # something may just have been installed
     present, megabytes = _model(choices)
-    needed = SMALL_PACKAGES | (CLAHE_PACKAGES if choices.clahe else {})
+    needed = (*SMALL_PACKAGES, CLAHE) if choices.clahe else SMALL_PACKAGES
+    missing = tuple(package for package in needed if _folder(package.module) is None)
     return Facts(
         python=tuple(sys.version_info[:3]),
         slicer=version_tuple(slicer_version),
@@ -37,16 +48,17 @@ def gather(slicer_version: str, choices: Choices, can_install: bool = True) -> F
         torch_extension=_folder("PyTorchUtils") is not None,
         sam2=_version("sam2"),
         foreign_sam2=_foreign_sam2(),
-        missing=tuple(pip for pip, name in needed.items() if _folder(name) is None),
+        missing=missing,
         model=choices.model.value,
         model_present=present,
         model_megabytes=megabytes,
         can_install=can_install,
+        can_store_models=STORE not in missing,
     )
 
 
 def stored_models() -> dict[str, Path]:
-    """The downloaded models: name -> file. Empty before the package that knows the folder is installed."""
+    """Return the files of the downloaded models by name; none before the package that knows the folder is there."""
     try:
         return checkpoints.stored()
     except ImportError:
@@ -73,7 +85,7 @@ def _version(name: str) -> str | None:
 
 
 def _foreign_sam2() -> str | None:
-    """The folder of a sam2 that lies in front of, or in place of, the one from the package index."""
+    """Return the folder of a sam2 that lies in front of, or in place of, the one from the package index."""
     folder = _folder("sam2")
     if folder is None or (folder / SAM2_SIGN).is_file():
         return None
@@ -81,7 +93,7 @@ def _foreign_sam2() -> str | None:
 
 
 def _folder(name: str) -> Path | None:
-    """Where a package is, or would be imported from."""
+    """Return where a package is, or would be imported from."""
     loaded = getattr(sys.modules.get(name), "__file__", None)
     if loaded:
         return Path(loaded).parent

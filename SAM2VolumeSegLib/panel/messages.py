@@ -12,7 +12,7 @@ WAYS_OUT = {
 
 
 def in_panel(error: Exception) -> str:
-    """What an error says, with a button where the engine names a command."""
+    """Say what an error says, with a button where the engine names a command."""
     if isinstance(error, CheckpointError):
         return f"{error.problem} {WAYS_OUT[error.way_out]}"
     return str(error)

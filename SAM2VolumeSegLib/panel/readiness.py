@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 PYTHON_FLOOR = (3, 10)
 SLICER_FLOOR = (5, 10)
@@ -13,12 +13,43 @@ SAM2_FLOOR = (1, 1)
 
 
 @dataclass(frozen=True)
+class Package:
+    """A small package that Set up installs.
+
+    Attributes:
+        name: what pip calls it.
+        at_least: the oldest version that will do.
+        module: what Python imports.
+        megabytes: how much is downloaded, with all that it needs.
+    """
+
+    name: str
+    at_least: str
+    module: str
+    megabytes: int = 2
+
+    @property
+    def requirement(self) -> str:
+        """What pip is asked for."""
+        return f"{self.name}>={self.at_least}"
+
+
+@dataclass(frozen=True)
 class Facts:
     """What was found on this computer (see `facts.gather`).
 
-    Versions are text, None: not there. intel_mac: an Intel Mac, or Slicer's Intel build on an Apple Mac. foreign_sam2:
-    folder of a `sam2` that is not the one this module needs. missing: small packages to install. model_megabytes: None
-    for a model that is not downloaded. can_install: False in Slicer's testing mode and where nothing may be installed.
+    Attributes:
+        python, slicer: their versions.
+        intel_mac: an Intel Mac, or Slicer's Intel build on an Apple Mac.
+        torch, sam2: their versions as text; None: not there.
+        torch_extension: whether Slicer's PyTorch extension is installed.
+        foreign_sam2: folder of a `sam2` that is not the one this module needs.
+        missing: small packages to install.
+        model: name of the chosen model.
+        model_present: whether its file is on this computer.
+        model_megabytes: its size; None for a model that is not downloaded.
+        can_install: False in Slicer's testing mode and where nothing may be installed.
+        can_store_models: whether the package that knows the folder of models is there.
     """
 
     python: tuple[int, ...]
@@ -28,11 +59,12 @@ class Facts:
     torch_extension: bool = False
     sam2: str | None = None
     foreign_sam2: str | None = None
-    missing: tuple[str, ...] = ()
+    missing: tuple[Package, ...] = ()
     model: str = "small"
     model_present: bool = False
     model_megabytes: float | None = None
     can_install: bool = True
+    can_store_models: bool = True
 
 
 class Remedy(Enum):
@@ -46,7 +78,14 @@ class Remedy(Enum):
 
 @dataclass(frozen=True)
 class Item:
-    """One requirement. name: what the user knows it as; sentence: how it is, and what to do."""
+    """One requirement.
+
+    Attributes:
+        name: what the user knows it as.
+        ready: whether it is met.
+        sentence: how it is, and what to do.
+        remedy: what to press.
+    """
 
     name: str
     ready: bool
@@ -54,37 +93,54 @@ class Item:
     remedy: Remedy = Remedy.NONE
 
 
-def check(facts: Facts) -> list[Item]:
-    """Every requirement, in the order in which it has to be met. A pure function."""
-    return [_slicer(facts), _torch(facts), _sam2(facts), _packages(facts), _model(facts)]
+class Requirements(NamedTuple):
+    """Every requirement of a run, in the order in which they have to be met."""
+
+    slicer: Item
+    torch: Item
+    sam2: Item
+    packages: Item
+    model: Item
+
+    @property
+    def missing(self) -> list[Item]:
+        """Those that are not met."""
+        return [item for item in self if not item.ready]
+
+    @property
+    def are_met(self) -> bool:
+        """Whether a run can start."""
+        return not self.missing
+
+    @property
+    def in_the_way(self) -> Item | None:
+        """The first missing thing for which nothing in the panel helps, or None."""
+        return next((item for item in self.missing if item.remedy is Remedy.NONE), None)
+
+    @property
+    def set_up_helps(self) -> bool:
+        """Whether the button "Set up" has something to do."""
+        return any(item.remedy is Remedy.SET_UP for item in self.missing)
+
+    @property
+    def headline(self) -> str:
+        """One line for the top of the panel."""
+        names = [item.name for item in self.missing]
+        if not names:
+            return "Everything is ready."
+        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        return f"Still missing: {listed}. Painting and choosing seeds work already; propagating does not yet."
 
 
-def is_ready(items: Sequence[Item]) -> bool:
-    """Whether a run can start."""
-    return all(item.ready for item in items)
-
-
-def can_set_up(items: Sequence[Item]) -> bool:
-    """Whether the button "Set up" would help: something can be installed, and nothing stands in its way."""
-    blocked = any(not item.ready and item.remedy is Remedy.NONE for item in items)
-    return not blocked and any(item.remedy is Remedy.SET_UP for item in items if not item.ready)
-
-
-def headline(items: Sequence[Item]) -> str:
-    """One line for the top of the panel."""
-    missing = [item for item in items if not item.ready]
-    if not missing:
-        return "Everything is ready."
-    names = [item.name for item in missing]
-    listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-    painting = "Painting and choosing seeds work already; propagating does not yet."
-    return f"Still missing: {listed}. {painting}"
+def check(facts: Facts) -> Requirements:
+    """Compare what was found with what a run needs."""
+    return Requirements(_slicer(facts), _torch(facts), _sam2(facts), _packages(facts), _model(facts))
 
 
 def version_tuple(text: str | None) -> tuple[int, ...]:
-    """ "2.13.0+cpu" as (2, 13, 0); () for None."""
+    """Read "2.13.0+cpu" as (2, 13, 0); () for None."""
     numbers = []
-    for part in (text or "").split("+")[0].split("."):
+    for part in (text or "").partition("+")[0].split("."):
         digits = ""
         for character in part:
             if not character.isdigit():
@@ -96,11 +152,16 @@ def version_tuple(text: str | None) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def version_text(version: tuple[int, ...]) -> str:
+    """Write (2, 5, 1) as "2.5.1"."""
+    return ".".join(map(str, version))
+
+
 def _slicer(facts: Facts) -> Item:
-    version = ".".join(map(str, facts.slicer[:2]))
+    version = version_text(facts.slicer[:2])
     if facts.slicer[:2] < SLICER_FLOOR or facts.python[:2] < PYTHON_FLOOR:
         sentence = (
-            f"This is Slicer {version}; the module needs Slicer {'.'.join(map(str, SLICER_FLOOR))} or newer. "
+            f"This is Slicer {version}; the module needs Slicer {version_text(SLICER_FLOOR)} or newer. "
             "Get it from download.slicer.org. Until then you can paint here and save your work."
         )
         return Item("a newer Slicer", False, sentence)
@@ -114,14 +175,11 @@ def _torch(facts: Facts) -> Item:
         sentence = "PyTorch, which does the computing, is not installed. Press Set up."
         return Item("PyTorch", False, sentence, Remedy.SET_UP)
     if version_tuple(facts.torch) < TORCH_FLOOR:
-        sentence = f"PyTorch {facts.torch} is too old; {'.'.join(map(str, TORCH_FLOOR))} or newer is needed."
+        sentence = f"PyTorch {facts.torch} is too old; {version_text(TORCH_FLOOR)} or newer is needed."
         if facts.intel_mac:
             return Item("a newer PyTorch", False, f"{sentence} {_INTEL_MAC}")
-        return Item(
-            "a newer PyTorch",
-            False,
-            f"{sentence} Uninstall it in the module PyTorch Utils, restart Slicer, and press Set up here.",
-        )
+        way_out = "Uninstall it in the module PyTorch Utils, restart Slicer, and press Set up here."
+        return Item("a newer PyTorch", False, f"{sentence} {way_out}")
     return Item("PyTorch", True, f"PyTorch {facts.torch}")
 
 
@@ -150,7 +208,7 @@ def _sam2(facts: Facts) -> Item:
 
 def _packages(facts: Facts) -> Item:
     if facts.missing:
-        listed = ", ".join(facts.missing)
+        listed = ", ".join(package.requirement for package in facts.missing)
         return Item("some small packages", False, f"Not installed: {listed}. Press Set up.", Remedy.SET_UP)
     return Item("small packages", True, "small packages")
 

@@ -14,7 +14,15 @@ from SAM2VolumeSegLib.volume.volume import Volume
 
 @dataclass(frozen=True)
 class SeedRow:
-    """One line of the table. index: of the slice in the volume's array; position in mm along the plane's normal."""
+    """One line of the table.
+
+    Attributes:
+        plane, index: the slice in the volume's array.
+        position: where it lies, see `position_text`.
+        area: how much is painted on it, or that the structure is absent there.
+        used: whether a run takes it.
+        absent: whether it is a slice without the structure.
+    """
 
     plane: Plane
     index: int
@@ -27,7 +35,7 @@ class SeedRow:
 def seed_rows(
     seeds: Sequence[SeedSlice], volume: Volume, absent: Iterable[SlicePlace], skipped: Iterable[SlicePlace]
 ) -> list[SeedRow]:
-    """Rows for one segment: painted slices and slices marked absent, by plane and from inferior, posterior, left on."""
+    """List the painted slices of a segment and those marked absent, by plane and from inferior, posterior, left on."""
     skipped = set(skipped)
     found = {(seed.plane, seed.index): seed for seed in seeds}
     for plane, index in absent:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.panel.readiness import Facts, Item, Remedy, can_set_up, check
+from SAM2VolumeSegLib.panel.readiness import TORCH_FLOOR, Facts, Package, Requirements, check, version_text
 
-SAM2_REQUIREMENT = "sam2==1.1.0"
-TORCH_REQUIREMENT = ">=2.5.1"
+SAM2_VERSION = "1.1.0"
+TORCH_REQUIREMENT = f">={version_text(TORCH_FLOOR)}"
 INDEX = "the Python Package Index"
 
 
@@ -22,9 +22,17 @@ class ShownError(InputError):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to install. size, source: for people; run: does it."""
+    """One thing to install.
+
+    Attributes:
+        name: what it is called when it fails.
+        title: its name, and what it is for.
+        size, source: how much is downloaded, and from where; for people.
+        run: does it.
+    """
 
     name: str
+    title: str
     size: str
     source: str
     run: Callable[[], None]
@@ -41,11 +49,12 @@ class Tools(Protocol):
 
 
 def steps(facts: Facts, tools: Tools) -> list[Step]:
-    """What has to be installed, in order. Neither numpy nor SimpleITK nor what else Slicer ships is touched."""
+    """Say what has to be installed, in order. Neither numpy nor SimpleITK nor what else Slicer ships is touched."""
     wanted = []
     if facts.torch is None:
         wanted.append(
             Step(
+                "PyTorch",
                 "PyTorch (does the computing; the build that fits your graphics card)",
                 "up to 3 GB",
                 "pytorch.org, by Slicer's PyTorch extension",
@@ -53,17 +62,19 @@ def steps(facts: Facts, tools: Tools) -> list[Step]:
             )
         )
     if facts.missing:
-        names = ", ".join(_names(facts.missing))
-        size = "20 MB" if "scikit-image" in names else "2 MB"
-        wanted.append(Step(f"Small packages: {names}", size, INDEX, lambda: _small(facts, tools)))
-    if not check(facts)[2].ready:
-        wanted.append(Step("sam2 1.1.0 (the network, by Meta)", "1 MB", INDEX, lambda: _sam2(tools)))
+        names = ", ".join(package.name for package in facts.missing)
+        size = f"{max(package.megabytes for package in facts.missing)} MB"
+        title = f"Small packages: {names}"
+        wanted.append(Step("Small packages", title, size, INDEX, lambda: _small(facts.missing, tools)))
+    if not check(facts).sam2.ready:
+        name = f"sam2 {SAM2_VERSION}"
+        wanted.append(Step(name, f"{name} (the network, by Meta)", "1 MB", INDEX, lambda: _sam2(tools)))
     return wanted
 
 
 def question(wanted: Sequence[Step]) -> str:
-    """The one confirmation: what is installed, how large it is, from where."""
-    lines = "\n".join(f"  \u2022 {step.name}: {step.size}, from {step.source}" for step in wanted)
+    """Write the one confirmation: what is installed, how large it is, from where."""
+    lines = "\n".join(f"  \u2022 {step.title}: {step.size}, from {step.source}" for step in wanted)
     return (
         "These will be downloaded and installed into this Slicer:\n\n"
         f"{lines}\n\n"
@@ -71,24 +82,26 @@ def question(wanted: Sequence[Step]) -> str:
     )
 
 
-def refusal(items: Sequence[Item], facts: Facts) -> str | None:
-    """Why nothing can be installed, or None. The first thing that is in the way speaks."""
+def refusal(requirements: Requirements, facts: Facts) -> str | None:
+    """Say why nothing can be installed, or None. The first thing that is in the way speaks."""
     if not facts.can_install:
         return "Nothing is installed while Slicer runs in testing mode."
-    for item in items:
-        if not item.ready and item.remedy is Remedy.NONE:
-            return item.sentence
+    if requirements.in_the_way is not None:
+        return requirements.in_the_way.sentence
     if facts.torch is None and not facts.torch_extension:
         return (
             "Slicer's PyTorch extension is needed first. Open the Extensions Manager, install PyTorch, "
             "restart Slicer, and press Set up again."
         )
-    return None if can_set_up(items) else "Everything that can be installed is installed already."
+    return None if requirements.set_up_helps else "Everything that can be installed is installed already."
 
 
 def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda step: None) -> None:
-    """Run the steps. Raises InputError, or ShownError where the user has seen a box already: it says which one failed
-    and what to do; what came before stays installed."""
+    """Run the steps; what came before one that fails stays installed.
+
+    Raises:
+        InputError: a step failed: which one, and what to do. ShownError where the user has seen a box already.
+    """
     for step in wanted:
         on_step(step)
         try:
@@ -98,27 +111,23 @@ def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda ste
                 raise
             kind = ShownError if isinstance(error, ShownError) else InputError
             raise kind(
-                f"{step.name.split(' (')[0].split(':')[0]} could not be installed. Is this computer connected to the "
-                "internet, or does a proxy stand in the way? You can press Set up again at any time; what was "
-                "installed so far stays. Details are in the log (menu View, Error Log)."
+                f"{step.name} could not be installed. Is this computer connected to the internet, or does a proxy "
+                "stand in the way? You can press Set up again at any time; what was installed so far stays. Details "
+                "are in the log (menu View, Error Log)."
             ) from error
 
 
 DECLINED = "Nothing was installed. You can paint and choose seeds; press Set up when you want to propagate."
 
 
-def _names(requirements: Sequence[str]) -> list[str]:
-    return [requirement.split(">=")[0] for requirement in requirements]
-
-
-def _small(facts: Facts, tools: Tools) -> None:
-    tools.pip_install(list(facts.missing))
+def _small(packages: Sequence[Package], tools: Tools) -> None:
+    tools.pip_install([package.requirement for package in packages])
 
 
 def _sam2(tools: Tools) -> None:
-    """sam2 asks for torchvision and numpy, which must not be changed, and by default compiles; none of it is needed."""
+    """Install sam2 alone: it asks for torchvision and numpy, which must not be changed, and by default compiles."""
     with _environment("SAM2_BUILD_CUDA", "0"):
-        tools.pip_install(["--no-deps", "--no-build-isolation", SAM2_REQUIREMENT])
+        tools.pip_install(["--no-deps", "--no-build-isolation", f"sam2=={SAM2_VERSION}"])
 
 
 @contextmanager

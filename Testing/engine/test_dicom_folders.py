@@ -69,9 +69,7 @@ def test_slices_that_are_links_to_nothing_are_named(a_series):
     for victim in files(folder)[-3:]:
         victim.unlink()
         victim.symlink_to(folder / "annex" / "absent")
-    with pytest.raises(
-        InputError, match=r"3 of the files cannot be read and may be slices: .*\.dcm, .*\.dcm, .*\.dcm"
-    ):
+    with pytest.raises(InputError, match=r"3 of the files cannot be read and may be slices: .*\.dcm, .*\.dcm, .*\.dcm"):
         read_volume(folder)
 
 

@@ -1,5 +1,6 @@
 """The Segment Editor effect, loaded as Slicer loads it: real MRML, real logic, real demo model, stand-ins for Qt."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,64 +22,6 @@ import stand_ins  # noqa: E402
 pytestmark = pytest.mark.numeric
 
 BAR = 0.6  # Dice on a tiny phantom, one axis: that a result came out, not how good the demo model is
-
-
-class Widget:
-    """QComboBox, QPushButton and QLabel, as far as the effect uses them: signals fire as in Qt, blocked ones do not."""
-
-    SIGNALS = {"QComboBox": {"currentIndexChanged(int)"}, "QPushButton": {"clicked(bool)"}}
-
-    def __init__(self, kind, text=""):
-        self.kind, self.text, self.enabled, self.toolTip = kind, text, True, ""
-        self.items, self.currentIndex, self.slots, self.blocked = [], -1, [], False
-
-    def connect(self, signal, slot):
-        assert signal in self.SIGNALS[self.kind], f"{self.kind} has no signal {signal} in both Qt 5 and Qt 6"
-        self.slots.append(slot)
-
-    def emit(self, *values):
-        for slot in self.slots if not self.blocked else ():
-            slot(*values)
-
-    def blockSignals(self, blocked):
-        before, self.blocked = self.blocked, blocked
-        return before
-
-    def setToolTip(self, text):
-        self.toolTip = text
-
-    def setText(self, text):
-        self.text = text
-
-    def setWordWrap(self, on):
-        assert self.kind == "QLabel"
-
-    def setVisible(self, visible):
-        self.visible = visible
-
-    def addItem(self, text, data):
-        self.items.append((text, data))
-        if self.currentIndex < 0:
-            self.setCurrentIndex(0)
-
-    def findData(self, data):
-        return [item[1] for item in self.items].index(data)
-
-    def itemData(self, index):
-        return self.items[index][1]
-
-    def setCurrentIndex(self, index):
-        assert 0 <= index < len(self.items)
-        if index != self.currentIndex:
-            self.currentIndex = index
-            self.emit(index)
-
-    def choose(self, data):
-        self.setCurrentIndex(self.findData(data))
-
-    def click(self):
-        if self.enabled:
-            self.emit(False)
 
 
 class ScriptedEffect:
@@ -137,26 +80,9 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     def process_events():
         editor.events()
 
-    def translated(text):
-        return text
-
-    annotations = {"WithinRange", "Minimum", "Maximum", "Choice", "Decimals", "SingleStep"}
-    wrapper = {name: value for name, value in vars(stand_ins).items() if name in annotations}
-    bases = {name: value for name, value in vars(stand_ins).items() if name.startswith("ScriptedLoadableModule")}
-    for name, members in {
-        "slicer.i18n": {"tr": translated, "translate": lambda context, text: text},
-        "slicer.parameterNodeWrapper": {"parameterNodeWrapper": stand_ins.parameter_node_wrapper, **wrapper},
-        "slicer.ScriptedLoadableModule": {"ScriptedLoadableModuleTest": object, **bases},
-        "qt": {
-            "QComboBox": lambda: Widget("QComboBox"),
-            "QPushButton": lambda text: Widget("QPushButton", text),
-            "QLabel": lambda: Widget("QLabel"),
-            "QIcon": lambda path: Path(path).read_bytes(),
-            "QTimer": stand_ins.Timer,
-        },
-        "SegmentEditorEffects": {"AbstractScriptedSegmentEditorEffect": Base},
-    }.items():
-        monkeypatch.setitem(sys.modules, name, stand_ins.module(name, **members))
+    base = stand_ins.module("SegmentEditorEffects", AbstractScriptedSegmentEditorEffect=Base)
+    for name, module in (stand_ins.modules() | {"SegmentEditorEffects": base}).items():
+        monkeypatch.setitem(sys.modules, name, module)
     settings = SimpleNamespace(value=lambda key: None, setValue=lambda key, value: None)
     application = SimpleNamespace(
         majorVersion=5, minorVersion=12, testingEnabled=lambda: False,
@@ -185,8 +111,8 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     p.direction, p.show3D = ch.Direction.FORWARD, False
 
     editor.scripted = ScriptedEffect(node, slicer)
-    module = stand_ins.load(EFFECT, FOLDER / EFFECT / "SegmentEditorEffect.py")
-    editor.effect = module.SegmentEditorEffect(editor.scripted)
+    effect = stand_ins.load(EFFECT, FOLDER / EFFECT / "SegmentEditorEffect.py")
+    editor.effect = effect.SegmentEditorEffect(editor.scripted)
     editor.effect.setupOptionsFrame()
     editor.effect.activate()
     yield editor
@@ -234,6 +160,11 @@ def box(editor, name):
     return editor.effect.boxes[name]
 
 
+def choose(editor, name, choice):
+    chosen = box(editor, name)
+    chosen.setCurrentIndex(chosen.findData(choice))
+
+
 def test_the_panel_shows_and_sets_the_choices_of_the_module(an_editor):
     assert [label for label, _widget in an_editor.scripted.rows if label] == [
         "Window:", "Model:", "Segments:", "Result into:",
@@ -241,7 +172,7 @@ def test_the_panel_shows_and_sets_the_choices_of_the_module(an_editor):
     assert box(an_editor, "model").itemData(box(an_editor, "model").currentIndex) == "DEMO"
     assert all(widget.toolTip for _label, widget in an_editor.scripted.rows)
 
-    box(an_editor, "window").choose("LUNG")
+    choose(an_editor, "window", "LUNG")
 
     assert an_editor.parameters.window is ch.WindowChoice.LUNG
     assert an_editor.parameters.model is ch.ModelChoice.DEMO
@@ -257,9 +188,9 @@ def test_a_choice_made_in_the_module_is_shown_when_the_effect_is_opened(an_edito
 def test_a_neighbour_that_will_give_way_is_named_before_the_run(an_editor):
     """Overwrite all is Slicer's default; a finished neighbour is not what the user wants to lose to a leak."""
     an_editor.segmentation.GetSegmentation().AddEmptySegment("neighbour", "L4")
-    box(an_editor, "scope").choose("SELECTED")
+    choose(an_editor, "scope", "SELECTED")
     assert an_editor.effect.writingLabel.text == "" and not an_editor.effect.writingLabel.visible
-    box(an_editor, "target").choose("SAME")
+    choose(an_editor, "target", "SAME")
     assert 'Where the result reaches "L4", it replaces' in an_editor.effect.writingLabel.text
     assert an_editor.effect.writingLabel.visible
     node = an_editor.scripted.node
@@ -283,8 +214,8 @@ def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_edito
 
 
 def test_propagating_into_the_painted_segments_is_one_undo_step(an_editor, a_phantom):
-    box(an_editor, "target").choose("SAME")
-    box(an_editor, "scope").choose("SELECTED")
+    choose(an_editor, "target", "SAME")
+    choose(an_editor, "scope", "SELECTED")
 
     an_editor.effect.propagateButton.click()
 
@@ -317,7 +248,7 @@ def test_a_run_that_is_ended_early_writes_nothing(an_editor, how):
     assert len(an_editor.errors) == (how != "cancel")
     assert all("Nothing was written" in text for text in an_editor.errors)
     assert an_editor.dialogs[0].closed
-    assert an_editor.effect.run is None
+    assert an_editor.effect.propagation is None
     assert an_editor.effect.propagateButton.enabled
 
 
@@ -332,7 +263,7 @@ def test_a_second_click_during_a_run_starts_nothing(an_editor):
 
 
 def test_another_segmentation_in_the_editor_is_not_overwritten(an_editor):
-    box(an_editor, "target").choose("SAME")
+    choose(an_editor, "target", "SAME")
     other = segmentation_node(an_editor.slicer, an_editor.volume, {"middle": an_editor.painted})
     during(an_editor, lambda: an_editor.scripted.node.SetAndObserveSegmentationNode(other))
 
@@ -346,7 +277,7 @@ def test_another_segmentation_in_the_editor_is_not_overwritten(an_editor):
 
 def test_what_is_missing_is_said_with_its_way_out(an_editor, tmp_path, monkeypatch):
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
-    box(an_editor, "model").choose("SMALL")
+    choose(an_editor, "model", "SMALL")
 
     an_editor.effect.propagateButton.click()
 
@@ -378,15 +309,19 @@ def test_an_unexpected_error_is_shown_and_leaves_the_editor_usable(an_editor, mo
     assert an_editor.dialogs[0].closed
 
 
-def test_a_slice_that_was_switched_off_in_the_module_is_left_out(an_editor):
+def test_a_slice_that_was_switched_off_in_the_module_is_left_out_on_these_nodes(an_editor):
     p = an_editor.parameters
-    p.volume, p.segmentation = an_editor.volume, an_editor.segmentation
     p.marksVolume, p.marksSegmentation = an_editor.volume, an_editor.segmentation
-    p.skipped = ["axial:3:middle"]
-
-    assert an_editor.effect.marks(p).skipped == {"middle": ((Plane.AXIAL, 3),)}
+    p.skipped = ["axial:16:middle"]
+    assert seeds_of_run(an_editor) == ["axial:4", "axial:27"]
     p.marksVolume = None
-    assert an_editor.effect.marks(p).skipped == {}
+    assert seeds_of_run(an_editor) == ["axial:4", "axial:16", "axial:27"]
+
+
+def seeds_of_run(editor):
+    editor.effect.propagateButton.click()
+    assert editor.errors == []
+    return json.loads(editor.parameters.result.GetAttribute("SAM2VolumeSeg.Provenance"))["segments"]["middle"]["seeds"]
 
 
 def test_icon_help_and_the_way_to_the_module(an_editor):

@@ -13,6 +13,7 @@ SOURCES = [*MODULE_FILES, *sorted((ROOT / "SAM2VolumeSegLib").rglob("*.py"))]
 SLICER = {"slicer", "vtk", "qt", "ctk", "SegmentEditorEffects", "numpy", "scipy", "SimpleITK"}
 OURS = {"SAM2VolumeSegLib", *(path.name for path in (ROOT / "SAM2VolumeSeg").iterdir() if path.is_dir())}
 """What Slicer's review of extensions accepts at file scope beside the standard library, and our own packages."""
+MOST_METHODS = 25
 
 
 def name_of(path: Path) -> str:
@@ -69,6 +70,21 @@ def test_module_files_do_nothing_at_file_scope(path):
     for node in tree.body:
         docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         assert docstring or isinstance(node, allowed), f"{name_of(path)}, line {node.lineno}"
+
+
+def test_no_class_of_the_product_does_everything():
+    """What has more methods than a reader keeps in mind is several things: the panel was once one object of 93."""
+    product = [path for path in SOURCES if not {"Testing", "research"} & set(path.relative_to(ROOT).parts)]
+    trees = [ast.parse(path.read_text("utf-8")) for path in product]
+    classes = {node.name: node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)}
+
+    def methods(name):
+        """Of a class and of those that it inherits from, so that nothing is split into mixins only."""
+        own = {item.name for item in classes[name].body if isinstance(item, ast.FunctionDef)}
+        return own.union(*(methods(base) for base in map(ast.unparse, classes[name].bases) if base in classes))
+
+    large = {name: len(methods(name)) for name in classes if len(methods(name)) > MOST_METHODS}
+    assert not large
 
 
 def test_no_module_file_ends_in_test():

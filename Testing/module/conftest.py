@@ -7,7 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.panel.estimate import Speed
+from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel import estimate
+from SAM2VolumeSegLib.panel.readiness import Facts
+from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.volume import Plane, Volume
 
 ROOT = Path(__file__).parents[2]
 MODULE_FOLDER = ROOT / "SAM2VolumeSeg"
@@ -24,7 +28,7 @@ def load_file():
 
 @pytest.fixture
 def stand_in():
-    """The stand-ins, for driving them: process_events, Timer."""
+    """The stand-ins, for driving them: process_events."""
     return stand_ins
 
 
@@ -33,23 +37,7 @@ def a_desktop(a_slicer_scene, monkeypatch):
     """`slicer` with stand-ins for what only the application has. errors, questions: shown; answer: of a box."""
     slicer = a_slicer_scene
     desktop = SimpleNamespace(errors=[], questions=[], answer=True, settings={}, status=[], testing=False)
-    modules = {
-        "qt": stand_ins.qt_module(),
-        "slicer.i18n": stand_ins.module("slicer.i18n", tr=lambda text: text, translate=lambda context, text: text),
-        "slicer.parameterNodeWrapper": stand_ins.module(
-            "slicer.parameterNodeWrapper",
-            parameterNodeWrapper=stand_ins.parameter_node_wrapper,
-            WithinRange=stand_ins.WithinRange,
-        ),
-        "slicer.ScriptedLoadableModule": stand_ins.module(
-            "slicer.ScriptedLoadableModule",
-            ScriptedLoadableModule=stand_ins.ScriptedLoadableModule,
-            ScriptedLoadableModuleWidget=stand_ins.ScriptedLoadableModuleWidget,
-            ScriptedLoadableModuleLogic=stand_ins.ScriptedLoadableModuleLogic,
-            ScriptedLoadableModuleTest=type("ScriptedLoadableModuleTest", (), {}),
-        ),
-    }
-    for name, module in modules.items():
+    for name, module in stand_ins.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
 
     def confirm(text, title=None):
@@ -66,7 +54,7 @@ def a_desktop(a_slicer_scene, monkeypatch):
         connect=lambda signal, slot: desktop.status.append(signal),
     )
     monkeypatch.setattr(slicer, "app", app, raising=False)
-    monkeypatch.setattr(slicer, "qSlicerSegmentEditorEffectFactory", stand_ins.EffectFactory(), raising=False)
+    monkeypatch.setattr(slicer, "qSlicerSegmentEditorEffectFactory", stand_ins.effect_factory(), raising=False)
     util = slicer.util
     monkeypatch.setattr(util, "loadUI", stand_ins.load_ui, raising=False)
     monkeypatch.setattr(util, "childWidgetVariables", lambda root: SimpleNamespace(**root.widgets), raising=False)
@@ -74,21 +62,85 @@ def a_desktop(a_slicer_scene, monkeypatch):
     monkeypatch.setattr(util, "confirmOkCancelDisplay", confirm, raising=False)
     monkeypatch.setattr(util, "showStatusMessage", lambda text, ms=0: desktop.status.append(text), raising=False)
     monkeypatch.setattr(util, "mainWindow", lambda: None, raising=False)
-    stand_ins.Timer.queue.clear()
-    stand_ins.Timer.active.clear()
+    stand_ins.Timer.waiting.clear()
     desktop.slicer = slicer
     return desktop
 
 
 @pytest.fixture
-def a_module(a_desktop, monkeypatch):
-    """SAM2VolumeSeg.py, freshly imported as in Slicer."""
+def the_package(a_desktop, monkeypatch):
+    """SAM2VolumeSegPanel can be imported, afresh, as in Slicer."""
     monkeypatch.syspath_prepend(str(MODULE_FOLDER))
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel")]:
-        del sys.modules[name]
-    yield stand_ins.load("SAM2VolumeSeg", MODULE_FOLDER / "SAM2VolumeSeg.py")
+        monkeypatch.delitem(sys.modules, name)
+    yield
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel")]:
         del sys.modules[name]
+
+
+@pytest.fixture
+def a_module(the_package):
+    """SAM2VolumeSeg.py, freshly imported as in Slicer."""
+    return stand_ins.load("SAM2VolumeSeg", MODULE_FOLDER / "SAM2VolumeSeg.py")
+
+
+# ------------------------------------------------------------------------- a section alone, without scene and model
+
+
+class Painted(dict):
+    """A segmentation node with its segmentation: names by segment ID."""
+
+    def GetSegmentation(self):
+        return self
+
+    def GetSegment(self, segment_id):
+        return SimpleNamespace(GetName=lambda: self[segment_id]) if segment_id in self else None
+
+    def GetNumberOfSegments(self):
+        return len(self)
+
+    def GetNthSegmentID(self, n):
+        return list(self)[n]
+
+
+@pytest.fixture
+def a_ui():
+    """The widgets of the panel."""
+    return SimpleNamespace(**stand_ins.load_ui().widgets)
+
+
+@pytest.fixture
+def a_state(the_package):
+    """The state of a panel with plain parameters, a ball painted on three axial slices, and a computer with all."""
+    from SAM2VolumeSegPanel.section import Timers
+    from SAM2VolumeSegPanel.state import PanelState
+
+    k, j, i = np.indices((20, 20, 20))
+    ball = (k - 10) ** 2 + (j - 10) ** 2 + (i - 10) ** 2 <= 49
+    volume = Volume(ball.astype(np.int16), np.eye(4), "CT")
+    seeds = [SeedSlice(Plane.AXIAL, n, ball[n]) for n in (4, 10, 16)]
+    facts = Facts((3, 12), (5, 12), torch="2.8.0", torch_extension=True, sam2="1.1.0", model_present=True)
+    logic = SimpleNamespace(
+        updateWindow=lambda p: None,
+        forget=lambda: None,
+        facts=lambda choices: facts,
+        findSeeds=lambda segmentation, volumeNode: (volume, {"bone": seeds}),
+        devicePlan=lambda choices: ("cuda:0", 512, "key"),
+        timings=estimate.Timings,
+    )
+    own = {"scope": ch.Scope.ALL, "absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
+    nodes = {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None, "limitToRange": False}
+    modify = {"StartModify": lambda: 0, "EndModify": lambda before: state.onChoicesChanged()}
+    state = PanelState(logic, lambda: "bone")
+    state.timers = Timers()
+    state.setParameters(SimpleNamespace(**vars(ch.Choices(model=ch.ModelChoice.SMALL)), **own, **nodes, **modify))
+    state.lookAtComputer()
+    state.findSeeds()
+    state.makePlan()
+    return state
+
+
+# -------------------------------------------------------------------------------------- the whole panel, on real MRML
 
 
 @pytest.fixture
@@ -146,12 +198,12 @@ def a_panel(a_module, a_painted_scene, a_desktop):
     widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=True))
     widget.setup()
     widget.enter()
-    p = widget._parameterNode
+    p = widget.state.parameters
     p.model = a_module.ch.ModelChoice.DEMO
     p.device = a_module.ch.Device.CPU
     p.inputSize = a_module.ch.InputSize.PIXELS_192
     p.direction = a_module.ch.Direction.FORWARD
-    widget.preparePlan()
+    widget.state.makePlan()
     know_the_speed(widget)
     stand_ins.process_events(3)
     yield widget
@@ -161,5 +213,40 @@ def a_panel(a_module, a_painted_scene, a_desktop):
 def know_the_speed(widget):
     """As if the model had been measured on this computer before: what most tests are not about."""
     timings = widget.logic.timings()
-    timings.record(widget._plan[3], Speed(0.02, 0.01, 0.001))
+    timings.record(widget.state.plan.speedKey, estimate.Speed(0.02, 0.01, 0.001))
     widget.logic._keepTimings(timings)
+
+
+# ------------------------------------------------------------------------------------------------------ ways and means
+
+
+@pytest.fixture
+def run_to_end(a_panel):
+    """Presses Propagate and lets the run come to its end."""
+
+    def run(press=True):
+        if press:
+            a_panel.ui.propagateButton.click()
+        for _step in range(200):
+            if a_panel.state.propagation is None:
+                return
+            stand_ins.process_events()
+        raise AssertionError("the run does not end")
+
+    return run
+
+
+@pytest.fixture
+def mask_of(a_painted_scene, a_desktop):
+    """The voxels of a segment on the CT's grid."""
+
+    def mask(node, segment="bone"):
+        return a_desktop.slicer.util.arrayFromSegmentBinaryLabelmap(node, segment, a_painted_scene.volume) > 0
+
+    return mask
+
+
+@pytest.fixture
+def segmentations(a_desktop):
+    """How many segmentations there are in the scene."""
+    return lambda: a_desktop.slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")

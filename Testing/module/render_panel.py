@@ -97,10 +97,10 @@ def fill(find):
         find(name).setChecked(True)
 
     facts = readiness.Facts((3, 12), (5, 12), torch="2.8.0", sam2="1.1.0", model_megabytes=184.4)
-    items = readiness.check(facts)
-    find("headlineLabel").setText(readiness.headline(items))
-    lines = [item.sentence for item in items if not item.ready]
-    lines.append(", ".join(item.sentence for item in items if item.ready) + ".")
+    requirements = readiness.check(facts)
+    find("headlineLabel").setText(requirements.headline)
+    lines = [item.sentence for item in requirements.missing]
+    lines.append(", ".join(item.sentence for item in requirements if item.ready) + ".")
     find("readinessLabel").setText("\n".join(f"\u2022 {line}" for line in lines))
     models = [
         (model.name, f"{model.size / 1e6:.0f} MB", "no" if model.is_official else "bundled")

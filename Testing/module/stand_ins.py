@@ -1,7 +1,7 @@
 """Thin stand-ins for what slicer-core does not have: Qt widgets, the parameter node wrapper, base classes.
 
-They are honest about what they are not: an attribute, a method or a signal that the real class does not have in both
-Qt 5 and Qt 6 raises here, and nothing is drawn. MRML is real. What they cannot show is in the Slicer-run tests.
+They are honest about what they are not: an attribute or a signal that the real class does not have in both Qt 5 and
+Qt 6 raises here, and nothing is drawn. MRML is real. What they cannot show is in the Slicer-run tests.
 """
 
 import enum
@@ -14,49 +14,60 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from types import SimpleNamespace
 
-WIDGET = {"enabled", "toolTip", "minimumSize", "sizePolicy", "geometry"}
-BUTTON = WIDGET | {"text", "checked", "checkable"}
-NUMBER = WIDGET | {"minimum", "maximum", "value", "singleStep", "decimals"}
+MODULE_FOLDER = Path(__file__).parents[2] / "SAM2VolumeSeg"
+WIDGET = "enabled toolTip minimumSize sizePolicy geometry "
+BUTTON = WIDGET + "text checked checkable "
+NUMBER = WIDGET + "minimum maximum value singleStep decimals "
 PROPERTIES = {
     "QWidget": WIDGET,
     "qMRMLWidget": WIDGET,
-    "QLabel": WIDGET | {"text", "wordWrap", "buddy"},
+    "QLabel": WIDGET + "text wordWrap buddy",
     "QPushButton": BUTTON,
     "QCheckBox": BUTTON,
-    "QComboBox": WIDGET | {"currentIndex"},
-    "QSpinBox": NUMBER - {"decimals"},
+    "QComboBox": WIDGET + "currentIndex",
+    "QSpinBox": NUMBER,
     "QDoubleSpinBox": NUMBER,
     "ctkSliderWidget": NUMBER,
-    "QProgressBar": NUMBER - {"decimals", "singleStep"},
-    "QTableWidget": WIDGET | {"columnCount", "tabKeyNavigation", "selectionMode", "selectionBehavior"},
-    "ctkCollapsibleButton": WIDGET | {"text", "collapsed"},
-    "ctkPathLineEdit": WIDGET | {"currentPath"},
-    "qMRMLNodeComboBox": WIDGET | {"nodeTypes", "noneEnabled", "addEnabled", "removeEnabled"},
+    "QProgressBar": NUMBER,
+    "QTableWidget": WIDGET + "columnCount tabKeyNavigation selectionMode selectionBehavior",
+    "ctkCollapsibleButton": WIDGET + "text collapsed",
+    "ctkPathLineEdit": WIDGET + "currentPath",
+    "qMRMLNodeComboBox": WIDGET + "nodeTypes noneEnabled addEnabled removeEnabled node",
     "qMRMLSegmentEditorWidget": WIDGET,
 }
 # Signatures that exist in Qt 5 and in Qt 6 (and in CTK and Slicer of both).
 SIGNALS = {
-    "QPushButton": {"clicked(bool)", "toggled(bool)"},
-    "QCheckBox": {"toggled(bool)", "stateChanged(int)"},
-    "QComboBox": {"currentIndexChanged(int)"},
-    "QSpinBox": {"valueChanged(int)"},
-    "QDoubleSpinBox": {"valueChanged(double)"},
-    "ctkSliderWidget": {"valueChanged(double)"},
-    "ctkPathLineEdit": {"currentPathChanged(QString)"},
-    "qMRMLNodeComboBox": {"currentNodeChanged(vtkMRMLNode*)"},
-    "QTimer": {"timeout()"},
-    "qSlicerSegmentEditorEffectFactory": {"effectRegistered(QString)"},
-    "QTableWidget": {
+    "QPushButton": ["clicked(bool)"],
+    "QCheckBox": ["toggled(bool)"],
+    "QComboBox": ["currentIndexChanged(int)"],
+    "QSpinBox": ["valueChanged(int)"],
+    "QDoubleSpinBox": ["valueChanged(double)"],
+    "ctkSliderWidget": ["valueChanged(double)"],
+    "ctkPathLineEdit": ["currentPathChanged(QString)"],
+    "qMRMLNodeComboBox": ["currentNodeChanged(vtkMRMLNode*)"],
+    "QTimer": ["timeout()"],
+    "qSlicerSegmentEditorEffectFactory": ["effectRegistered(QString)"],
+    "QTableWidget": [
         "cellClicked(int,int)",
         "currentCellChanged(int,int,int,int)",
         "itemChanged(QTableWidgetItem*)",
         "itemSelectionChanged()",
-    },
-    "qMRMLSegmentEditorWidget": {
+    ],
+    "qMRMLSegmentEditorWidget": [
         "segmentationNodeChanged(vtkMRMLSegmentationNode*)",
         "sourceVolumeNodeChanged(vtkMRMLVolumeNode*)",
         "currentSegmentIDChanged(QString)",
-    },
+    ],
+}
+# What a parameter node shows in a widget: the type, and the property that changes with the only signal of its kind.
+SHOWS = {
+    "QCheckBox": (bool, "checked"),
+    "QSpinBox": (int, "value"),
+    "QDoubleSpinBox": (float, "value"),
+    "ctkSliderWidget": (float, "value"),
+    "ctkPathLineEdit": (Path, "currentPath"),
+    "QComboBox": (enum.Enum, "currentIndex"),
+    "qMRMLNodeComboBox": ("node", "node"),  # stands for currentNode() and setCurrentNode()
 }
 DEFAULTS = {"enabled": True, "text": "", "checked": False, "value": 0, "currentIndex": -1, "currentPath": ""}
 
@@ -64,149 +75,145 @@ DEFAULTS = {"enabled": True, "text": "", "checked": False, "value": 0, "currentI
 class Emitter:
     """connect, disconnect, and emit for tests."""
 
-    kind = "QObject"
-
-    def __init__(self):
-        object.__setattr__(self, "slots", {})  # Widget guards its attributes
+    def __init__(self, kind):
+        vars(self).update(kind=kind, slots={}, blocked=False)  # Widget guards its attributes
 
     def connect(self, signal, slot):
         assert signal in SIGNALS.get(self.kind, ()), f"{self.kind} has no signal {signal} in both Qt 5 and Qt 6"
         self.slots.setdefault(signal, []).append(slot)
 
+    def disconnect(self, signal, slot):
+        self.slots[signal].remove(slot)
+
     def emit(self, signal, *values):
-        assert signal in SIGNALS.get(self.kind, ()), f"{self.kind} has no signal {signal} in both Qt 5 and Qt 6"
-        for slot in list(self.slots.get(signal, [])):
+        assert signal in SIGNALS[self.kind]
+        for slot in () if self.blocked else list(self.slots.get(signal, ())):
             slot(*values)
 
 
 class Widget(Emitter):
-    """A widget of class `kind` with that class's properties and nothing else."""
+    """A widget of class `kind` with that class's properties, their setters, and nothing else."""
 
-    CHANGED = {  # property that changes: signal
-        "checked": "toggled(bool)",
-        "currentIndex": "currentIndexChanged(int)",
-        "currentPath": "currentPathChanged(QString)",
-    }
-
-    def __init__(self, kind, name):
-        super().__init__()
-        set_ = object.__setattr__
-        set_(self, "kind", kind)
-        set_(self, "name", name)
-        set_(self, "values", {})
-        set_(self, "dynamic", {})
-        set_(self, "visible", True)
+    def __init__(self, kind, name="", **values):
+        super().__init__(kind)
+        vars(self).update(name=name, values=values, dynamic={}, visible=True)
 
     def __getattr__(self, name):
-        if name not in PROPERTIES[self.kind]:
+        properties = PROPERTIES[self.kind].split()
+        setter = name[3:4].lower() + name[4:] if name.startswith("set") else ""
+        if setter in properties:
+            return lambda value: setattr(self, setter, value)
+        if name not in properties:
             raise AttributeError(f"{self.kind} has no property {name}")
         return self.values.get(name, DEFAULTS.get(name))
 
     def __setattr__(self, name, value):
-        if name not in PROPERTIES[self.kind]:
-            raise AttributeError(f"{self.kind} has no property {name}")
-        changed = self.values.get(name, DEFAULTS.get(name)) != value
-        self.values[name] = value
-        signal = self.CHANGED.get(name)
-        if name == "value" and self.kind in SIGNALS:
-            signal = next(iter(SIGNALS[self.kind]))
-        if changed and signal in SIGNALS.get(self.kind, ()):
-            self.emit(signal, value)
+        if getattr(self, name) != value:
+            self.values[name] = value
+            if name in SHOWS.get(self.kind, ()):
+                (signal,) = SIGNALS[self.kind]
+                self.emit(signal, value)
 
     def property(self, name):
         return self.dynamic.get(name)
 
     def setVisible(self, visible):
-        object.__setattr__(self, "visible", visible)
+        vars(self).update(visible=visible)
+
+    def blockSignals(self, blocked):
+        before = self.blocked
+        vars(self).update(blocked=blocked)
+        return before
 
     def click(self):
         """What a mouse or the space bar does; a disabled button does nothing."""
-        if self.enabled:
-            if self.kind == "QCheckBox":
-                self.checked = not self.checked
-            else:
-                self.emit("clicked(bool)", False)
+        if self.enabled and self.kind == "QCheckBox":
+            self.checked = not self.checked
+        elif self.enabled:
+            self.emit("clicked(bool)", False)
 
 
 class ComboBox(Widget):
     @property
+    def items(self):
+        return self.values.setdefault("items", [])
+
+    @property
     def currentText(self):
-        return self.values["items"][self.currentIndex]
+        return self.items[self.currentIndex][0]
 
     def clear(self):
-        self.values["items"] = []
+        self.items.clear()
         self.values["currentIndex"] = -1
 
-    def addItem(self, text):
-        self.values.setdefault("items", []).append(text)
+    def addItem(self, text, data=None):
+        self.items.append((text, data))
         self.currentIndex = max(self.currentIndex, 0)
+
+    def findData(self, data):
+        return [item[1] for item in self.items].index(data)
+
+    def itemData(self, index):
+        return self.items[index][1]
 
 
 class NodeComboBox(Widget):
     def setMRMLScene(self, scene):
-        self.values["scene"] = scene
+        pass
 
     def currentNode(self):
-        return self.values.get("node")
+        return self.node
 
     def setCurrentNode(self, node):
-        if node is not self.currentNode():
-            self.values["node"] = node
-            self.emit("currentNodeChanged(vtkMRMLNode*)", node)
+        self.node = node
 
 
 class TableItem:
     def __init__(self, text=""):
-        self._text, self._flags, self._state, self._place, self._table = text, None, None, (-1, -1), None
-
-    def text(self):
-        return self._text
+        self.text, self.checkState = (lambda: text), (lambda: None)
+        self.place, self.table = (-1, -1), None
 
     def setFlags(self, flags):
-        self._flags = flags
-
-    def checkState(self):
-        return self._state
+        pass
 
     def setCheckState(self, state):
-        self._state = state
-        if self._table is not None:
-            self._table.emit("itemChanged(QTableWidgetItem*)", self)
+        self.checkState = lambda: state
+        if self.table is not None:
+            self.table.emit("itemChanged(QTableWidgetItem*)", self)
 
     def row(self):
-        return self._place[0]
+        return self.place[0]
 
     def column(self):
-        return self._place[1]
+        return self.place[1]
 
 
 class Table(Widget):
+    def __init__(self, kind, name):
+        super().__init__(kind, name, cells={}, rows=0, current=-1)
+
+    rowCount = property(lambda self: self.values["rows"])
+
     def setRowCount(self, count):
-        cells = self.values.setdefault("cells", {})
-        self.values["cells"] = {place: item for place, item in cells.items() if place[0] < count}
-        self.values["rows"] = count
+        cells = self.values["cells"]
+        self.values |= {"rows": count, "cells": {place: cells[place] for place in cells if place[0] < count}}
         if self.currentRow() >= count:
             self.setCurrentCell(count - 1, 0)
 
     def setItem(self, row, column, item):
-        assert row < self.values["rows"], "setItem beyond the last row does nothing in Qt"
-        item._place, item._table = (row, column), self
+        assert row < self.rowCount, "setItem beyond the last row does nothing in Qt"
+        item.place, item.table = (row, column), self
         self.values["cells"][row, column] = item
         self.emit("itemChanged(QTableWidgetItem*)", item)  # as Qt does
 
     def item(self, row, column):
         return self.values["cells"].get((row, column))
 
-    @property
-    def rowCount(self):
-        return self.values.get("rows", 0)
-
     def currentRow(self):
-        return self.values.get("current", -1)
+        return self.values["current"]
 
     def setCurrentCell(self, row, column):
-        before = self.currentRow()
-        self.values["current"] = row
+        before, self.values["current"] = self.currentRow(), row
         if row != before:
             self.emit("currentCellChanged(int,int,int,int)", row, column, before, column)
             self.emit("itemSelectionChanged()")
@@ -215,69 +222,65 @@ class Table(Widget):
         pass
 
     def verticalHeader(self):
-        return SimpleNamespace(setVisible=lambda visible: None)
+        return SimpleNamespace(setVisible=lambda visible: None, setStretchLastSection=lambda stretch: None)
 
-    def horizontalHeader(self):
-        return SimpleNamespace(setStretchLastSection=lambda stretch: None)
+    horizontalHeader = verticalHeader
 
     def texts(self):
         """For tests: the cells as text, row by row."""
-        count = self.columnCount
-        return [[self.item(row, column).text() for column in range(count)] for row in range(self.values.get("rows", 0))]
+        return [[self.item(row, n).text() for n in range(self.columnCount)] for row in range(self.rowCount)]
 
 
 class SegmentEditor(Widget):
     """Keeps its nodes in the real vtkMRMLSegmentEditorNode and its history in a real vtkSegmentationHistory."""
 
+    def __init__(self, kind="qMRMLSegmentEditorWidget", name="editor"):
+        super().__init__(kind, name, node=None, scene=None, history=None, effects=0, states=10)
+
     def setMaximumNumberOfUndoStates(self, count):
         self.values["states"] = count
 
     def setMRMLSegmentEditorNode(self, node):
-        assert self.values.get("scene") is None or self.values.get("node") is None or node is not None
         self.values["node"] = node
 
     def mrmlSegmentEditorNode(self):
-        return self.values.get("node")
+        return self.values["node"]
 
     def setMRMLScene(self, scene):
-        assert self.values.get("node") is not None, "set the editor node before the scene"
+        assert self.values["node"] is not None, "set the editor node before the scene"
         self.values["scene"] = scene
 
     def segmentationNode(self):
-        node = self.values.get("node")
-        return node.GetSegmentationNode() if node else None
+        return self.values["node"] and self.values["node"].GetSegmentationNode()
 
     def sourceVolumeNode(self):
-        node = self.values.get("node")
-        return node.GetSourceVolumeNode() if node else None
+        return self.values["node"] and self.values["node"].GetSourceVolumeNode()
 
     def setSegmentationNode(self, node):
-        import slicer
-
         if node is self.segmentationNode():
             return
         self.values["node"].SetAndObserveSegmentationNode(node)
-        history = None
-        if node is not None:
-            history = slicer.vtkSegmentationHistory()
-            history.SetSegmentation(node.GetSegmentation())
-            history.SetMaximumNumberOfStates(self.values["states"])
-        self.values["history"] = history
+        self.values["history"] = None if node is None else self.newHistory(node)
         if node is not None:  # as the real one: the volume that the segmentation was made for, also when that is none
             self.setSourceVolumeNode(node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()))
         self.emit("segmentationNodeChanged(vtkMRMLSegmentationNode*)", node)
 
+    def newHistory(self, node):
+        import slicer
+
+        history = slicer.vtkSegmentationHistory()
+        history.SetSegmentation(node.GetSegmentation())
+        history.SetMaximumNumberOfStates(self.values["states"])
+        return history
+
     def setSourceVolumeNode(self, node):
-        if self.segmentationNode() is None:
-            return  # as the real one: ignored until a segmentation is chosen
-        if node is self.sourceVolumeNode():
-            return
-        self.values["node"].SetAndObserveSourceVolumeNode(node)
-        self.emit("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", node)
+        # As the real one: ignored until a segmentation is chosen.
+        if self.segmentationNode() is not None and node is not self.sourceVolumeNode():
+            self.values["node"].SetAndObserveSourceVolumeNode(node)
+            self.emit("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", node)
 
     def currentSegmentID(self):
-        node = self.values.get("node")
-        return (node.GetSelectedSegmentID() or "") if node else ""
+        return (self.values["node"] and self.values["node"].GetSelectedSegmentID()) or ""
 
     def setCurrentSegmentID(self, segment_id):
         self.values["node"].SetSelectedSegmentID(segment_id)  # the signal is sent for a click into the table only
@@ -295,23 +298,19 @@ class SegmentEditor(Widget):
         """For tests."""
         return bool(self.values["history"].IsRestorePreviousStateAvailable())
 
-    def setActiveEffect(self, effect):
-        assert effect is None
-
-    def nothing(self, *arguments):
-        """What only matters with windows."""
-
     def setupViewObservations(self):
         self.values["views"] = True
 
     def removeViewObservations(self):
         self.values["views"] = False
 
-    updateWidgetFromMRML = nothing
-    installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
-
     def updateEffectList(self):
-        self.values["effects"] = self.values.get("effects", 0) + 1
+        self.values["effects"] += 1
+
+    def nothing(self, *arguments):
+        """What only matters with windows."""
+
+    setActiveEffect = updateWidgetFromMRML = installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
 
 
 KINDS = {
@@ -322,20 +321,20 @@ KINDS = {
 }
 
 
-def load_ui(path):
+def load_ui(path=MODULE_FOLDER / "Resources" / "UI" / "SAM2VolumeSeg.ui"):
     """Build the widgets of a .ui file."""
     root = ET.parse(path).getroot()
+    convert = {"bool": lambda text: text == "true", "number": int, "double": float}
     widgets = {}
     for element in root.iter("widget"):
-        kind = element.get("class")
-        widget = KINDS.get(kind, Widget)(kind, element.get("name"))
+        kind, name = element.get("class"), element.get("name")
+        widget = widgets[name] = KINDS.get(kind, Widget)(kind, name)
         for item in element.findall("property"):
-            value = _value(item[0])
+            value = convert.get(item[0].tag, str)(item[0].text or "")
             if item.get("stdset") == "0":
                 widget.dynamic[item.get("name")] = value
             elif item.get("name") != "orientation":
                 setattr(widget, item.get("name"), value)
-        widgets[widget.name] = widget
     receivers = [c.findtext("receiver") for c in root.iter("connection") if "mrmlSceneChanged" in c.findtext("signal")]
 
     def set_scene(scene):
@@ -345,18 +344,13 @@ def load_ui(path):
     return SimpleNamespace(widgets=widgets, setMRMLScene=set_scene)
 
 
-def _value(element):
-    text = element.text or ""
-    convert = {"bool": lambda t: t == "true", "number": int, "double": float}.get(element.tag, str)
-    return convert(text)
-
-
 class Timer(Emitter):
-    """QTimer; singleShot waits in `queue` until `process_events`, which tests call, runs it."""
+    """A single-shot QTimer: fires in `process_events`, which tests call."""
 
-    kind = "QTimer"
-    queue: typing.ClassVar[list] = []
-    active: typing.ClassVar[list] = []
+    waiting: typing.ClassVar[list] = []
+
+    def __init__(self):
+        super().__init__("QTimer")
 
     def setSingleShot(self, single):
         assert single
@@ -365,50 +359,48 @@ class Timer(Emitter):
         assert milliseconds >= 0
 
     def start(self):
-        if self not in Timer.active:
-            Timer.active.append(self)
+        if self not in Timer.waiting:
+            Timer.waiting.append(self)
 
     def stop(self):
-        if self in Timer.active:
-            Timer.active.remove(self)
+        if self in Timer.waiting:
+            Timer.waiting.remove(self)
 
     @staticmethod
     def singleShot(milliseconds, slot):
-        Timer.queue.append(slot)
+        timer = Timer()
+        timer.connect("timeout()", slot)
+        timer.start()
 
 
 def process_events(rounds=1):
     """Let timers fire, `rounds` times."""
     for _round in range(rounds):
-        fired, Timer.active[:] = list(Timer.active), []
+        fired, Timer.waiting[:] = list(Timer.waiting), []
         for timer in fired:
             timer.emit("timeout()")
-        waiting, Timer.queue[:] = list(Timer.queue), []
-        for slot in waiting:
-            slot()
 
 
-class EffectFactory(Emitter):
+def effect_factory():
     """qSlicerSegmentEditorEffectFactory, of which there is one."""
-
-    kind = "qSlicerSegmentEditorEffectFactory"
-
-    def __init__(self):
-        super().__init__()
-        self.instance = lambda: self
-
-    def disconnect(self, signal, slot):
-        self.slots[signal].remove(slot)
+    factory = Emitter("qSlicerSegmentEditorEffectFactory")
+    factory.instance = lambda: factory
+    return factory
 
 
 def qt_module():
-    """The module `qt`, as far as the module uses it."""
-    qt = types.ModuleType("qt")
-    qt.QTimer, qt.QTableWidgetItem = Timer, TableItem
-    qt.Qt = SimpleNamespace(
-        Checked=2, Unchecked=0, ItemIsEnabled=32, ItemIsSelectable=1, ItemIsUserCheckable=16, WaitCursor=3
+    """The module `qt`, as far as it is used."""
+    flags = SimpleNamespace(Checked=2, Unchecked=0, ItemIsEnabled=32, ItemIsSelectable=1, ItemIsUserCheckable=16)
+    return module(
+        "qt",
+        Qt=flags,
+        QTimer=Timer,
+        QTableWidgetItem=TableItem,
+        QComboBox=lambda: ComboBox("QComboBox"),
+        QPushButton=lambda text: Widget("QPushButton", text=text),
+        QLabel=lambda: Widget("QLabel"),
+        QIcon=lambda path: Path(path).read_bytes(),
     )
-    return qt
 
 
 # ------------------------------------------------------------------------------------ slicer.parameterNodeWrapper
@@ -419,159 +411,102 @@ class WithinRange:
         self.values = values
 
 
-WIDGETS_OF = {
-    bool: {"QCheckBox"},
-    int: {"QSpinBox"},
-    float: {"QDoubleSpinBox", "ctkSliderWidget"},
-    Path: {"ctkPathLineEdit"},
-    enum.Enum: {"QComboBox"},
-    "node": {"qMRMLNodeComboBox"},
-}
+class Parameter:
+    """A typed, validated attribute that is kept in the wrapper's `parameterNode`, and can be shown in a widget."""
+
+    def __init__(self, name, hint, default):
+        self.name, self.default = name, default
+        self.type, *more = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
+        self.range = next((item.values for item in more if isinstance(item, WithinRange)), None)
+        is_enum = isinstance(self.type, type) and issubclass(self.type, enum.Enum)
+        is_node = getattr(self.type, "__name__", "").startswith("vtkMRML")
+        self.kind = enum.Enum if is_enum else "node" if is_node else self.type
+
+    def __get__(self, owner, _class=None):
+        if self.kind == "node":
+            return owner.parameterNode.GetNodeReference(self.name)
+        text = owner.parameterNode.GetParameter(self.name)
+        if not text:
+            return self.default
+        return self.type[text] if self.kind is enum.Enum else Path(text) if self.kind is Path else json.loads(text)
+
+    def __set__(self, owner, value):
+        if self.kind == "node":
+            assert value is None or value.IsA(self.type.__name__), f"{self.name}: {value.GetClassName()}"
+            owner.parameterNode.SetNodeReferenceID(self.name, value and value.GetID())
+            return
+        wanted = (int, float) if self.type is float else typing.get_origin(self.type) or self.type
+        if not isinstance(value, wanted) or (isinstance(value, bool) and self.kind is not bool):
+            raise TypeError(f"{self.name}: {value!r} is no {self.type}")
+        if self.range and not self.range[0] <= value <= self.range[1]:
+            raise ValueError(f"{self.name}: {value} is not within {self.range}")
+        text = value.name if self.kind is enum.Enum else str(value) if self.kind is Path else json.dumps(value)
+        owner.parameterNode.SetParameter(self.name, text)
+
+    def prepare(self, widget):
+        kind, _property = SHOWS[widget.kind]
+        assert kind == self.kind, f"a {widget.kind} cannot show {self.name}"
+        if self.kind is enum.Enum:
+            widget.clear()
+            for member in self.type:
+                widget.addItem(member.label())
+        if self.range:
+            widget.minimum, widget.maximum = self.range
+
+    def show(self, widget, value):
+        value = list(self.type).index(value) if self.kind is enum.Enum else value
+        setattr(widget, SHOWS[widget.kind][1], str(value) if self.kind is Path else value)
+
+    def shown(self, widget):
+        value = getattr(widget, SHOWS[widget.kind][1])
+        return list(self.type)[value] if self.kind is enum.Enum else Path(value) if self.kind is Path else value
 
 
-def base_type(hint):
-    """The type of a parameter without annotations."""
-    return typing.get_args(hint)[0] if typing.get_origin(hint) is typing.Annotated else hint
+class Wrapper:
+    """What the decorator adds to a class beside its parameters."""
 
+    def __init__(self, node):
+        self.parameterNode, self._connected = node, {}
 
-def kind_of(hint):
-    """The key of WIDGETS_OF."""
-    hint = base_type(hint)
-    if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return enum.Enum
-    return "node" if getattr(hint, "__name__", "").startswith("vtkMRML") else hint
+    def connectParametersToGui(self, widgets):
+        updating = []
+
+        def to_gui(caller=None, event=None):
+            if not updating:
+                updating.append(True)
+                for name, widget in widgets.items():
+                    self.parameters[name].show(widget, getattr(self, name))
+                updating.clear()
+
+        def to_node(name):
+            return lambda *_values: updating or setattr(self, name, self.parameters[name].shown(widgets[name]))
+
+        for name, widget in widgets.items():
+            self.parameters[name].prepare(widget)
+        to_gui()
+        tag = self.parameterNode.AddObserver("ModifiedEvent", to_gui)
+        self._connected[tag] = [(widget, *SIGNALS[widget.kind], to_node(name)) for name, widget in widgets.items()]
+        for widget, signal, slot in self._connected[tag]:
+            widget.connect(signal, slot)
+        return tag
+
+    def disconnectGui(self, tag):
+        for widget, signal, slot in self._connected.pop(tag, ()):
+            widget.disconnect(signal, slot)
+        self.parameterNode.RemoveObserver(tag)
+
+    def __getattr__(self, name):
+        if name in ("StartModify", "EndModify", "AddObserver", "RemoveObserver"):
+            return getattr(self.parameterNode, name)
+        raise AttributeError(name)
 
 
 def parameter_node_wrapper(cls):
-    """The class decorator: typed, validated properties on a real vtkMRMLScriptedModuleNode, and binding to widgets."""
+    """The class decorator: parameters on a real vtkMRMLScriptedModuleNode, and binding them to widgets."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    defaults = {name: getattr(cls, name) for name in hints if hasattr(cls, name)}
-    cls.hints = hints
-
-    def make(name, hint):
-        return property(lambda self: self.read(name, hint), lambda self, value: self.write(name, hint, value))
-
-    for name, hint in hints.items():
-        setattr(cls, name, make(name, hint))
-
-    def init(self, node):
-        self.parameterNode, self.bound, self.tags = node, [], {}
-
-    def read(self, name, hint):
-        kind, text = kind_of(hint), self.parameterNode.GetParameter(name)
-        if kind == "node":
-            return self.parameterNode.GetNodeReference(name)
-        if not text:
-            return defaults.get(name, Path() if kind is Path else [])
-        if kind is enum.Enum:
-            return base_type(hint)[text]
-        return Path(text) if kind is Path else json.loads(text)
-
-    def write(self, name, hint, value):
-        kind = kind_of(hint)
-        if kind == "node":
-            if value is not None and not value.IsA(base_type(hint).__name__):
-                raise TypeError(f"{name}: {value.GetClassName()}")
-            self.parameterNode.SetNodeReferenceID(name, value.GetID() if value else None)
-            return
-        _check(name, hint, kind, value)
-        text = value.name if kind is enum.Enum else str(value) if kind is Path else json.dumps(value)
-        self.parameterNode.SetParameter(name, text)
-
-    def connect(self, widgets):
-        pairs = list(widgets.items())
-        for name, widget in pairs:
-            if name not in hints:
-                raise ValueError(f"Cannot find a param with the given name: {name}")
-            assert widget.kind in WIDGETS_OF[kind_of(hints[name])], (name, widget.kind)
-            _prepare(widget, hints[name])
-        return _bind(self, pairs)
-
-    def _bind(self, pairs):
-        state = {"updating": False}
-
-        def to_gui(caller=None, event=None):
-            if not state["updating"]:
-                state["updating"] = True
-                try:
-                    for name, widget in pairs:
-                        _show(widget, getattr(self, name), hints[name])
-                finally:
-                    state["updating"] = False
-
-        def to_node(name, widget):
-            def changed(*values):
-                if not state["updating"]:
-                    setattr(self, name, _shown(widget, hints[name]))
-
-            return changed
-
-        to_gui()
-        connected = []
-        for name, widget in pairs:
-            signal = "toggled(bool)" if widget.kind == "QCheckBox" else next(iter(SIGNALS[widget.kind]))
-            slot = to_node(name, widget)
-            widget.connect(signal, slot)
-            connected.append((widget, signal, slot))
-        tag = self.parameterNode.AddObserver("ModifiedEvent", to_gui)
-        self.tags[tag] = connected
-        return tag
-
-    def disconnect(self, tag):
-        for widget, signal, slot in self.tags.pop(tag, []):
-            widget.slots[signal].remove(slot)
-        self.parameterNode.RemoveObserver(tag)
-
-    cls.__init__, cls.read, cls.write = init, read, write
-    cls.connectParametersToGui, cls.disconnectGui = connect, disconnect
-    cls.StartModify = lambda self: self.parameterNode.StartModify()
-    cls.EndModify = lambda self, was: self.parameterNode.EndModify(was)
-    cls.AddObserver = lambda self, event, slot, priority=0.0: self.parameterNode.AddObserver(event, slot, priority)
-    cls.RemoveObserver = lambda self, tag: self.parameterNode.RemoveObserver(tag)
-    return cls
-
-
-def _check(name, hint, kind, value):
-    base = base_type(hint)
-    wanted = (int, float) if base is float else typing.get_origin(base) or base
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
-        raise TypeError(f"{name}: {value!r} is no {hint}")
-    for annotation in getattr(hint, "__metadata__", ()):
-        if isinstance(annotation, WithinRange) and not annotation.values[0] <= value <= annotation.values[1]:
-            raise ValueError(f"{name}: {value} is not within {annotation.values}")
-
-
-def _prepare(widget, hint):
-    if widget.kind == "QComboBox":
-        widget.clear()
-        for member in base_type(hint):
-            widget.addItem(member.label())
-    for annotation in getattr(hint, "__metadata__", ()):
-        if isinstance(annotation, WithinRange):
-            widget.minimum, widget.maximum = annotation.values
-
-
-def _show(widget, value, hint):
-    if widget.kind == "QComboBox":
-        widget.currentIndex = list(base_type(hint)).index(value)
-    elif widget.kind == "qMRMLNodeComboBox":
-        widget.setCurrentNode(value)
-    elif widget.kind == "ctkPathLineEdit":
-        widget.currentPath = str(value)
-    elif widget.kind == "QCheckBox":
-        widget.checked = value
-    else:
-        widget.value = value
-
-
-def _shown(widget, hint):
-    if widget.kind == "QComboBox":
-        return list(base_type(hint))[widget.currentIndex]
-    if widget.kind == "qMRMLNodeComboBox":
-        return widget.currentNode()
-    if widget.kind == "ctkPathLineEdit":
-        return Path(widget.currentPath)
-    return widget.checked if widget.kind == "QCheckBox" else widget.value
+    empty = {Path: Path()}
+    parameters = {name: Parameter(name, hint, getattr(cls, name, empty.get(hint, []))) for name, hint in hints.items()}
+    return type(cls.__name__, (Wrapper,), {"hints": hints, "parameters": parameters, **parameters})
 
 
 # ---------------------------------------------------------------------------------- slicer.ScriptedLoadableModule
@@ -583,8 +518,6 @@ class ScriptedLoadableModule:
 
 
 class ScriptedLoadableModuleWidget:
-    resources = Path(__file__).parents[2] / "SAM2VolumeSeg" / "Resources"
-
     def __init__(self, parent=None):
         self.parent = parent
         self.layout = SimpleNamespace(addWidget=lambda widget: None)
@@ -593,7 +526,7 @@ class ScriptedLoadableModuleWidget:
         pass
 
     def resourcePath(self, name):
-        return str(self.resources / name)
+        return str(MODULE_FOLDER / "Resources" / name)
 
     def onReload(self):
         pass
@@ -616,11 +549,31 @@ class ScriptedLoadableModuleLogic:
         return node
 
 
+class ScriptedLoadableModuleTest:
+    pass
+
+
+# ------------------------------------------------------------------------------------------------------- all together
+
+
 def module(name, **members):
     """A module object with these members."""
     made = types.ModuleType(name)
     vars(made).update(members)
     return made
+
+
+def modules():
+    """What Slicer's Python can import beside MRML and slicer.util, by name."""
+    bases = {name: value for name, value in globals().items() if name.startswith("ScriptedLoadableModule")}
+    wrapper = {"parameterNodeWrapper": parameter_node_wrapper, "WithinRange": WithinRange}
+    words = {"tr": lambda text: text, "translate": lambda context, text: text}
+    return {
+        "qt": qt_module(),
+        "slicer.i18n": module("slicer.i18n", **words),
+        "slicer.parameterNodeWrapper": module("slicer.parameterNodeWrapper", **wrapper),
+        "slicer.ScriptedLoadableModule": module("slicer.ScriptedLoadableModule", **bases),
+    }
 
 
 def load(name, path):

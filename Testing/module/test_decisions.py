@@ -20,6 +20,8 @@ READY = readiness.Facts(
     python=(3, 12, 10), slicer=(5, 12, 3), torch="2.13.0+cpu", torch_extension=True, sam2="1.1.0", model_present=True
 )
 
+IOPATH = readiness.Package("iopath", "0.1.10", "iopath")
+
 
 def a_ball(shape=(40, 40, 40), spacing=(1.0, 1.0, 1.0), flip=False):
     k, j, i = np.indices(shape)
@@ -38,8 +40,8 @@ def seed(volume, mask, plane, index):
 
 
 def test_nothing_is_missing_when_everything_is_there():
-    items = readiness.check(READY)
-    assert readiness.is_ready(items) and readiness.headline(items) == "Everything is ready."
+    requirements = readiness.check(READY)
+    assert requirements.are_met and requirements.headline == "Everything is ready."
 
 
 @pytest.mark.parametrize(
@@ -53,23 +55,22 @@ def test_nothing_is_missing_when_everything_is_there():
         ({"sam2": None}, "sam2", "Press Set up", True),
         ({"sam2": "0.4.1"}, "a newer sam2", "Press Set up", True),
         ({"sam2": "1.0", "foreign_sam2": "/opt/Slicer/sam2"}, "the right sam2", "/opt/Slicer/sam2", False),
-        ({"missing": ("iopath>=0.1.10",)}, "some small packages", "iopath", True),
+        ({"missing": (IOPATH,)}, "some small packages", "iopath", True),
         ({"model_present": False, "model_megabytes": 184.4}, "the model \u201csmall\u201d", "184 MB", False),
         ({"model_present": False, "model": "own"}, "the model file", "choose the file", False),
     ],
 )
 def test_each_missing_thing_has_its_own_sentence_and_way_out(changes, name, words, can_set_up):
-    items = readiness.check(replace(READY, **changes))
-    missing = [item for item in items if not item.ready]
-    assert [item.name for item in missing] == [name]
-    assert words in missing[0].sentence and missing[0].sentence.endswith(".")
-    assert readiness.can_set_up(items) is can_set_up
-    assert name in readiness.headline(items)
+    requirements = readiness.check(replace(READY, **changes))
+    (missing,) = requirements.missing
+    assert missing.name == name and name in requirements.headline
+    assert words in missing.sentence and missing.sentence.endswith(".")
+    assert (requirements.in_the_way is None and requirements.set_up_helps) is can_set_up
 
 
 def test_several_missing_things_are_listed_in_the_order_in_which_they_are_met():
-    items = readiness.check(replace(READY, torch=None, sam2=None, model_present=False))
-    assert readiness.headline(items).startswith("Still missing: PyTorch, sam2 and the model \u201csmall\u201d.")
+    requirements = readiness.check(replace(READY, torch=None, sam2=None, model_present=False))
+    assert requirements.headline.startswith("Still missing: PyTorch, sam2 and the model \u201csmall\u201d.")
 
 
 @pytest.mark.parametrize(
@@ -80,8 +81,8 @@ def test_versions_compare_as_numbers(text, numbers):
 
 
 def test_this_machine_is_found_to_be_ready_with_the_demo_model():
-    found = facts.gather("5.12.3", ch.Choices(model=ch.ModelChoice.DEMO))
-    assert readiness.is_ready(readiness.check(found)), readiness.headline(readiness.check(found))
+    requirements = readiness.check(facts.gather("5.12.3", ch.Choices(model=ch.ModelChoice.DEMO)))
+    assert requirements.are_met, requirements.headline
 
 
 def test_a_foreign_sam2_in_front_is_recognised(tmp_path, monkeypatch):
@@ -114,7 +115,7 @@ class Tools:
 
 def test_set_up_installs_what_is_missing_in_order_and_nothing_that_slicer_ships(monkeypatch):
     monkeypatch.delenv("SAM2_BUILD_CUDA", raising=False)
-    bare = replace(READY, torch=None, sam2=None, missing=tuple(facts.SMALL_PACKAGES))
+    bare = replace(READY, torch=None, sam2=None, missing=facts.SMALL_PACKAGES)
     tools, seen = Tools(), []
     setup.install(setup.steps(bare, tools), lambda step: seen.append(step.name))
     assert tools.calls[0] == ("torch", ">=2.5.1")
@@ -125,14 +126,14 @@ def test_set_up_installs_what_is_missing_in_order_and_nothing_that_slicer_ships(
 
 
 def test_the_question_says_what_how_large_and_from_where():
-    bare = replace(READY, torch=None, sam2=None, missing=("iopath>=0.1.10",))
+    bare = replace(READY, torch=None, sam2=None, missing=(IOPATH,))
     text = setup.question(setup.steps(bare, Tools()))
     for words in ("3 GB", "PyTorch extension", "sam2 1.1.0", "iopath", "Python Package Index", "not sent anywhere"):
         assert words in text
 
 
 def test_a_failed_step_is_told_in_a_sentence_and_the_rest_is_not_tried():
-    bare = replace(READY, sam2=None, missing=("iopath>=0.1.10",))
+    bare = replace(READY, sam2=None, missing=(IOPATH,))
     with pytest.raises(InputError, match=r"Small packages could not be installed.*internet"):
         setup.install(setup.steps(bare, Tools(fail=True)))
 
@@ -142,7 +143,7 @@ def test_what_slicer_has_shown_is_not_shown_again():
         def pip_install(self, arguments):
             raise setup.ShownError("pip ended with 1")
 
-    bare = replace(READY, sam2=None, missing=("iopath>=0.1.10",))
+    bare = replace(READY, sam2=None, missing=(IOPATH,))
     with pytest.raises(setup.ShownError, match=r"Small packages could not be installed.*internet"):
         setup.install(setup.steps(bare, Shown()))
 

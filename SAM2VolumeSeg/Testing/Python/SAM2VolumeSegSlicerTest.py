@@ -36,7 +36,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.panel = self.openPanel()
 
     def tearDown(self):
-        self.panel.endRun()
+        self.panel.run.end()
         slicer.mrmlScene.Clear()
 
     # -------------------------------------------------------------------------------------------------- ways and means
@@ -57,15 +57,15 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
     def loadPhantom(self):
         """CT, painted slices and reference, chosen in the panel; a run takes one segment on one axis (fast)."""
         volume, painted, reference = load_phantom_into_scene()
-        self.panel.editor.setSegmentationNode(painted)
-        self.panel.editor.setSourceVolumeNode(volume)
-        p = self.panel._parameterNode
+        self.panel.editor.widget.setSegmentationNode(painted)
+        self.panel.editor.widget.setSourceVolumeNode(volume)
+        p = self.panel.state.parameters
         p.model = ch.ModelChoice.DEMO
         p.direction = ch.Direction.FORWARD
         p.coronal = p.sagittal = False
         p.scope = ch.Scope.SELECTED
-        self.panel.editor.setCurrentSegmentID(self.segmentIDs(painted)[0])
-        self.waitUntil(lambda: self.panel._seeds, "painted slices are found")
+        self.panel.editor.widget.setCurrentSegmentID(self.segmentIDs(painted)[0])
+        self.waitUntil(lambda: self.panel.state.found.seeds, "painted slices are found")
         return volume, painted, reference
 
     def waitUntil(self, condition, what, seconds=300):
@@ -77,15 +77,15 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
 
     def needEngine(self):
         """Skip where PyTorch or sam2 is missing; they are not installed in testing mode."""
-        items = readiness.check(self.panel.logic.facts(ch.Choices(model=ch.ModelChoice.DEMO)))
-        if not readiness.is_ready(items):
-            self.skipTest(readiness.headline(items))
+        requirements = readiness.check(self.panel.logic.facts(ch.Choices(model=ch.ModelChoice.DEMO)))
+        if not requirements.are_met:
+            self.skipTest(requirements.headline)
 
     def propagate(self):
         """Press Propagate and wait for the end. The model may be measured before."""
         self.press("propagateButton")
         self.waitUntilRunning()
-        self.waitUntil(lambda: self.panel._run is None, "the run ends", 1800)
+        self.waitUntil(lambda: self.panel.state.propagation is None, "the run ends", 1800)
 
     def press(self, name):
         """Press a button of the panel as soon as that is possible."""
@@ -95,8 +95,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
 
     def waitUntilRunning(self):
         """Until the run has begun; where the model was never used before, it is measured first."""
-        self.waitUntil(lambda: self.panel._measurement is None, "the model is measured")
-        self.assertIsNotNone(self.panel._run, self.panel.ui.estimateLabel.text)
+        self.waitUntil(lambda: self.panel.state.measurement is None, "the model is measured")
+        self.assertIsNotNone(self.panel.state.propagation, self.panel.ui.estimateLabel.text)
 
     def voxels(self, node, segmentID, volume):
         """A segment on the CT's grid."""
@@ -123,16 +123,16 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertTrue(self.panel.ui.headlineLabel.text)
         self.assertTrue(self.panel.ui.readinessLabel.text)
         self.assertEqual(self.panel.ui.modelsTable.rowCount, 5)
-        for item in self.panel._items:
+        for item in self.panel.state.requirements:
             self.assertIn(item.sentence, self.panel.ui.readinessLabel.text)
         if slicer.app.testingEnabled():
             with self.assertLogs(level="ERROR") as log:  # the box is not shown in testing mode
-                self.panel.onSetup()
+                self.panel.setupSection.onSetup()
             self.assertIn("testing mode", log.output[0])
 
     def test_every_choice_is_bound(self):
         """Widgets write to the parameter node, and follow it."""
-        p, ui = self.panel._parameterNode, self.panel.ui
+        p, ui = self.panel.state.parameters, self.panel.ui
         bound = [widget for widget in vars(ui).values() if widget.property("SlicerParameterName")]
         self.assertGreater(len(bound), 30)
         p.radius = 0.55
@@ -153,10 +153,10 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """The Segment Editor of Slicer and this module work on the same nodes."""
         volume, painted, _reference = self.loadPhantom()
         node = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-        self.assertIs(self.panel.editor.mrmlSegmentEditorNode(), node)
+        self.assertIs(self.panel.editor.widget.mrmlSegmentEditorNode(), node)
         self.assertIs(node.GetSegmentationNode(), painted)
         self.assertIs(node.GetSourceVolumeNode(), volume)
-        self.assertIs(self.panel._parameterNode.volume, volume)
+        self.assertIs(self.panel.state.parameters.volume, volume)
 
     # ----------------------------------------------------------------------------------------------------------- seeds
 
@@ -167,7 +167,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertGreaterEqual(len(rows), 3)
         self.assertEqual({row[1] for row in rows}, set(VIEWS.values()))
         self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
-        self.waitUntil(lambda: len(list(self.panel._parameterNode.skipped)) == 1, "the box is kept", 30)
+        self.waitUntil(lambda: len(list(self.panel.state.parameters.skipped)) == 1, "the box is kept", 30)
         self.assertEqual(self.panel.ui.seedsTable.item(0, 0).checkState(), qt.Qt.Unchecked)
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is not None:
@@ -188,8 +188,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         segmentID = painted.GetSegmentation().AddEmptySegment("stroke", "Stroke")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         slicer.util.setSliceViewerLayers(background=volume, fit=True)
-        self.panel.onRotateViews()
-        editor = self.panel.editor
+        self.panel.views.onRotate()
+        editor = self.panel.editor.widget
         editor.setCurrentSegmentID(segmentID)
         editor.setActiveEffectByName("Paint")
         effect = editor.activeEffect()
@@ -216,7 +216,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         _volume, painted, _reference = self.loadPhantom()
         first, second = (painted.GetSegmentation().GetNthSegment(n).GetName() for n in range(2))
         self.waitUntil(lambda: first in self.panel.ui.seedsLabel.text, "the first segment is shown", 30)
-        self.panel.editor.setCurrentSegmentID(self.segmentIDs(painted)[1])
+        self.panel.editor.widget.setCurrentSegmentID(self.segmentIDs(painted)[1])
         self.waitUntil(lambda: second in self.panel.ui.seedsLabel.text, "the second segment is shown", 30)
 
     def test_absent_here_and_next_slice(self):
@@ -225,9 +225,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is None:
             self.skipTest("There is no slice view without a main window.")
-        self.panel.onRotateViews()
+        self.panel.views.onRotate()
         bounds = [0.0] * 6
-        self.panel._parameterNode.volume.GetRASBounds(bounds)
+        self.panel.state.parameters.volume.GetRASBounds(bounds)
         red.SetSliceOffset(bounds[5] - 1)
         before = len(self.rows())
         self.panel.ui.absentButton.click()
@@ -235,14 +235,14 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.panel.ui.absentButton.click()
         self.assertEqual(len(self.rows()), before)
         self.assertFalse(self.panel.ui.nextSliceButton.enabled)  # the phantom's seeds are a full set
-        middle = [row for row in self.panel._rows if row.plane.value == "axial"][1]
-        self.panel.switchSeed(
-            self.panel._parameterNode, self.panel.currentSegment()[0], (middle.plane, middle.index), False
+        middle = [row for row in self.panel.seeds.rows if row.plane.value == "axial"][1]
+        self.panel.seeds.switch(
+            self.panel.state.parameters, self.panel.state.segment.ID, (middle.plane, middle.index), False
         )
         self.press("nextSliceButton")
-        wanted = self.panel._advice.next
+        wanted = self.panel.seeds.advice.next
         self.assertEqual(wanted[0].value, "axial")
-        self.assertEqual(self.panel.shownSlice(), wanted)
+        self.assertEqual(self.panel.views.shownSlice(), wanted)
 
     # ---------------------------------------------------------------------------------------------------------- window
 
@@ -269,15 +269,15 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             for n in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
                 composite = slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
                 composite.SetBackgroundVolumeID(volume.GetID())
-            self.panel.onRotateViews()
+            self.panel.views.onRotate()
         self.panel.ui.showWindowCheckBox.click()
         self.waitUntil(lambda: self.panel.ui.previewLabel.text, "the pictures are made", 60)
         if red is not None:
             self.assertIn("Red", self.shownPictures(), self.panel.ui.previewLabel.text)
-            axial = [row for row in self.panel._rows if row.plane.value == "axial"]
-            self.panel.goTo(axial[0].plane, axial[0].index)
+            axial = [row for row in self.panel.seeds.rows if row.plane.value == "axial"]
+            self.panel.views.goTo(axial[0].plane, axial[0].index)
             first = slicer.util.arrayFromVolume(self.shownPictures()["Red"]).copy()
-            self.panel.goTo(axial[1].plane, axial[1].index)
+            self.panel.views.goTo(axial[1].plane, axial[1].index)
             self.assertTrue((slicer.util.arrayFromVolume(self.shownPictures()["Red"]) != first).any())
             if slicer.app.layoutManager() is not None:  # scrolling goes on by the CT's slices
                 logic = slicer.app.layoutManager().sliceWidget("Red").sliceLogic()
@@ -289,7 +289,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             with open(path, encoding="utf-8") as file:
                 self.assertNotIn("What the model sees", file.read())
         self.panel.ui.showWindowCheckBox.click()
-        self.waitUntil(lambda: not self.panel.preview.is_shown, "the views are given back", 60)
+        self.waitUntil(lambda: not self.panel.preview.preview.is_shown, "the views are given back", 60)
         self.assertEqual(self.shownPictures(), {})
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), count)
         self.assertEqual((display.GetWindowLevelMin(), display.GetWindowLevelMax()), (-20, 300))
@@ -318,11 +318,11 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """A new segmentation with the same names and colors, close to the reference, and how it was made."""
         self.needEngine()
         volume, painted, reference = self.loadPhantom()
-        self.panel._parameterNode.scope = ch.Scope.ALL
+        self.panel.state.parameters.scope = ch.Scope.ALL
         before = self.segmentationCount()
         self.propagate()
         self.assertEqual(self.segmentationCount(), before + 1)
-        result = self.panel._parameterNode.result
+        result = self.panel.state.parameters.result
         self.assertIsNot(result, painted)
         scores = []
         for segmentID in self.segmentIDs(painted):
@@ -345,11 +345,11 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         kept = settings.value(key)
         try:
             settings.setValue(key, "")
-            self.panel.updateEstimate()
+            self.panel.run.update()
             self.waitUntil(
                 lambda: "measured on this computer." in self.panel.ui.estimateLabel.text, "the model is measured", 120
             )
-            self.assertIsNone(self.panel._run)
+            self.assertIsNone(self.panel.state.propagation)
             self.assertTrue(settings.value(key))
         finally:
             settings.setValue(key, kept or settings.value(key))
@@ -362,10 +362,11 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.press("propagateButton")
         self.waitUntilRunning()
         self.waitUntil(
-            lambda: self.panel.ui.progressBar.value > 0 or self.panel._run is None, "the first slice is done"
+            lambda: self.panel.ui.progressBar.value > 0 or self.panel.state.propagation is None,
+            "the first slice is done",
         )
         self.panel.ui.cancelButton.click()
-        self.assertIsNone(self.panel._run)
+        self.assertIsNone(self.panel.state.propagation)
         for _round in range(20):
             slicer.app.processEvents()
         self.assertEqual(self.segmentationCount(), before)
@@ -377,13 +378,13 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         volume, painted, _reference = self.loadPhantom()
         segmentID = self.segmentIDs(painted)[0]
         before = self.voxels(painted, segmentID, volume)
-        self.panel._parameterNode.target = ch.Target.SAME
+        self.panel.state.parameters.target = ch.Target.SAME
         self.propagate()
         after = self.voxels(painted, segmentID, volume)
         self.assertGreater(after.sum(), before.sum())
-        self.panel.editor.undo()
+        self.panel.editor.widget.undo()
         self.assertTrue((self.voxels(painted, segmentID, volume) == before).all())
-        self.panel.editor.redo()
+        self.panel.editor.widget.redo()
         self.assertTrue((self.voxels(painted, segmentID, volume) == after).all())
 
     def test_correct_and_go_again(self):
@@ -394,9 +395,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         if red is None:
             self.skipTest("There is no slice view without a main window.")
         self.propagate()
-        self.panel.onRotateViews()
-        axial = [row for row in self.panel._rows if row.plane.value == "axial"]
-        self.panel.goTo(axial[0].plane, (axial[0].index + axial[1].index) // 2)
+        self.panel.views.onRotate()
+        axial = [row for row in self.panel.seeds.rows if row.plane.value == "axial"]
+        self.panel.views.goTo(axial[0].plane, (axial[0].index + axial[1].index) // 2)
         before = len(self.rows())
         self.panel.ui.editResultButton.click()
         for _round in range(2):  # copied, taken back while the editor shows the result, copied again
@@ -406,7 +407,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
                 self.press("takeBackButton")
                 self.assertEqual(len(self.rows()), before)
         self.panel.ui.editSeedsButton.click()
-        self.assertIs(self.panel.editor.segmentationNode(), self.panel._parameterNode.segmentation)
+        self.assertIs(self.panel.editor.widget.segmentationNode(), self.panel.state.parameters.segmentation)
 
     def test_script(self):
         """Three lines, no panel."""
@@ -426,7 +427,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.needEngine()
         self.loadPhantom()
         self.propagate()
-        p = self.panel._parameterNode
+        p = self.panel.state.parameters
         p.radius = 0.45
         self.panel.ui.seedsTable.item(0, 0).setCheckState(qt.Qt.Unchecked)
         self.waitUntil(lambda: list(p.skipped), "the box is kept", 30)
@@ -439,12 +440,12 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             slicer.util.loadScene(path)
         self.panel = self.openPanel()
         self.panel.initializeParameterNode()
-        p = self.panel._parameterNode
+        p = self.panel.state.parameters
         self.assertEqual((p.volume.GetName(), p.segmentation.GetName(), p.result.GetName()), names)
         self.assertAlmostEqual(p.radius, 0.45)
         self.assertEqual(p.result.GetAttribute(PROVENANCE), made)
         self.assertEqual(list(p.skipped), skipped)
-        self.assertEqual(sum(len(slices) for slices in self.panel.marks().skipped.values()), 1)
+        self.assertEqual(sum(len(slices) for slices in self.panel.state.marks.skipped.values()), 1)
 
     def test_closing_the_scene_while_a_run_goes_on(self):
         """The run is cancelled, and the panel can be used again."""
@@ -456,7 +457,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         slicer.mrmlScene.Clear()
         for _round in range(20):
             slicer.app.processEvents()
-        self.assertIsNone(self.panel._run)
+        self.assertIsNone(self.panel.state.propagation)
         self.panel = self.openPanel()
         self.loadPhantom()
         self.assertTrue(self.rows())
@@ -469,7 +470,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.press("propagateButton")
         self.waitUntilRunning()
         slicer.mrmlScene.RemoveNode(volume)
-        self.waitUntil(lambda: self.panel._run is None, "the run ends")
+        self.waitUntil(lambda: self.panel.state.propagation is None, "the run ends")
         self.assertEqual(self.segmentationCount(), before)
 
     def test_an_oblique_ct_turns_the_views_or_says_why_not(self):
@@ -484,7 +485,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         volume.GetIJKToRASMatrix(matrix)
         vtk.vtkMatrix4x4.Multiply4x4(transform.GetMatrix(), matrix, matrix)
         volume.SetIJKToRASMatrix(matrix)
-        self.panel.updateViews()
+        self.panel.views.update()
         self.assertTrue(self.panel.ui.viewsLabel.text)
         self.panel.ui.rotateViewsButton.click()
         self.assertEqual(self.panel.ui.viewsLabel.text, "")
@@ -497,13 +498,13 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.panel = self.currentPanel()
             self.assertIsNot(self.panel, old)
             self.assertTrue(self.panel.ui.headlineLabel.text)
-            self.assertIsNone(old._parameterNode)
+            self.assertIsNone(old.state.parameters)
             if slicer.util.mainWindow() is not None:
                 slicer.util.selectModule("Data")
-                self.assertIsNone(self.panel._parameterNode)
+                self.assertIsNone(self.panel.state.parameters)
                 slicer.util.selectModule("SAM2VolumeSeg")
-                self.assertIsNotNone(self.panel._parameterNode)
-                self.assertIsNone(old._parameterNode)
+                self.assertIsNotNone(self.panel.state.parameters)
+                self.assertIsNone(old.state.parameters)
 
     # ---------------------------------------------------------------------------------------------------------- effect
 
@@ -511,23 +512,24 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """It is registered, shares the choices of the module, and makes a new segmentation."""
         if slicer.app.layoutManager() is None:
             self.loadPhantom()
-            self.waitUntil(lambda: "SAM2 propagate" in self.panel.editor.availableEffectNames(), "it is offered", 30)
+            editor = self.panel.editor.widget
+            self.waitUntil(lambda: "SAM2 propagate" in editor.availableEffectNames(), "it is offered", 30)
             self.skipTest("It is offered. Running it needs the slice views of the main window.")
         _volume, painted, _reference = self.loadPhantom()
-        editor = self.panel.editor
+        editor = self.panel.editor.widget
         self.waitUntil(lambda: "SAM2 propagate" in editor.availableEffectNames(), "the effect is offered", 30)
         editor.setActiveEffectByName("SAM2 propagate")
         self.assertIsNotNone(editor.activeEffect(), editor.availableEffectNames())
         effect = editor.activeEffect().self()
         self.assertEqual(effect.boxes["model"].currentText, ch.ModelChoice.DEMO.label())
         effect.boxes["window"].setCurrentIndex(effect.boxes["window"].findText(ch.WindowChoice.LUNG.label()))
-        self.assertEqual(self.panel._parameterNode.window, ch.WindowChoice.LUNG)
+        self.assertEqual(self.panel.state.parameters.window, ch.WindowChoice.LUNG)
         effect.boxes["window"].setCurrentIndex(effect.boxes["window"].findText(ch.WindowChoice.BONE.label()))
         self.needEngine()
         before = self.segmentationCount()
         effect.propagateButton.click()
         self.assertEqual(self.segmentationCount(), before + 1)
-        self.assertIsNot(self.panel._parameterNode.result, painted)
+        self.assertIsNot(self.panel.state.parameters.result, painted)
         editor.setActiveEffect(None)
 
 

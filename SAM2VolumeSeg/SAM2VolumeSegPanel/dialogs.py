@@ -1,0 +1,39 @@
+"""Words between the panel and the user, through Slicer's boxes and its status bar."""
+
+import logging
+import traceback
+from contextlib import contextmanager
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.panel.messages import in_panel
+
+
+@contextmanager
+def errorsShown():
+    """What the user can put right is one sentence in a box; anything else goes to the log as well."""
+    try:
+        yield
+    except InputError as error:
+        text = in_panel(error)
+        logging.info(text)
+        slicer.util.errorDisplay(text)
+    except Exception:
+        logging.exception("SAM2VolumeSeg")
+        slicer.util.errorDisplay(
+            _("Something unexpected went wrong. Details are in the log (View, Error Log)."),
+            detailedText=traceback.format_exc(),
+        )
+
+
+def say(text):
+    """A line in the status bar, shown at once."""
+    slicer.util.showStatusMessage(text)
+    slicer.app.processEvents()
+
+
+def confirm(text, title):
+    """Whether the user says OK."""
+    return slicer.util.confirmOkCancelDisplay(text, title)

@@ -1,0 +1,48 @@
+"""Presets, and fields that can be filled in only when they say something."""
+
+import pytest
+
+from SAM2VolumeSegLib.panel import choices as ch
+
+
+@pytest.fixture
+def a_section(a_state, a_ui):
+    from SAM2VolumeSegPanel.choices_section import ChoicesSection
+
+    return ChoicesSection(a_state, a_state.logic, a_ui)
+
+
+@pytest.mark.parametrize(
+    ("button", "values"),
+    [("recommendedButton", ch.RECOMMENDED), ("paperButton", ch.PAPERS_BEST), ("stockButton", ch.STOCK_SAM2)],
+)
+def test_a_preset_sets_every_choice_it_names(a_section, a_state, button, values):
+    p = a_state.parameters
+    p.recent, p.fusion, p.direction = 1, None, None
+    getattr(a_section.ui, button).click()
+    assert values and {name: getattr(p, name) for name in values} == values
+
+
+def test_without_a_scene_a_preset_does_nothing(a_section, a_state):
+    a_state.setParameters(None)
+    a_section.ui.stockButton.click()
+    assert a_state.parameters is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"window": ch.WindowChoice.BY_HAND}, ("windowLowerSpinBox", "windowUpperSpinBox")),
+        ({"limitToRange": True}, ("rangeLowerSpinBox", "rangeUpperSpinBox")),
+        ({"model": ch.ModelChoice.OWN}, ("ownCheckpointLineEdit", "ownArchitectureComboBox")),
+        ({"keepAllSeeds": False}, ("radiusSlider",)),
+    ],
+)
+def test_a_field_can_be_filled_in_when_its_choice_is_made(a_section, a_state, changes, fields):
+    p = a_state.parameters
+    p.keepAllSeeds = True
+    a_state.onChoicesChanged()
+    assert not any(getattr(a_section.ui, name).enabled for name in fields)
+    vars(p).update(changes)
+    a_state.onChoicesChanged()
+    assert all(getattr(a_section.ui, name).enabled for name in fields)

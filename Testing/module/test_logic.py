@@ -1,0 +1,51 @@
+"""The logic without a panel, as a script uses it."""
+
+import pytest
+
+from SAM2VolumeSegLib.panel import choices as ch
+
+
+def test_three_lines_segment_a_node(a_module, a_painted_scene, mask_of):
+    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU, direction=ch.Direction.FORWARD)
+    seen = []
+    logic = a_module.SAM2VolumeSegLogic()
+    result = logic.segment(a_painted_scene.volume, a_painted_scene.painted, choices, progress=seen.append)
+    assert seen[-1].done == seen[-1].total == 10
+    assert mask_of(result).sum() > 500
+
+
+def test_a_script_that_raises_in_its_progress_writes_nothing(a_module, a_painted_scene, segmentations):
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    before = segmentations()
+    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU)
+    with pytest.raises(KeyboardInterrupt):
+        a_module.SAM2VolumeSegLogic().segment(a_painted_scene.volume, a_painted_scene.painted, choices, progress=stop)
+    assert segmentations() == before
+
+
+def test_without_a_choice_a_script_gets_the_best_model_that_is_here(a_module, monkeypatch, tmp_path):
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    assert a_module.SAM2VolumeSegLogic().recommended().model is ch.ModelChoice.DEMO
+    from SAM2VolumeSegLib.model import checkpoints
+
+    path = checkpoints.path_in_store(checkpoints.find("tiny"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(checkpoints.find("tiny").size)
+    assert a_module.SAM2VolumeSegLogic().recommended().model is ch.ModelChoice.TINY
+
+
+def test_a_second_run_is_expected_to_be_faster(a_panel, run_to_end):
+    """Its slices are encoded already, and the estimate knows it."""
+    state = a_panel.state
+
+    def work():
+        return a_panel.logic.workload(state.seedsOfRun(), state.found.volume, state.parameters)
+
+    first = work()
+    run_to_end()
+    assert (first.encoded, work().encoded) == (10, 0) and first.predicted == work().predicted
+    state.parameters.marginMm = 0.0
+    assert work().encoded == 10
