@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.panel.seed_table import position_text
 from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
@@ -52,14 +53,16 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
     """
     painted = [seed for seed in seeds if not seed.absent]
     if not painted:
-        return Advice("Nothing is painted yet. Paint the structure on one slice, in any view.")
+        return Advice(_("Nothing is painted yet. Paint the structure on one slice, in any view."))
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
     sentence = f"{_counts_text(counts)} {_quality(counts, planes)}"
     for plane in sorted(planes, key=lambda plane: -counts[plane]):  # stable: axial, coronal, sagittal
         found = _next_on(plane, seeds, painted, volume)
         if found is not None:
             position = position_text(volume, plane, found.index).replace(" ", "\u00a0")  # kept on one line
-            reason = f"Paint next: the {plane.value} slice at {position}, {found.reason}."
+            reason = _("Paint next: the {plane} slice at {position}, {reason}.").format(
+                plane=plane.value, position=position, reason=found.reason
+            )
             return Advice(sentence, (plane, found.index), reason)
     return Advice(sentence)
 
@@ -73,12 +76,12 @@ def _counts_text(counts: dict[Plane, int]) -> str:
 def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
     complete = sum(counts[plane] >= ENOUGH for plane in planes)
     if complete == len(planes) == len(Plane):
-        return "As good as it gets: three or more on each axis, which the paper found best."
+        return _("As good as it gets: three or more on each axis, which the paper found best.")
     if complete:
-        return "Good. Best is three on each of the three axes."
+        return _("Good. Best is three on each of the three axes.")
     if max(counts.values()) >= 2:
-        return "Enough to try. Better: first, middle and last slice of the structure."
-    return "A start. Better: first, middle and last slice of the structure."
+        return _("Enough to try. Better: first, middle and last slice of the structure.")
+    return _("A start. Better: first, middle and last slice of the structure.")
 
 
 class _Next(NamedTuple):
@@ -98,7 +101,9 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
         box = painted_box(others, volume)
         extent = box.lower[view.axis], box.upper[view.axis] - 1
     if not own:
-        return None if extent is None else _Next(sum(extent) // 2, "through the middle, as the first one on this axis")
+        return (
+            None if extent is None else _Next(sum(extent) // 2, _("through the middle, as the first one on this axis"))
+        )
     if len(own) >= ENOUGH:
         return None
     start, stop = extent or _guessed_ends(own, painted, plane, volume)
@@ -111,13 +116,15 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
     if not any(index > last for index in absent) and (stop - last) * view.slice_mm > tolerance:
         missing[stop] = stop - last
     if missing:
-        known = "at the end of the structure" if extent is not None else "near the end of the structure: look around"
+        known = (
+            _("at the end of the structure") if extent is not None else _("near the end of the structure: look around")
+        )
         return _Next(max(missing, key=lambda end: (missing[end], end)), known)
     gaps = {before: after - before for before, after in zip(own, own[1:], strict=False)}
     if not gaps or max(gaps.values()) <= MIN_GAP:
         return None
     before = max(gaps, key=lambda before: (gaps[before], before))
-    return _Next(before + gaps[before] // 2, "in the largest gap")
+    return _Next(before + gaps[before] // 2, _("in the largest gap"))
 
 
 def _guessed_ends(own, painted, plane, volume) -> tuple[int, int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.checkpoints import CheckpointError
 
 WAYS_OUT = {
-    "fetch": "Press Download in the section Set up, or under Advanced choose the demo model, which needs no download.",
-    "fetch again": "In the section Set up select the model, press Delete and then Download.",
-    "install": "Press Set up; if that does not help, install the extension again.",
+    "fetch": _(
+        "Press Download in the section Set up, or under Advanced choose the demo model, which needs no download."
+    ),
+    "fetch again": _("In the section Set up select the model, press Delete and then Download."),
+    "install": _("Press Set up; if that does not help, install the extension again."),
 }
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from SAM2VolumeSegLib.i18n import tr as _
+
 PYTHON_FLOOR = (3, 10)
 SLICER_FLOOR = (5, 10)
 TORCH_FLOOR = (2, 5, 1)
@@ -127,9 +129,11 @@ class Requirements(NamedTuple):
         """One line for the top of the panel."""
         names = [item.name for item in self.missing]
         if not names:
-            return "Everything is ready."
+            return _("Everything is ready.")
         listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        return f"Still missing: {listed}. Painting and choosing seeds work already; propagating does not yet."
+        return _("Still missing: {listed}. Painting and choosing seeds work already; propagating does not yet.").format(
+            listed=listed
+        )
 
 
 def check(facts: Facts) -> Requirements:
@@ -160,30 +164,32 @@ def version_text(version: tuple[int, ...]) -> str:
 def _slicer(facts: Facts) -> Item:
     version = version_text(facts.slicer[:2])
     if facts.slicer[:2] < SLICER_FLOOR or facts.python[:2] < PYTHON_FLOOR:
-        sentence = (
-            f"This is Slicer {version}; the module needs Slicer {version_text(SLICER_FLOOR)} or newer. "
-            "Get it from download.slicer.org. Until then you can paint here and save your work."
-        )
-        return Item("a newer Slicer", False, sentence)
+        sentence = _(
+            "This is Slicer {version}; the module needs Slicer {oldest} or newer. Get it from "
+            "download.slicer.org. Until then you can paint here and save your work."
+        ).format(version=version, oldest=version_text(SLICER_FLOOR))
+        return Item(_("a newer Slicer"), False, sentence)
     return Item("Slicer", True, f"Slicer {version}")
 
 
 def _torch(facts: Facts) -> Item:
     if facts.torch is None:
         if facts.intel_mac:
-            return Item("PyTorch", False, f"PyTorch is not installed. {_INTEL_MAC}")
-        sentence = "PyTorch, which does the computing, is not installed. Press Set up."
+            return Item("PyTorch", False, _("PyTorch is not installed. {intel_mac}").format(intel_mac=_INTEL_MAC))
+        sentence = _("PyTorch, which does the computing, is not installed. Press Set up.")
         return Item("PyTorch", False, sentence, Remedy.SET_UP)
     if version_tuple(facts.torch) < TORCH_FLOOR:
-        sentence = f"PyTorch {facts.torch} is too old; {version_text(TORCH_FLOOR)} or newer is needed."
+        sentence = _("PyTorch {torch} is too old; {oldest} or newer is needed.").format(
+            torch=facts.torch, oldest=version_text(TORCH_FLOOR)
+        )
         if facts.intel_mac:
-            return Item("a newer PyTorch", False, f"{sentence} {_INTEL_MAC}")
-        way_out = "Uninstall it in the module PyTorch Utils, restart Slicer, and press Set up here."
-        return Item("a newer PyTorch", False, f"{sentence} {way_out}")
+            return Item(_("a newer PyTorch"), False, f"{sentence} {_INTEL_MAC}")
+        way_out = _("Uninstall it in the module PyTorch Utils, restart Slicer, and press Set up here.")
+        return Item(_("a newer PyTorch"), False, f"{sentence} {way_out}")
     return Item("PyTorch", True, f"PyTorch {facts.torch}")
 
 
-_INTEL_MAC = (
+_INTEL_MAC = _(
     "This is the Intel version of Slicer on a Mac, for which no new enough PyTorch is made. On a Mac with an Apple "
     "chip, install Slicer's Apple version if there is one for it; otherwise use a Windows or Linux computer for this "
     "step."
@@ -192,37 +198,50 @@ _INTEL_MAC = (
 
 def _sam2(facts: Facts) -> Item:
     if facts.foreign_sam2 is not None:
-        sentence = (
-            f"Another extension has put its own, older sam2 in front ({facts.foreign_sam2}). "
-            "In the Extensions Manager, switch that extension off (Segment with SAM is known to do this), and restart "
-            "Slicer."
-        )
-        return Item("the right sam2", False, sentence)
+        sentence = _(
+            "Another extension has put its own, older sam2 in front ({folder}). In the Extensions "
+            "Manager, switch that extension off (Segment with SAM is known to do this), and restart Slicer."
+        ).format(folder=facts.foreign_sam2)
+        return Item(_("the right sam2"), False, sentence)
     if facts.sam2 is None:
-        sentence = "The package sam2, which holds the network, is not installed. Press Set up."
+        sentence = _("The package sam2, which holds the network, is not installed. Press Set up.")
         return Item("sam2", False, sentence, Remedy.SET_UP)
     if version_tuple(facts.sam2)[:2] < SAM2_FLOOR:
-        return Item("a newer sam2", False, f"sam2 {facts.sam2} is too old. Press Set up to replace it.", Remedy.SET_UP)
+        return Item(
+            _("a newer sam2"),
+            False,
+            _("sam2 {sam2} is too old. Press Set up to replace it.").format(sam2=facts.sam2),
+            Remedy.SET_UP,
+        )
     return Item("sam2", True, f"sam2 {facts.sam2}")
 
 
 def _packages(facts: Facts) -> Item:
     if facts.missing:
         listed = ", ".join(package.requirement for package in facts.missing)
-        return Item("some small packages", False, f"Not installed: {listed}. Press Set up.", Remedy.SET_UP)
-    return Item("small packages", True, "small packages")
+        return Item(
+            _("some small packages"),
+            False,
+            _("Not installed: {listed}. Press Set up.").format(listed=listed),
+            Remedy.SET_UP,
+        )
+    return Item(_("small packages"), True, _("small packages"))
 
 
 def _model(facts: Facts) -> Item:
     if facts.model_present:
-        practice = ": for practice only, not for real work" if facts.model == "demo" else ""
-        return Item("model", True, f"model \u201c{facts.model}\u201d{practice}")
+        practice = _(": for practice only, not for real work") if facts.model == "demo" else ""
+        return Item(
+            _("model"),
+            True,
+            _("model \u201c{model}\u201d{practice}").format(model=facts.model, practice=practice),
+        )
     if facts.model == "own":
-        sentence = "The file of your own model is not there. Under Advanced, choose the file or another model."
-        return Item("the model file", False, sentence, Remedy.CHOOSE_FILE)
+        sentence = _("The file of your own model is not there. Under Advanced, choose the file or another model.")
+        return Item(_("the model file"), False, sentence, Remedy.CHOOSE_FILE)
     size = "" if facts.model_megabytes is None else f" ({facts.model_megabytes:.0f} MB)"
-    sentence = (
-        f"The model \u201c{facts.model}\u201d{size} is not on this computer. Press Download, "
-        "or under Advanced choose the demo model, which needs no download."
-    )
-    return Item(f"the model \u201c{facts.model}\u201d", False, sentence, Remedy.DOWNLOAD)
+    sentence = _(
+        "The model “{model}”{size} is not on this computer. Press Download, or under Advanced choose the "
+        "demo model, which needs no download."
+    ).format(model=facts.model, size=size)
+    return Item(_("the model \u201c{model}\u201d").format(model=facts.model), False, sentence, Remedy.DOWNLOAD)

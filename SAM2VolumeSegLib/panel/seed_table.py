@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, position_text
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -72,9 +73,11 @@ def toggle_absent(
     try:
         add_absent(seeds, [place], volume)
     except InputError:
-        where = f"{place[0].value} slice at {position_text(volume, *place)}"
+        plane, index = place
         raise InputError(
-            f"The {where} has paint of this segment on it, so it cannot be marked as absent. "
-            "Erase the paint first, or go to another slice."
+            _(
+                "The {plane} slice at {position} has paint of this segment on it, so it cannot be marked as absent. Erase the paint "
+                "first, or go to another slice."
+            ).format(plane=plane.value, position=position_text(volume, plane, index))
         ) from None
     return marks.declared(segment_id, place, absent=True)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.panel.readiness import TORCH_FLOOR, Facts, Package, Requirements, check, version_text
 
 SAM2_VERSION = "1.1.0"
 TORCH_REQUIREMENT = f">={version_text(TORCH_FLOOR)}"
-INDEX = "the Python Package Index"
+INDEX = _("the Python Package Index")
 
 
 class ShownError(InputError):
@@ -55,45 +56,46 @@ def steps(facts: Facts, tools: Tools) -> list[Step]:
         wanted.append(
             Step(
                 "PyTorch",
-                "PyTorch (does the computing; the build that fits your graphics card)",
-                "up to 3 GB",
-                "pytorch.org, by Slicer's PyTorch extension",
+                _("PyTorch (does the computing; the build that fits your graphics card)"),
+                _("up to 3 GB"),
+                _("pytorch.org, by Slicer's PyTorch extension"),
                 lambda: tools.install_torch(TORCH_REQUIREMENT),
             )
         )
     if facts.missing:
         names = ", ".join(package.name for package in facts.missing)
         size = f"{max(package.megabytes for package in facts.missing)} MB"
-        title = f"Small packages: {names}"
-        wanted.append(Step("Small packages", title, size, INDEX, lambda: _small(facts.missing, tools)))
+        title = _("Small packages: {names}").format(names=names)
+        wanted.append(Step(_("Small packages"), title, size, INDEX, lambda: _small(facts.missing, tools)))
     if not check(facts).sam2.ready:
         name = f"sam2 {SAM2_VERSION}"
-        wanted.append(Step(name, f"{name} (the network, by Meta)", "1 MB", INDEX, lambda: _sam2(tools)))
+        wanted.append(
+            Step(name, _("{name} (the network, by Meta)").format(name=name), "1 MB", INDEX, lambda: _sam2(tools))
+        )
     return wanted
 
 
 def question(wanted: Sequence[Step]) -> str:
     """Write the one confirmation: what is installed, how large it is, from where."""
     lines = "\n".join(f"  \u2022 {step.title}: {step.size}, from {step.source}" for step in wanted)
-    return (
-        "These will be downloaded and installed into this Slicer:\n\n"
-        f"{lines}\n\n"
-        "It can take several minutes, and your images are not sent anywhere. Continue?"
-    )
+    return _(
+        "These will be downloaded and installed into this Slicer:\n\n{lines}\n\nIt can take several "
+        "minutes, and your images are not sent anywhere. Continue?"
+    ).format(lines=lines)
 
 
 def refusal(requirements: Requirements, facts: Facts) -> str | None:
     """Say why nothing can be installed, or None. The first thing that is in the way speaks."""
     if not facts.can_install:
-        return "Nothing is installed while Slicer runs in testing mode."
+        return _("Nothing is installed while Slicer runs in testing mode.")
     if requirements.in_the_way is not None:
         return requirements.in_the_way.sentence
     if facts.torch is None and not facts.torch_extension:
-        return (
+        return _(
             "Slicer's PyTorch extension is needed first. Open the Extensions Manager, install PyTorch, "
             "restart Slicer, and press Set up again."
         )
-    return None if requirements.set_up_helps else "Everything that can be installed is installed already."
+    return None if requirements.set_up_helps else _("Everything that can be installed is installed already.")
 
 
 def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda step: None) -> None:
@@ -111,13 +113,15 @@ def install(wanted: Sequence[Step], on_step: Callable[[Step], None] = lambda ste
                 raise
             kind = ShownError if isinstance(error, ShownError) else InputError
             raise kind(
-                f"{step.name} could not be installed. Is this computer connected to the internet, or does a proxy "
-                "stand in the way? You can press Set up again at any time; what was installed so far stays. Details "
-                "are in the log (menu View, Error Log)."
+                _(
+                    "{step} could not be installed. Is this computer connected to the internet, or does a proxy "
+                    "stand in the way? You can press Set up again at any time; what was installed so far stays. "
+                    "Details are in the log (menu View, Error Log)."
+                ).format(step=step.name)
             ) from error
 
 
-DECLINED = "Nothing was installed. You can paint and choose seeds; press Set up when you want to propagate."
+DECLINED = _("Nothing was installed. You can paint and choose seeds; press Set up when you want to propagate.")
 
 
 def _small(packages: Sequence[Package], tools: Tools) -> None:

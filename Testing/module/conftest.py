@@ -128,12 +128,13 @@ def a_state(the_package):
         devicePlan=lambda choices: ("cuda:0", 512, "key"),
         timings=estimate.Timings,
     )
-    own = {"scope": ch.Scope.ALL, "absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
-    nodes = {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None, "limitToRange": False}
+    own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
+    own |= {"absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
+    own |= {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None}
     modify = {"StartModify": lambda: 0, "EndModify": lambda before: state.onChoicesChanged()}
     state = PanelState(logic, lambda: "bone")
     state.timers = Timers()
-    state.setParameters(SimpleNamespace(**vars(ch.Choices(model=ch.ModelChoice.SMALL)), **own, **nodes, **modify))
+    state.setParameters(SimpleNamespace(**vars(ch.Choices(model=ch.ModelChoice.SMALL)), **own, **modify))
     state.lookAtComputer()
     state.findSeeds()
     state.makePlan()

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.checkpoints import CheckpointError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, readiness
 from SAM2VolumeSegLib.volume import Plane
@@ -20,7 +22,8 @@ def a_section(a_state, a_ui):
     from SAM2VolumeSegPanel.run_section import RunSection
 
     a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(10 * len(seeds), 10, 0.0)
-    measure = SimpleNamespace(offer=lambda canRun: None, speed=estimate.Speed(1.0, 1.0, 0.0), before=lambda then: False)
+    measure = SimpleNamespace(speed=estimate.Speed(1.0, 1.0, 0.0), before=lambda then: False)
+    measure.offer = measure.stop = lambda _: None
     editor = SimpleNamespace(widget=SimpleNamespace(mrmlSegmentEditorNode=lambda: None))
     section = RunSection(a_state, a_state.logic, a_ui, editor, measure, a_state.timers)
     section.updateWriting = lambda: None  # needs the scene
@@ -52,8 +55,56 @@ def test_what_keeps_a_run_from_starting_is_said(a_section, a_state):
     a_state.requirements = requirements
     a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(0, 0, 0.0)
     assert says("Nothing is painted on the axes that are switched on under Advanced.")
+    a_state.logic.devicePlan = refuse(InputError("This machine has no device 'cuda'."))
+    a_state.parameters.device = ch.Device.CUDA
+    a_state.makePlan()
+    a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(10, 10, 0.0)
+    assert says("This machine has no device 'cuda'.")
     a_state.found = replace(a_state.found, seeds={})
     assert says("Paint at least one slice first.")
+
+
+def refuse(error):
+    """A function that raises, whatever it is asked."""
+
+    def refused(*arguments):
+        raise error
+
+    return refused
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (CheckpointError("It is damaged.", "fetch again", "..."), "It is damaged. In the section Set up select the"),
+        (ZeroDivisionError(), "Something unexpected went wrong."),
+    ],
+)
+def test_a_run_that_does_not_start_is_told_in_one_sentence(a_section, a_state, a_desktop, error, words):
+    a_state.logic.startRun, a_state.logic.editorNode = refuse(error), lambda: None
+    a_section.ui.propagateButton.click()
+    assert len(a_desktop.errors) == 1 and a_desktop.errors[0].startswith(words)
+    assert a_section.ui.propagateButton.enabled and a_section.ui.progressLabel.text == ""
+
+
+def test_a_second_press_starts_no_second_run(a_section, a_state, a_desktop, monkeypatch):
+    """Neither while the model is loaded nor during the run."""
+    started = []
+    run = SimpleNamespace(state="running", cancel=lambda: setattr(run, "state", "cancelled"))
+    a_state.logic.startRun, a_state.logic.editorNode = lambda *arguments: started.append(1) or run, lambda: None
+    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", a_section.onPropagate)
+    a_section.ui.propagateButton.click()
+    a_section.onPropagate()
+    assert started == [1] and not a_section.ui.propagateButton.enabled
+    a_section.ui.cancelButton.click()
+    assert run.state == "cancelled" and a_section.ui.propagateButton.enabled
+
+
+def test_leaving_the_module_while_the_model_is_loaded_starts_nothing(a_section, a_state, a_desktop, monkeypatch):
+    a_state.logic.startRun = refuse(AssertionError())
+    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", lambda: a_state.setParameters(None))
+    a_section.ui.propagateButton.click()
+    assert a_state.propagation is None and a_desktop.errors == [] and a_section.ui.progressLabel.text == ""
 
 
 def test_the_device_is_asked_for_after_the_panel_was_shown(a_section, a_state, stand_in):
@@ -136,14 +187,6 @@ def test_closing_the_scene_during_a_run_cancels_it(a_panel, a_desktop, stand_in,
     assert a_panel.state.propagation is None and segmentations() == 0
 
 
-def test_a_second_press_during_a_run_does_nothing(a_panel):
-    a_panel.ui.propagateButton.click()
-    run = a_panel.state.propagation
-    a_panel.run.onPropagate()
-    assert a_panel.state.propagation is run
-    a_panel.ui.cancelButton.click()
-
-
 def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_scene, a_desktop, stand_in):
     """A painted slice switched off and then erased has no line in the table where it could be switched on again."""
     marks = a_panel.state.marks
@@ -157,15 +200,6 @@ def test_what_is_switched_off_and_gone_does_not_stop_a_run(a_panel, a_painted_sc
     assert a_desktop.errors == [] and a_panel.state.propagation is not None
     seeds = a_panel.state.propagation.run.request.seeds["bone"]
     assert [seed.index for seed in seeds] == list(a_painted_scene.slices[:-1])
-    a_panel.ui.cancelButton.click()
-
-
-def test_a_second_press_while_the_model_loads_starts_one_run(a_panel, a_desktop, monkeypatch):
-    started, start = [], a_panel.logic.startRun
-    monkeypatch.setattr(a_panel.logic, "startRun", lambda *args: started.append(1) or start(*args))
-    monkeypatch.setattr(a_desktop.slicer.app, "processEvents", a_panel.run.onPropagate)
-    a_panel.ui.propagateButton.click()
-    assert started == [1]
     a_panel.ui.cancelButton.click()
 
 
@@ -269,62 +303,3 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "All three axes are switched off" in a_panel.ui.estimateLabel.text
     a_panel.state.parameters.coronal = True
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
-
-
-def test_a_segment_whose_slices_are_all_switched_off_is_left_out(a_panel, a_painted_scene, a_desktop, stand_in):
-    slicer = a_desktop.slicer
-    a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
-    mask = np.zeros(a_painted_scene.bone.shape, np.uint8)
-    mask[5, :3, :3] = 1
-    slicer.util.updateSegmentBinaryLabelmapFromArray(mask, a_painted_scene.painted, "rib", a_painted_scene.volume)
-    stand_in.process_events(2)
-    marks = a_panel.state.marks
-    marks = marks.switched("rib", (Plane.AXIAL, 5), used=False)
-    a_panel.state.setMarks(marks)
-    a_panel.ui.propagateButton.click()
-    assert a_desktop.errors == [] and list(a_panel.state.propagation.run.request.seeds) == ["bone"]
-    a_panel.ui.cancelButton.click()
-
-
-def test_what_stood_in_the_way_is_asked_again_when_it_may_be_gone(a_panel, stand_in, monkeypatch):
-    from SAM2VolumeSegLib.errors import InputError
-
-    plan = a_panel.logic.devicePlan
-
-    def refused(choices):
-        raise InputError("This machine has no device 'cuda'.")
-
-    monkeypatch.setattr(a_panel.logic, "devicePlan", refused)
-    a_panel.state.parameters.device = ch.Device.CUDA
-    stand_in.process_events(3)
-    assert "has no device" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
-    monkeypatch.setattr(a_panel.logic, "devicePlan", lambda choices: plan(ch.Choices(model=ch.ModelChoice.DEMO)))
-    a_panel.state.lookAtComputer()
-    stand_in.process_events(3)
-    assert a_panel.ui.propagateButton.enabled
-
-
-def test_an_unexpected_error_is_one_sentence_and_the_panel_goes_on(a_panel, a_desktop, stand_in, monkeypatch):
-    def broken(*arguments, **more):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(a_panel.logic, "startRun", broken)
-    a_panel.ui.propagateButton.click()
-    assert "unexpected" in a_desktop.errors[0] and a_panel.ui.propagateButton.enabled
-    monkeypatch.setattr(a_panel.logic, "devicePlan", broken)
-    a_panel.state.parameters.inputSize = ch.InputSize.PIXELS_256
-    stand_in.process_events(2)
-    assert "PyTorch is installed but does not start" in a_panel.ui.estimateLabel.text
-
-
-def test_a_damaged_model_is_told_with_the_panels_buttons(a_panel, a_desktop, monkeypatch):
-    from SAM2VolumeSegLib.model import checkpoints
-
-    def damaged(*arguments):
-        raise checkpoints.CheckpointError("The file is damaged.", "fetch again", "sam2-volume-seg ...")
-
-    monkeypatch.setattr(a_panel.logic, "startRun", damaged)
-    a_panel.ui.propagateButton.click()
-    assert a_desktop.errors == [
-        "The file is damaged. In the section Set up select the model, press Delete and then Download."
-    ]
