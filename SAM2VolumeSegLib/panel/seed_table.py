@@ -76,8 +76,8 @@ def toggle_absent(
         plane, index = place
         raise InputError(
             _(
-                "The {plane} slice at {position} has paint of this segment on it, so it cannot be marked as absent. Erase the paint "
-                "first, or go to another slice."
+                "The {plane} slice at {position} has paint of this segment on it, so it cannot be marked as absent. "
+                "Erase the paint first, or go to another slice."
             ).format(plane=plane.value, position=position_text(volume, plane, index))
         ) from None
     return marks.declared(segment_id, place, absent=True)

@@ -65,5 +65,6 @@ def test_what_ends_a_run_with_a_sentence_can_be_translated(path):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             continue
         if node.func.id.endswith("Error") and node.func.id[:5] in ("Input", "Check") and node.args:
-            untranslated = isinstance(node.args[0], (ast.Constant, ast.JoinedStr))
+            said = node.args[0]
+            untranslated = isinstance(said, ast.JoinedStr) or (isinstance(said, ast.Constant) and said.value)
             assert not untranslated, f"line {node.lineno}: {ast.unparse(node.args[0])[:80]}"
