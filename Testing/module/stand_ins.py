@@ -120,6 +120,10 @@ class Widget(Emitter):
     def setVisible(self, visible):
         vars(self).update(visible=visible)
 
+    def layout(self):
+        """Takes more widgets, which are drawn by no one here."""
+        return SimpleNamespace(addWidget=lambda widget: None)
+
     def blockSignals(self, blocked):
         before = self.blocked
         vars(self).update(blocked=blocked)

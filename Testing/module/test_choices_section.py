@@ -3,6 +3,7 @@
 import pytest
 
 from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.propagation.choices import PRESETS
 
 
 @pytest.fixture
@@ -12,20 +13,20 @@ def a_section(a_state, a_ui):
     return ChoicesSection(a_state, a_state.logic, a_ui)
 
 
-@pytest.mark.parametrize(
-    ("button", "values"),
-    [("recommendedButton", ch.RECOMMENDED), ("paperButton", ch.PAPERS_BEST), ("stockButton", ch.STOCK_SAM2)],
-)
-def test_a_preset_sets_every_choice_it_names(a_section, a_state, button, values):
-    p = a_state.parameters
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+def test_every_preset_has_a_button_that_sets_every_choice_it_names(a_section, a_state, preset):
+    """A new preset needs no more than its entry in the table."""
+    p, values = a_state.parameters, ch.values_of(preset.settings)
     p.recent, p.fusion, p.direction = 1, None, None
-    getattr(a_section.ui, button).click()
+    button = a_section.presetButtons[preset.name]
+    button.click()
+    assert (button.text, button.toolTip) == (preset.label, preset.help)
     assert values and {name: getattr(p, name) for name in values} == values
 
 
 def test_without_a_scene_a_preset_does_nothing(a_section, a_state):
     a_state.setParameters(None)
-    a_section.ui.stockButton.click()
+    a_section.presetButtons["stock"].click()
     assert a_state.parameters is None
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 import pytest
 
 from SAM2VolumeSegLib.panel import choices
-from SAM2VolumeSegLib.propagation.choices import CHOICES, PRESETS
+from SAM2VolumeSegLib.propagation.choices import CHOICES
 
 MODULE_FOLDER_NAME = "SAM2VolumeSeg"
 QT5_AND_6 = re.compile(r"^\w+\((?:[\w:*, ]*)\)$")
@@ -102,14 +102,6 @@ def test_what_is_beside_the_range_of_a_choice_has_its_words_too(a_ui):
         limits = tuple(float(text(elements[name], end)) for end in ("minimum", "maximum"))
         assert limits == ours["window"].limits
     assert text(elements["keepAllSeeds"], "text") == ours["memory.radius"].values[None]
-
-
-def test_every_preset_has_its_button(a_ui):
-    buttons = [
-        (text(item, "text"), text(item, "toolTip"))
-        for item in a_ui.iterfind(".//layout[@name='presetsLayout']//widget")
-    ]
-    assert buttons == [(preset.label, preset.help) for preset in PRESETS]
 
 
 def test_the_effect_calls_its_choices_as_the_panel_does(a_ui, request):

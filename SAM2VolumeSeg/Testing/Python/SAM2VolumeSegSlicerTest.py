@@ -144,9 +144,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.assertEqual(ui.windowComboBox.currentText, choice.label())
         ui.directionComboBox.currentIndex = 1
         self.assertEqual(p.direction, ch.Direction.FORWARD)
-        ui.stockButton.click()
+        self.panel.choices.presetButtons["stock"].click()
         self.assertEqual(ui.recentSpinBox.value, 6)
-        ui.paperButton.click()
+        self.panel.choices.presetButtons["paper"].click()
         self.assertEqual(ui.recentSpinBox.value, 2)
 
     def test_the_editor_is_shared(self):
