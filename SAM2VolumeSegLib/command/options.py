@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.policies import policy_from_dict
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL, GROUPS, PRESETS, Choice
 from SAM2VolumeSegLib.propagation.settings import Settings
@@ -81,7 +82,7 @@ def settings_of(options: argparse.Namespace) -> Settings:
     given |= {field: read(given[field]) for field, read in _TYPED.items() if field in given}
     own = {field: value for field, value in given.items() if not field.startswith("memory.")}
     memory = {field.removeprefix("memory."): value for field, value in given.items() if field not in own}
-    return replace(preset, memory=STOCK if options.stock else replace(preset.memory, **memory), **own)
+    return replace(preset, memory=STOCK if options.stock else policy_from_dict(preset.memory.to_dict() | memory), **own)
 
 
 def _kind(choice: Choice) -> dict[str, Any]:

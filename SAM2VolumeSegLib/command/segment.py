@@ -9,7 +9,7 @@ from pathlib import Path
 from SAM2VolumeSegLib.command.options import add_choices, add_model, model_of, settings_of
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
-from SAM2VolumeSegLib.propagation import Request, Result
+from SAM2VolumeSegLib.propagation import Progress, Request, Result
 from SAM2VolumeSegLib.seeds import Marks, SeedSlice, describe, find_seeds, typed_marks
 from SAM2VolumeSegLib.volume import (
     Segment,
@@ -22,7 +22,7 @@ from SAM2VolumeSegLib.volume import (
 )
 
 
-def add_parsers(commands) -> None:
+def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the subparsers of the command line."""
     segment = commands.add_parser("segment", help="segment a CT from painted slices")
     _add_inputs(segment)
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     return volume, result
 
 
-def _shown(step) -> ProgressLine:
+def _shown(step: Progress) -> ProgressLine:
     doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
     left = f"{step.slices_left} left"
     if step.seconds_left is not None:
@@ -92,7 +92,11 @@ def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
 def _seeds(
     options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]
 ) -> tuple[dict[str, list[SeedSlice]], Marks]:
-    """Return the seeds that are found in each segment, and what the user says over them. Raises InputError."""
+    """Return the seeds that are found in each segment, and what the user says over them.
+
+    Raises:
+        InputError: A segment is empty, or a mark that was typed cannot be used.
+    """
     for name, segment in segments.items():
         if segment.is_empty:
             raise InputError(f'"{name}" is not painted on any slice: paint it, or choose others with --segments.')
@@ -115,6 +119,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("seeds", type=Path, help="painted slices: .seg.nrrd, or a label image on the CT's grid")
     parser.add_argument("--series", help="series UID, when the DICOM folder holds several")
     parser.add_argument("--segments", nargs="+", metavar="NAME", help="only these segments (default: all)")
-    slices = {"action": "append", "default": [], "metavar": "[NAME=]PLANE:INDEX"}
-    parser.add_argument("--skip", **slices, help="switch a found seed off, as in axial:34")
-    parser.add_argument("--absent", **slices, help="say that a structure is not on a slice")
+    for option, text in {
+        "--skip": "switch a found seed off, as in axial:34",
+        "--absent": "say that a structure is not on a slice",
+    }.items():
+        parser.add_argument(option, action="append", default=[], metavar="[NAME=]PLANE:INDEX", help=text)

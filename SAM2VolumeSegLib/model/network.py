@@ -75,18 +75,17 @@ class SliceQuery:
 
 
 class Network(Protocol):
-    """A video segmentation network whose memory is filled from outside. S is the side of its square input in pixels.
-
-    Attributes:
-        limits: What its memory can hold.
-        logit_stride: Pixels of the input that one logit stands for.
-    """
+    """A video segmentation network whose memory is filled from outside. S is the side of its square input in pixels."""
 
     @property
-    def limits(self) -> MemoryLimits: ...
+    def limits(self) -> MemoryLimits:
+        """What its memory can hold."""
+        ...
 
     @property
-    def logit_stride(self) -> int: ...
+    def logit_stride(self) -> int:
+        """Pixels of the input that one logit stands for."""
+        ...
 
     def on(self, device: torch.device) -> Network:
         """Itself, moved to a device."""

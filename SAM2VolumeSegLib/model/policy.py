@@ -104,18 +104,22 @@ class MemoryPolicy(Protocol):
 
     Attributes:
         kind: Its name in `policies.KINDS`.
-        needs: Names of the `SliceFacts` that it asks for. Only those are read from the device: a GPU has to be waited
-            for to read anything, on every slice.
-        ages: How many recent slices it needs temporal embeddings for.
     """
 
     kind: ClassVar[str]
 
     @property
-    def needs(self) -> frozenset[str]: ...
+    def needs(self) -> frozenset[str]:
+        """Names of the `SliceFacts` that it asks for.
+
+        Only those are read from the device: a GPU has to be waited for to read anything, on every slice.
+        """
+        ...
 
     @property
-    def ages(self) -> int: ...
+    def ages(self) -> int:
+        """How many recent slices it needs temporal embeddings for."""
+        ...
 
     def reach(self, limits: MemoryLimits) -> int | None:
         """How many slices ago a tracked slice can have been passed, to be looked at; None: any number."""

@@ -30,13 +30,11 @@ takes milliseconds (tiny at 512 pixels: 1, from the disk 4), encoding again hund
 
 
 class Pictures(Protocol):
-    """The slices of one plane as the model sees them.
+    """The slices of one plane as the model sees them."""
 
-    Attributes:
-        key: Names all that the pictures depend on: the volume, intensity window, plane, and the window in the plane.
-    """
-
-    key: str
+    @property
+    def key(self) -> str:
+        """Names all that the pictures depend on: the volume, intensity window, plane, and the window in the plane."""
 
     def picture(self, index: int) -> np.ndarray:
         """Slice `index`: float32 [S, S] in 0..1."""

@@ -18,7 +18,7 @@ from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import settings as engine
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL
 from SAM2VolumeSegLib.propagation.settings import Settings
-from SAM2VolumeSegLib.volume import WINDOWS, Plane, Window
+from SAM2VolumeSegLib.volume import WINDOWS, Plane
 
 _VALUES = {choice.field: choice.values for choice in CHOICES}
 
@@ -26,7 +26,11 @@ _VALUES = {choice.field: choice.values for choice in CHOICES}
 class Labelled(Enum):
     """An enumeration whose members have a value for the engine and a label for the user."""
 
-    def __new__(cls, value: Any, label: str):
+    text: str
+
+    # A member is made with a label, and looked up without one.
+    def __new__(cls, value: Any, label: str = "") -> Labelled:
+        """Make a member."""
         member = object.__new__(cls)
         member._value_ = value
         member.text = label
@@ -46,7 +50,9 @@ def _labelled(name: str, values: Mapping[Any, str], names: Mapping[Any, str] | N
         names: value -> member, of values that do not name their member themselves ("soft tissue": SOFT_TISSUE).
     """
     named = {value: str(value).upper().replace(" ", "_") for value in values} | dict(names or {})
-    return Labelled(name, {named[value]: (value, label) for value, label in values.items()}, module=__name__)
+    members = {named[value]: (value, label) for value, label in values.items()}
+    # mypy takes the call that makes an enumeration for one that looks up a member.
+    return Labelled(name, members, module=__name__)  # type: ignore[call-arg, arg-type]
 
 
 WindowChoice: Any = _labelled(
@@ -133,7 +139,17 @@ class InputSize(Labelled):
 
 
 _DEFAULTS = engine.RECOMMENDED
-_MEMORY = _DEFAULTS.memory
+_WINDOW = WindowChoice(_DEFAULTS.window)
+
+
+def _memory_in(settings: Settings) -> VolumeMemory:
+    """Return the memory of a preset: its values are the paper's, which the panel shows."""
+    assert isinstance(settings.memory, VolumeMemory)
+    return settings.memory
+
+
+_MEMORY = _memory_in(_DEFAULTS)
+_RADIUS = _MEMORY.radius or 1.0
 
 
 @dataclass
@@ -150,9 +166,9 @@ class Choices:
         keepAllSeeds: the engine's radius None.
     """
 
-    window: WindowChoice = WindowChoice(_DEFAULTS.window)
-    windowLower: float = Window.named(_DEFAULTS.window).lower
-    windowUpper: float = Window.named(_DEFAULTS.window).upper
+    window: WindowChoice = _WINDOW
+    windowLower: float = WINDOWS[_WINDOW.value].lower
+    windowUpper: float = WINDOWS[_WINDOW.value].upper
     model: ModelChoice = ModelChoice(DEFAULT_MODEL)
     ownCheckpoint: Path = Path()
     ownArchitecture: Architecture = Architecture.TINY
@@ -166,7 +182,7 @@ class Choices:
     dropIslands: bool = _DEFAULTS.drop_islands
     extend: bool = _DEFAULTS.extend
     keepAllSeeds: bool = False
-    radius: float = _MEMORY.radius
+    radius: float = _RADIUS
     recent: int = _MEMORY.recent
     embeddings: Embeddings = Embeddings(_MEMORY.embeddings)
     stride: Stride = Stride(_MEMORY.stride)
@@ -195,7 +211,7 @@ LIMITS |= dict.fromkeys(("windowLower", "windowUpper"), LIMITS.pop("window"))
 
 def values_of(settings: Settings) -> dict[str, Any]:
     """Return what a preset with these settings sets: the axes and the memory, by their names in `Choices`."""
-    planes, memory = settings.planes or tuple(Plane), settings.memory
+    planes, memory = settings.planes or tuple(Plane), _memory_in(settings)
     return {
         **{plane.value: plane in planes for plane in Plane},
         "direction": Direction(settings.direction),
@@ -203,7 +219,7 @@ def values_of(settings: Settings) -> dict[str, Any]:
         "dropIslands": settings.drop_islands,
         "passes": settings.passes,
         "keepAllSeeds": memory.radius is None,
-        "radius": memory.radius or _MEMORY.radius,
+        "radius": memory.radius or _RADIUS,
         "recent": memory.recent,
         "embeddings": Embeddings(memory.embeddings),
         "stride": Stride(memory.stride),
@@ -253,13 +269,13 @@ def memory_of(choices: Choices) -> VolumeMemory:
     )
 
 
-def planes_of(choices: Choices) -> tuple[str, ...]:
+def planes_of(choices: Choices) -> tuple[Plane, ...]:
     """Return the axes that are switched on.
 
     Raises:
         InputError: none is.
     """
-    planes = tuple(plane.value for plane in Plane if getattr(choices, plane.value))
+    planes = tuple(plane for plane in Plane if getattr(choices, plane.value))
     if not planes:
         raise InputError("All three axes are switched off. Under Advanced, switch at least one on.")
     return planes

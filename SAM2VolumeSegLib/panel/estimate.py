@@ -164,7 +164,7 @@ def before_sentence(slices: int, device: str, seconds: float | None, measuring: 
 
 
 def device_text(device: str) -> str:
-    """ "cuda:0" in words."""
+    """Return "cuda:0" in words."""
     if device.startswith("cuda"):
         return "the NVIDIA graphics card"
     return "the Apple graphics" if device.startswith("mps") else "the processor (slow for large models)"

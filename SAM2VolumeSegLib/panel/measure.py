@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,8 +17,11 @@ from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.volume.planes import Plane
 
 if TYPE_CHECKING:
-    from SAM2VolumeSegLib.model.tracker import SliceTracker
+    import torch
 
+    from SAM2VolumeSegLib.model.tracker import Pictures, SliceTracker
+
+Answer = TypeVar("Answer")
 REPEATS = 2  # the faster one counts: other programs only ever make it slower
 MANY = 7  # slices in memory; stock SAM2 has six recent ones and a painted one
 NUM_SLICES = 16  # length of the pretended stack
@@ -41,13 +45,14 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
         The speed.
     """
     indices = list(indices)
+    seen: Pictures = pictures
     fresh = [index for index in indices if not tracker.is_encoded(pictures, index)]
     if len(fresh) < REPEATS + 1:
-        pictures, fresh = _Unknown(pictures), indices
+        seen, fresh = _Unknown(pictures), indices
     first, fresh = fresh[0], fresh[1:]
-    tracker.features(pictures, first)
+    tracker.features(seen, first)
     yield
-    memory = tracker.prompt(pictures, first, _disc(tracker.plan.image_size)).memory
+    memory = tracker.prompt(seen, first, _disc(tracker.plan.image_size)).memory
     yield
     encode = []
     for position in range(REPEATS):
@@ -56,7 +61,7 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
         if not batch:
             break
         before = tracker.encoded
-        seconds = _seconds(lambda batch=batch: tracker.features(pictures, batch[0], batch)[-1])
+        seconds = _seconds(partial(tracker.features, seen, batch[0], batch), lambda levels: levels[-1])
         encode.append(seconds / (tracker.encoded - before))
         yield
     found = {}
@@ -64,7 +69,7 @@ def measure(tracker: SliceTracker, pictures: PlanePictures, indices: Iterable[in
         query = SliceQuery(first, count * ((PROMPT, memory),), ((1, memory),), NUM_SLICES)
         each = []
         for _ in range(REPEATS):
-            each.append(_seconds(lambda query=query: tracker.track(pictures, [query])[0].iou))
+            each.append(_seconds(partial(tracker.track, seen, [query]), lambda found: found[0].iou))
             yield
         found[count] = min(each)
     more = max(0.0, found[MANY] - found[1]) / (MANY - 1)
@@ -81,10 +86,10 @@ def needed_first(sight: Sight) -> tuple[PlanePictures, list[int]]:
     return pictures, sorted(range(pictures.view.count), key=lambda index: abs(index - middle))
 
 
-def _seconds(compute: Callable[[], Any]) -> float:
+def _seconds(compute: Callable[[], Answer], value: Callable[[Answer], torch.Tensor]) -> float:
     """How long a computation takes. A graphics card answers before it is done: asking for a value waits for it."""
     started = time.perf_counter()
-    compute().flatten()[:1].cpu()
+    value(compute()).flatten()[:1].cpu()
     return time.perf_counter() - started
 
 

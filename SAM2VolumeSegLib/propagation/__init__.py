@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> "type[Segmenter]":
     if name == "Segmenter":
         from SAM2VolumeSegLib.propagation.segmenter import Segmenter
 

@@ -6,8 +6,8 @@ those of `Settings` and its memory, which also say what is refused.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +25,7 @@ GROUPS = {
 DEFAULT_MODEL = "small"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Choice:
     """One choice of a run.
 
@@ -47,7 +47,7 @@ class Choice:
     label: str
     option: str
     help: str
-    values: Mapping[Any, str] = field(default_factory=dict)
+    values: Mapping[Any, str] = dataclasses.field(default_factory=dict)
     limits: tuple[float, float] | None = None
     unit: str = ""
     typed: str = ""
@@ -61,7 +61,10 @@ class Choice:
     @property
     def range(self) -> str:
         """The numbers that can be set, as in "0 to 200 mm"; "" where none can."""
-        return "{:g} to {:g} {}".format(*self.limits, self.unit).rstrip() if self.limits else ""
+        if self.limits is None:
+            return ""
+        lowest, highest = self.limits
+        return f"{lowest:g} to {highest:g} {self.unit}".rstrip()
 
     def shown(self, value: Any) -> str:
         """Return a value as a person reads it."""
@@ -167,7 +170,7 @@ CHOICES = (
 """Of Settings all but `roi`, which only scripts set."""
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Preset:
     """Settings with a name.
 

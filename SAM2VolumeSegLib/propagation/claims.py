@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -12,6 +12,7 @@ from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
+from SAM2VolumeSegLib.volume.planes import Rectangle
 
 AT_ONCE = 8  # slices whose votes are computed together
 
@@ -26,7 +27,8 @@ class Claim:
         weight: float32, sum of the weights.
         painted: bool, by the user.
         mask: bool, what is claimed.
-        confidence, plane_logits: see SegmentResult.
+        confidence: see SegmentResult.
+        plane_logits: likewise.
     """
 
     box: Box
@@ -40,8 +42,14 @@ class Claim:
     def trimmed(self) -> Claim:
         """The same with a box that is no larger than what is claimed."""
         used = Box.of(self.mask)
-        cut = [array[used.slices].copy() for array in (self.logits, self.weight, self.painted, self.mask)]
-        return Claim(used.moved(self.box.lower), *cut, self.confidence, self.plane_logits)
+        return replace(
+            self,
+            box=used.moved(self.box.lower),
+            logits=self.logits[used.slices].copy(),
+            weight=self.weight[used.slices].copy(),
+            painted=self.painted[used.slices].copy(),
+            mask=self.mask[used.slices].copy(),
+        )
 
 
 def claim_of(
@@ -114,16 +122,14 @@ def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndar
     return grown
 
 
-def _votes(
-    job: AxisJob, part: tuple[int, int, int, int]
-) -> Iterator[tuple[int, tuple[int, int, int, int], np.ndarray, float]]:
+def _votes(job: AxisJob, part: Rectangle) -> Iterator[tuple[int, Rectangle, np.ndarray, float]]:
     """The votes of an axis, a few at once, because they are large.
 
     A slice that was predicted has a vote inside of the model's window, a painted slice everywhere.
 
     Args:
         job: the axis.
-        part: what is wanted of each picture (top, bottom, left, right; ends exclusive).
+        part: what is wanted of each picture.
 
     Yields:
         Of every slice: index, the part of the picture that has a vote, its logits there, their weight.
@@ -131,8 +137,8 @@ def _votes(
     seeded = {seed.index for seed in job.seeds}
     seen = _overlap(part, job.pictures.seen)
     positions = [position for position in job.votes if job.pictures.index(position) not in seeded]
-    for _, alike in groupby(positions, key=lambda position: len(job.votes[position].weights)):
-        alike = list(alike)
+    for _, group in groupby(positions, key=lambda position: len(job.votes[position].weights)):
+        alike = list(group)
         for first in range(0, len(alike), AT_ONCE):
             some = alike[first : first + AT_ONCE]
             votes = [job.votes[position] for position in some]
@@ -145,8 +151,8 @@ def _votes(
         yield seed.index, part, sure, job.weight(job.pictures.positions[seed.index], 1)
 
 
-def _overlap(part: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    """What two parts (top, bottom, left, right) of a picture share; without rows or columns where that is nothing."""
+def _overlap(part: Rectangle, other: Rectangle) -> Rectangle:
+    """What two parts of a picture share; without rows or columns where that is nothing."""
     top, left = max(part[0], other[0]), max(part[2], other[2])
     return top, max(top, min(part[1], other[1])), left, max(left, min(part[3], other[3]))
 

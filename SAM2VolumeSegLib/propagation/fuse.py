@@ -65,9 +65,10 @@ def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:
     for number, (name, claim) in enumerate(claims.items()):
         at = whole.index_of(claim.box)
         mine = _standing(claim, claim.box)
-        wins = claim.mask & _beats(mine, [values[at] for values in best])
-        for values, new in zip(best, mine, strict=True):
-            np.copyto(values[at], new, where=wins)
+        held = best[0][at], best[1][at]
+        wins = claim.mask & _beats(mine, held)
+        for values, new in zip(held, mine, strict=True):
+            np.copyto(values, new, where=wins)
         owner[at][wins] = number
         yield name
     for number, (name, claim) in enumerate(claims.items()):

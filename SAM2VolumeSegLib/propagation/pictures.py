@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from SAM2VolumeSegLib.volume import Box, Plane, PlaneView, SquareWindow, Volume, Window, to_unit
+from SAM2VolumeSegLib.volume.planes import Rectangle
 
 AIR = 0.0  # outside of the volume the model sees what is darkest in the window
 LOGIT_STRIDE = 4  # SAM2's; see Network.logit_stride
@@ -99,12 +100,12 @@ class PlanePictures:
         """A mask on a slice, bool [size, size]."""
         return self._input.mask_to_model(mask)
 
-    def logits_from_model(self, logits: np.ndarray, part: tuple[int, int, int, int] | None = None) -> np.ndarray:
+    def logits_from_model(self, logits: np.ndarray, part: Rectangle | None = None) -> np.ndarray:
         """Logits at the voxel centres of a slice.
 
         Args:
             logits: what the model says, [..., size / 4, size / 4].
-            part: (top, bottom, left, right; ends exclusive) of the slice; None is all of it.
+            part: Of the slice; None is all of it.
 
         Returns:
             float32 [..., rows, columns], NaN outside of the window.
@@ -112,12 +113,14 @@ class PlanePictures:
         return self._output.from_model(logits, part)
 
     @cached_property
-    def seen(self) -> tuple[int, int, int, int]:
-        """The part (top, bottom, left, right; ends exclusive) of a slice inside of the window."""
-        return self._output.reach(np.ones((self._output.size_px,) * 2, dtype=bool))
+    def seen(self) -> Rectangle:
+        """The part of a slice inside of the window."""
+        part = self.reach(np.ones((self._output.size_px,) * 2, dtype=bool))
+        assert part is not None  # the window is around a box of the volume
+        return part
 
-    def reach(self, used: np.ndarray) -> tuple[int, int, int, int] | None:
-        """The part (top, bottom, left, right) of a slice whose logits come from marked pixels; None: no part.
+    def reach(self, used: np.ndarray) -> Rectangle | None:
+        """The part of a slice whose logits come from marked pixels; None: no part.
 
         Args:
             used: the marked pixels, bool [size / 4, size / 4].

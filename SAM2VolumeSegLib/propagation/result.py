@@ -16,8 +16,10 @@ class Progress:
 
     Attributes:
         segment: its name.
-        plane, index: the slice that is done; None while the votes of the axes are brought together.
-        done, total: slices; `total` can shrink, when a structure ends before the volume does.
+        plane: of the slice that is done; None while the votes of the axes are brought together.
+        index: of that slice in the volume's array; likewise.
+        done: slices.
+        total: slices; it can shrink, when a structure ends before the volume does.
         seconds_left: until the result is there; None as long as too little was computed to tell.
     """
 

@@ -37,8 +37,11 @@ class Steps:
 
 
 class Segmenter:
-    """Segments volumes with one model. What was computed stays in the tracker, so a run after a correction computes
-    only what the correction can have changed; its result is that of a run from nothing."""
+    """Segments volumes with one model.
+
+    What was computed stays in the tracker, so a run after a correction computes only what the correction can have
+    changed; its result is that of a run from nothing.
+    """
 
     def __init__(self, tracker: SliceTracker):
         self.tracker = tracker

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policies import policy_from_dict
-from SAM2VolumeSegLib.model.policy import MemoryPolicy
+from SAM2VolumeSegLib.model.policy import MemoryPolicy, known_values
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.volume import Box, Plane, Window
 
@@ -110,7 +110,7 @@ class Settings:
         Raises:
             InputError: an unknown name, or a value that cannot be used.
         """
-        values = _known(cls, values)
+        values = known_values(cls, values)
         if isinstance(values.get("memory"), Mapping):
             values["memory"] = policy_from_dict(values["memory"])
         if isinstance(values.get("roi"), Mapping):
@@ -118,15 +118,7 @@ class Settings:
         return cls(**values)
 
 
-def _known(cls, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, or an InputError where `cls` has no field of a name."""
-    unknown = set(values) - {item.name for item in fields(cls)}
-    if unknown:
-        raise InputError(_("There is no setting named {names}.").format(names=", ".join(sorted(unknown))))
-    return dict(values)
-
-
-def _limits(window) -> tuple[float, float]:
+def _limits(window: Iterable[float]) -> tuple[float, float]:
     try:
         lower, upper = (float(limit) for limit in window)
     except (TypeError, ValueError):
@@ -137,7 +129,7 @@ def _limits(window) -> tuple[float, float]:
     return lower, upper
 
 
-def _plane(plane) -> Plane:
+def _plane(plane: Plane | str) -> Plane:
     try:
         return Plane(plane)
     except ValueError:

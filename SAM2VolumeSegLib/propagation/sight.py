@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation.pictures import LOGIT_STRIDE, Intensities, PlanePictures
@@ -76,7 +74,7 @@ class Sight:
             seeds: by segment.
             settings: every choice of the run.
             image_size: pixels along each side of the model's input.
-            logit_stride: pixels of the input that one of the network\'s logits stands for.
+            logit_stride: pixels of the input that one of the network's logits stands for.
         """
         self.volume, self.seeds, self.settings, self.image_size = volume, seeds, settings, image_size
         self._logit_stride = logit_stride
@@ -121,7 +119,11 @@ class Sight:
         return self._crops.get(group)
 
     def pictures(self, segment: str, plane: Plane) -> PlanePictures:
-        """The slices of a plane as the model sees them for a segment. Raises InputError as ``crop``."""
+        """The slices of a plane as the model sees them for a segment.
+
+        Raises:
+            InputError: As ``crop``.
+        """
         key = self._group(segment), Plane(plane)
         if key not in self._pictures:
             box = self.crop(segment) or Box.whole(self.volume)
@@ -137,7 +139,11 @@ class Sight:
         return [plane for plane in self.planes if is_painted(self.seeds_on(segment, plane))]
 
     def span(self, segment: str, plane: Plane) -> Span:
-        """What is propagated through along an axis of ``planes_of``. Raises InputError as ``crop``."""
+        """What is propagated through along an axis of ``planes_of``.
+
+        Raises:
+            InputError: As ``crop``.
+        """
         view, box = self.volume.view(plane), self.crop(segment)
         ends = 0, view.count - 1
         if self.settings.roi is not None and box is not None:
@@ -165,15 +171,16 @@ class Sight:
     def _crop_of(self, group: tuple[str, ...]) -> Box:
         if self.settings.roi is not None:
             return _clipped(self.settings.roi, self.volume)
-        box = painted_box([seed for name in group for seed in self.seeds[name]], self.volume)
-        margin = [int(np.ceil(self.settings.margin_mm / spacing)) for spacing in self.volume.spacing[::-1]]
-        lower = tuple(first - more for first, more in zip(box.lower, margin, strict=True))
-        upper = tuple(end + more for end, more in zip(box.upper, margin, strict=True))
-        return Box(lower, upper).meet(Box.whole(self.volume))
+        painted = painted_box([seed for name in group for seed in self.seeds[name]], self.volume)
+        return painted.grown(self.settings.margin_mm, self.volume)
 
 
 def _clipped(roi: Box, volume: Volume) -> Box:
-    """The part of a region of interest that the volume has. Raises InputError when there is none."""
+    """The part of a region of interest that the volume has.
+
+    Raises:
+        InputError: There is none.
+    """
     box = roi.meet(Box.whole(volume))
     if not all(box.shape):
         raise InputError(

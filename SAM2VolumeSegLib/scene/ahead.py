@@ -22,11 +22,15 @@ def before_writing(
     target: str,
     editor_node: slicer.vtkMRMLSegmentEditorNode | None,
 ) -> list[str]:
-    """Return a sentence for each thing about the result that the user may not expect; arguments as ``write_result``.
+    """Return a sentence for each thing about the result that the user may not expect.
 
     Args:
+        segmentation_node: what is painted.
+        volume_node: the CT.
         segment_ids: the segments of the run.
         painted_ids: all segments that hold anything.
+        target: as in ``write_result``.
+        editor_node: likewise.
 
     Raises:
         InputError: as ``grid_of`` and ``node_to_world``.

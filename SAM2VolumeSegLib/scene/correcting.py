@@ -23,7 +23,12 @@ class SliceCopy:
     The Segment Editor keeps the history of the segmentation that it shows, and forgets it when it shows another one.
     While a result is corrected that is the result's, so the copy into the painted slices has its own way back.
 
-    place, before: labelmaps on the segment's own grid, all voxels of the slice and those that were painted.
+    Attributes:
+        seeds_node: the painted segmentation.
+        segment_id: of the painted segment.
+        volume_node: the CT.
+        place: a labelmap on the segment's own grid of all voxels of the slice.
+        before: likewise, of those that were painted.
     """
 
     seeds_node: slicer.vtkMRMLSegmentationNode
@@ -111,7 +116,11 @@ def use_slice_as_seed(
 
 
 def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, index: int) -> np.ndarray:
-    """Return a bool mask [k, j, i] that is true on one slice. Raises InputError when there is no such slice."""
+    """Return a bool mask [k, j, i] that is true on one slice.
+
+    Raises:
+        InputError: there is no such slice.
+    """
     shape, ijk_to_ras = grid_of(volume_node)
     view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
     if not 0 <= index < view.count:

@@ -31,7 +31,8 @@ class _Shown:
 
     Attributes:
         node: holds the picture.
-        key, index: whose picture, and on which slice.
+        key: of the pictures that it is one of.
+        index: of the slice.
         frame: dark pixels above and left of it.
     """
 

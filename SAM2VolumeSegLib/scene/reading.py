@@ -77,7 +77,11 @@ def place_of_segment(
 
 
 def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -> np.ndarray:
-    """Return a segment on the CT's grid; ``strict``: raise InputError where it is turned against it, or beside it."""
+    """Return a segment on the CT's grid.
+
+    Raises:
+        InputError: ``strict``, and it is turned against the grid, or lies beside it.
+    """
     painted, image_to_world = _painted_part(segmentation_node, segment_id)
     shape, volume_to_world = grid_of(volume_node)
     if painted is None:
@@ -106,7 +110,11 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
 
 
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:
-    """Return the ID of a segment that is there. Raises InputError otherwise."""
+    """Return the ID of a segment that is there.
+
+    Raises:
+        InputError: it is not.
+    """
     if segmentation_node.GetSegmentation().GetSegment(segment_id) is None:
         raise InputError(
             _('"{segmentation}" has no segment "{segment_id}" any more. Choose another one.').format(

@@ -46,7 +46,8 @@ class SceneRun:
         Args:
             segmenter: holds the model and the embeddings that earlier runs have computed.
             request: made of the nodes, with segment IDs as keys.
-            segmentation_node, volume_node: what was painted, and on which CT.
+            segmentation_node: what was painted.
+            volume_node: on which CT.
 
         Raises:
             InputError: a node or a segment of the request is gone, or the CT was changed or moved since.

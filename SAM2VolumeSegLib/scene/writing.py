@@ -157,7 +157,10 @@ def _limited(masks, segmentation_node, volume_node, editor_node, intensity_range
 class _EditableArea:
     """The editor's "editable area" on the CT's grid: inside or outside of segments.
 
-    count: uint16 [k, j, i], how many of the segments ``ids`` hold a voxel.
+    Attributes:
+        ids: of the segments.
+        count: uint16 [k, j, i], how many of them hold a voxel.
+        outside: whether what they hold may not be edited, else what they do not hold.
     """
 
     ids: list[str]

@@ -14,6 +14,8 @@ from scipy import ndimage
 
 Distance: TypeAlias = np.ndarray
 """A signed distance [k, j, i]."""
+Vector: TypeAlias = Sequence[float] | np.ndarray
+"""One number for each axis."""
 
 # ---------------------------------------------------------------------------------------------------- coordinates
 
@@ -39,7 +41,8 @@ def warped_grid(rng: np.random.Generator, size: int) -> np.ndarray:
     return grid
 
 
-def _rotation(rng, max_radians):
+def _rotation(rng: np.random.Generator, max_radians: float) -> np.ndarray:
+    """A rotation matrix [3, 3]: around any axis, by up to so much."""
     axis = rng.standard_normal(3)
     axis /= np.linalg.norm(axis)
     angle = rng.uniform(-max_radians, max_radians)
@@ -50,7 +53,7 @@ def _rotation(rng, max_radians):
 # ------------------------------------------------------------------------------------------------ signed distances
 
 
-def _ellipsoid(p, centre, radii):
+def _ellipsoid(p: np.ndarray, centre: Vector, radii: Vector) -> Distance:
     radii = np.asarray(radii, dtype=np.float32)
     q = np.sqrt(sum(((p[a] - centre[a]) / radii[a]) ** 2 for a in range(3)))
     return (q - 1) * radii.min()
@@ -58,8 +61,8 @@ def _ellipsoid(p, centre, radii):
 
 def capsule(
     p: np.ndarray | Sequence[np.ndarray],
-    start: Sequence[float] | np.ndarray,
-    end: Sequence[float] | np.ndarray,
+    start: Vector,
+    end: Vector,
     radius_start: float,
     radius_end: float | None = None,
 ) -> Distance:
@@ -80,9 +83,10 @@ def capsule(
     return gap - (radius_start + t * ((radius_end or radius_start) - radius_start))
 
 
-def _cylinder(p, centre, half_height, radius_j, radius_i, waist):
+def _cylinder(p: np.ndarray, centre: Vector, half_height: float, radii: Vector, waist: float) -> Distance:
     """A barrel along axis 0, narrower at half height by `waist` voxels, with rounded edges."""
     z, y, x = (p[a] - centre[a] for a in range(3))
+    radius_j, radius_i = radii
     radius = min(radius_j, radius_i)
     side = (np.sqrt((y / radius_j) ** 2 + (x / radius_i) ** 2) - 1) * radius
     side = side + waist * (1 - (z / half_height) ** 2).clip(0)
@@ -116,7 +120,7 @@ def _column(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance
         if abs(z) > 0.5 * size + height:
             continue
         jitter = 1 + 0.12 * rng.standard_normal(4)
-        body = _cylinder(p, (z, centre_j, 0), body_half, radius_j * jitter[0], radius_i * jitter[1], 0.1 * radius_i)
+        body = _cylinder(p, (z, centre_j, 0), body_half, (radius_j * jitter[0], radius_i * jitter[1]), 0.1 * radius_i)
         arch_j = centre_j + radius_j + 0.7 * canal
         arch_z = z - 0.1 * height
         arch = _arch(p, arch_z, arch_j, canal, thickness, height)
@@ -184,13 +188,15 @@ def _spine(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]
     return objects
 
 
-def _arch(p, z, j, canal, thickness, height):
+def _arch(p: np.ndarray, z: float, j: float, canal: float, thickness: float, height: float) -> Distance:
     """The arch of a vertebra: a ring around the canal, half as high as the vertebra."""
     ring = np.sqrt((p[1] - j) ** 2 + p[2] ** 2) - canal - thickness
     return np.sqrt(ring**2 + ((p[0] - z) * thickness / (height * 0.25)) ** 2) - thickness
 
 
-def _body(rng, p, centre, half_height, radii, hollow):
+def _body(
+    rng: np.random.Generator, p: np.ndarray, centre: Vector, half_height: float, radii: Vector, hollow: float
+) -> Distance:
     """The body of a vertebra along axis 0: waisted, a little wedged, its ends hollow by that share of the height."""
     z, y, x = (p[a] - centre[a] for a in range(3))
     y, x = y / radii[0], x / radii[1]
@@ -298,7 +304,7 @@ def _beads(rng: np.random.Generator, p: np.ndarray, size: int) -> list[Distance]
         if abs(z) > 0.5 * size:
             continue
         if barrel:
-            objects.append(_cylinder(p, (z, 0, 0), half, *radii, waist))
+            objects.append(_cylinder(p, (z, 0, 0), half, radii, waist))
         else:
             objects.append(_ellipsoid(p, (z, 0, 0), (half, *radii)))
     return objects

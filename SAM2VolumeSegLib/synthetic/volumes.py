@@ -53,7 +53,7 @@ def touches_the_edge(mask: np.ndarray) -> bool:
 def turned(rng: np.random.Generator, voxels: np.ndarray, labels: np.ndarray) -> SyntheticVolume:
     """Return the volume in one of 48 orientations: a model must not learn which way the processes of a column point."""
     axes = rng.permutation(3)
-    flips = tuple(np.flatnonzero(rng.random(3) < 0.5))
+    flips = tuple(int(axis) for axis in np.flatnonzero(rng.random(3) < 0.5))
     return SyntheticVolume(
         np.ascontiguousarray(np.flip(voxels.transpose(axes), flips)),
         np.ascontiguousarray(np.flip(labels.transpose(axes), flips)),
@@ -94,8 +94,8 @@ def _intensities(rng: np.random.Generator, labels: np.ndarray, depth: np.ndarray
     inside = labels > 0
     # Marrow of old patients is no brighter than muscle: then only rim and texture tell bone from its surroundings.
     faint = rng.random() < 0.6
-    core = rng.uniform(-20, 140) if faint else rng.uniform(100, 450)
-    core = core + rng.uniform(10, 80) * smooth_noise(rng, size, 24)
+    level = rng.uniform(-20, 140) if faint else rng.uniform(100, 450)
+    core = level + rng.uniform(10, 80) * smooth_noise(rng, size, 24)
     if kind == "tubes" and rng.random() < 0.5:
         core = core - rng.uniform(0, 250)
     rim = rng.uniform(250, 1200) if faint else rng.choice((0, 1), p=(0.15, 0.85)) * rng.uniform(0, 900)

@@ -91,7 +91,11 @@ def _start(path: Path, count: int) -> bytes:
 
 
 def _header(path: Path) -> Nifti1Header:
-    """Read the header. Raises ValueError where the file ends before it does."""
+    """Read the header.
+
+    Raises:
+        ValueError: the file ends before it does.
+    """
     from nibabel.nifti1 import Nifti1Header
     from nibabel.nifti2 import Nifti2Header
     from nibabel.wrapstruct import WrapStructError
@@ -106,7 +110,12 @@ def _header(path: Path) -> Nifti1Header:
 
 
 def _ijk_to_ras(path: Path, header: Nifti1Header) -> np.ndarray:
-    """Return the matrix in mm. Raises ValueError or HeaderDataError where the header holds none."""
+    """Return the matrix in mm.
+
+    Raises:
+        ValueError: the header holds none.
+        HeaderDataError: likewise.
+    """
     header["pixdim"][0] = -1 if header["pixdim"][0] < 0 else 1  # the standard: 0 stands for 1
     size = header.get_data_shape()
     sform, qform = header.get_sform(), None

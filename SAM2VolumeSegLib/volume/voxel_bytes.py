@@ -83,7 +83,12 @@ def _unpacked(file: BinaryIO, packing: str) -> Iterator[bytes]:
 
 
 def _inflated(file: BinaryIO) -> Iterator[bytes]:
-    """Unpack a stream with zlib's frame, as ``GzipFile`` does those with gzip's. Raises EOFError and zlib.error."""
+    """Unpack a stream with zlib's frame, as ``GzipFile`` does those with gzip's.
+
+    Raises:
+        EOFError: it ends too early, or something follows it.
+        zlib.error: it is damaged.
+    """
     inflater = zlib.decompressobj()
     while not inflater.eof:
         packed = inflater.unconsumed_tail or file.read(_CHUNK)

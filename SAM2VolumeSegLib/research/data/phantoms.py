@@ -29,8 +29,10 @@ def write_phantoms(folder: Path, count: int = 8, seed: int = 0, size: int = SIZE
     Objects of the other kinds lie in any direction.
 
     Args:
-        folder: made when it is missing. count: of the CTs, at least one. seed: not negative. size: voxels (of 1.5 mm)
-            along each side.
+        folder: made when it is missing.
+        count: of the CTs, at least one.
+        seed: not negative.
+        size: voxels (of 1.5 mm) along each side.
 
     Raises:
         InputError: a count below one, a negative seed, a folder that has a data set already or cannot be written to.

@@ -32,6 +32,7 @@ def render_masks(
         volume: the CT, for its geometry.
         colors: (r, g, b) in 0..1 per structure.
         marks: optional bool [k, j, i] per structure; where such a voxel is at the surface it is painted ``mark_color``.
+        mark_color: (r, g, b) in 0..1.
         azimuth: degrees around the patient from the front, positive towards the patient's left.
         elevation: degrees above the axial plane.
         height_px: height of the picture; the width follows from the structures.

@@ -129,6 +129,7 @@ class Cluster:
 
     @property
     def workers(self) -> int:
+        """How many processes work now."""
         try:
             return len(self._client.nthreads())
         except OSError:
@@ -148,6 +149,7 @@ class Cluster:
         return everywhere
 
     def run(self, batches: Sequence[Batch]) -> Iterator[list[Record | FailedRecord]]:
+        """As `Site`: a batch for each worker at a time."""
         workers = self._client.run(place_and_resources).values()
         sharing = dict(Counter(place for place, _ in workers))
         # Where some workers have a GPU, models run on those alone, one batch at a time each.

@@ -71,6 +71,7 @@ def check(address: str, found: dict[str, Any] | BaseException) -> None:
 
 
 def unsuitable(host: str, address: str, why: str) -> str:
+    """Say that a worker cannot take part, why, and what to do."""
     where = f"{address} on {host}" if host else address
     return f"The worker {where} cannot take part. {why} Correct or stop that worker, then give the same command again."
 
@@ -134,6 +135,7 @@ def _place() -> str:
 
 
 def place_and_resources(dask_worker) -> tuple[str, dict[str, float]]:
+    """Return where a worker runs, as `_place` names it, and what it has by Dask's names, such as GPUs."""
     return _place(), dask_worker.state.total_resources
 
 
@@ -146,4 +148,5 @@ def one_of_the_gpus(device: str, number: int) -> str:
 
 
 def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its name where it has none."""
     return (str(error) or type(error).__name__).splitlines()[0]

@@ -109,9 +109,11 @@ class ThisProcess:
     workers: int = field(default=1, init=False)
 
     def absent(self, models: Sequence[str]) -> dict[str, str]:
+        """As `Site`."""
         return absent_models(models)
 
     def run(self, batches: Sequence[Batch]) -> Iterator[list[Record | FailedRecord]]:
+        """As `Site`: one batch after the other."""
         for batch in batches:
             for record in records_of(batch, self.data, self.device):
                 yield [record]

@@ -1,0 +1,1 @@
+"""How the demonstration model is trained, and how checkpoints of it are compared: see README.md."""

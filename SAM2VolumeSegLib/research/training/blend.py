@@ -37,6 +37,7 @@ def blend(first: dict[str, torch.Tensor], later: dict[str, torch.Tensor], share:
 
 
 def main():
+    """Blend two checkpoints into one file, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=Path)
     parser.add_argument("later", type=Path)

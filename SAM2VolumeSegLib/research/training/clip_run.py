@@ -110,6 +110,7 @@ class ClipRun:
         return int((self.slices[:, now] - self.slices[:, then]).float().mean())
 
     def truth(self, times):
+        """True masks at the given times, [len(times) * B, 1, S, S], time first."""
         return self.masks[:, times].transpose(0, 1).flatten(0, 1)[:, None]
 
     def parallel(self, own_masks: bool):

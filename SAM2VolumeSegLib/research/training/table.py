@@ -163,6 +163,7 @@ def _measure(sample):
 
 
 def main():
+    """Measure a checkpoint and print the table, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--data", type=Path, help="a folder with torso-ct and spine-ct, measured besides")

@@ -221,6 +221,7 @@ def save_checkpoint(weights, path: Path):
 
 
 def main():
+    """Train, from the start or from where it was stopped, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("scratch/demo"))
     parser.add_argument("--seed", type=int, default=20260)

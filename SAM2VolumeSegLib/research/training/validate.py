@@ -102,6 +102,7 @@ def show(name: str, scores: np.ndarray) -> None:
 
 
 def main():
+    """Print the scores of checkpoints, and of the methods without a model, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoints", type=Path, nargs="*")
     parser.add_argument("--size", type=int, default=160, help="pixels")
