@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -70,7 +69,9 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
 def _counts_text(counts: dict[Plane, int]) -> str:
     total = sum(counts.values())
     each = ", ".join(f"{count or 'no'} {plane.value}" for plane, count in counts.items())
-    return f"{total} painted slice{'s' * (total != 1)}: {each}."
+    if total == 1:
+        return _("1 painted slice: {each}.").format(each=each)
+    return _("{total} painted slices: {each}.").format(total=total, each=each)
 
 
 def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
@@ -84,7 +85,8 @@ def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
     return _("A start. Better: first, middle and last slice of the structure.")
 
 
-class _Next(NamedTuple):
+@dataclass(frozen=True)
+class _Next:
     """A slice of an axis that is worth painting, and why."""
 
     index: int
@@ -101,9 +103,9 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
         box = painted_box(others, volume)
         extent = box.lower[view.axis], box.upper[view.axis] - 1
     if not own:
-        return (
-            None if extent is None else _Next(sum(extent) // 2, _("through the middle, as the first one on this axis"))
-        )
+        if extent is None:
+            return None
+        return _Next(sum(extent) // 2, _("through the middle, as the first one on this axis"))
     if len(own) >= ENOUGH:
         return None
     start, stop = extent or _guessed_ends(own, painted, plane, volume)
@@ -116,10 +118,10 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
     if not any(index > last for index in absent) and (stop - last) * view.slice_mm > tolerance:
         missing[stop] = stop - last
     if missing:
-        known = (
-            _("at the end of the structure") if extent is not None else _("near the end of the structure: look around")
-        )
-        return _Next(max(missing, key=lambda end: (missing[end], end)), known)
+        end = max(missing, key=lambda end: (missing[end], end))
+        if extent is None:
+            return _Next(end, _("near the end of the structure: look around"))
+        return _Next(end, _("at the end of the structure"))
     gaps = {before: after - before for before, after in zip(own, own[1:], strict=False)}
     if not gaps or max(gaps.values()) <= MIN_GAP:
         return None
@@ -127,7 +129,7 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
     return _Next(before + gaps[before] // 2, _("in the largest gap"))
 
 
-def _guessed_ends(own, painted, plane, volume) -> tuple[int, int]:
+def _guessed_ends(own: Sequence[int], painted: Sequence[SeedSlice], plane: Plane, volume: Volume) -> tuple[int, int]:
     """With one painted slice the structure is taken to be as long as it is wide there; with more they are the ends."""
     if len(own) > 1:
         return min(own), max(own)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import settings as engine
@@ -58,7 +59,11 @@ def _labelled(name: str, values: Mapping[Any, str], names: Mapping[Any, str] | N
 WindowChoice: Any = _labelled(
     "WindowChoice",
     {name: _VALUES["window"][name] for name in WINDOWS}
-    | {"display": "As the CT is displayed now", "by hand": "Set by hand", "min-max": _VALUES["window"]["min-max"]},
+    | {
+        "display": _("As the CT is displayed now"),
+        "by hand": _("Set by hand"),
+        "min-max": _VALUES["window"]["min-max"],
+    },
     {"min-max": "WHOLE_RANGE"},
 )
 """Which intensities the model sees."""
@@ -79,63 +84,63 @@ Stride: Any = _labelled("Stride", _VALUES["memory.stride"], {1: "EVERY", 2: "SEC
 class Scope(Labelled):
     """Which segments a run is for."""
 
-    ALL = "all", "All segments with painted slices"
-    SELECTED = "selected", "Only the segment selected above"
+    ALL = "all", _("All segments with painted slices")
+    SELECTED = "selected", _("Only the segment selected above")
 
 
 class Target(Labelled):
     """Where the result goes."""
 
-    NEW = "new", "A new segmentation"
-    SAME = "same", "The painted segments"
+    NEW = "new", _("A new segmentation")
+    SAME = "same", _("The painted segments")
 
 
 class ViewChoice(Labelled):
     """The slice view a button acts on."""
 
-    RED = "Red", "Red (axial)"
-    GREEN = "Green", "Green (coronal)"
-    YELLOW = "Yellow", "Yellow (sagittal)"
+    RED = "Red", _("Red (axial)")
+    GREEN = "Green", _("Green (coronal)")
+    YELLOW = "Yellow", _("Yellow (sagittal)")
 
 
 class ModelChoice(Labelled):
     """The model. OWN is a checkpoint file of the user's."""
 
-    TINY = "tiny", "SAM 2.1 tiny"
-    SMALL = "small", "SAM 2.1 small"
-    BASE_PLUS = "base+", "SAM 2.1 base+"
-    LARGE = "large", "SAM 2.1 large"
-    DEMO = "demo", "Demo (bundled, for practice only)"
-    OWN = "own", "A file of your own"
+    TINY = "tiny", _("SAM 2.1 tiny")
+    SMALL = "small", _("SAM 2.1 small")
+    BASE_PLUS = "base+", _("SAM 2.1 base+")
+    LARGE = "large", _("SAM 2.1 large")
+    DEMO = "demo", _("Demo (bundled, for practice only)")
+    OWN = "own", _("A file of your own")
 
 
 class Architecture(Labelled):
     """What the user's own checkpoint was trained as."""
 
-    TINY = "tiny", "Tiny"
-    SMALL = "small", "Small"
-    BASE_PLUS = "base+", "Base+"
-    LARGE = "large", "Large"
+    TINY = "tiny", _("Tiny")
+    SMALL = "small", _("Small")
+    BASE_PLUS = "base+", _("Base+")
+    LARGE = "large", _("Large")
 
 
 class Device(Labelled):
     """Where the model runs."""
 
-    AUTO = "auto", "Fastest available"
-    CUDA = "cuda", "NVIDIA graphics card"
-    MPS = "mps", "Apple graphics"
-    CPU = "cpu", "Processor (CPU)"
+    AUTO = "auto", _("Fastest available")
+    CUDA = "cuda", _("NVIDIA graphics card")
+    MPS = "mps", _("Apple graphics")
+    CPU = "cpu", _("Processor (CPU)")
 
 
 class InputSize(Labelled):
     """Side of the square picture that the model sees, in pixels."""
 
-    AUTO = None, "Automatic"
-    PIXELS_192 = 192, "192 pixels"
-    PIXELS_256 = 256, "256 pixels"
-    PIXELS_512 = 512, "512 pixels"
-    PIXELS_768 = 768, "768 pixels"
-    PIXELS_1024 = 1024, "1024 pixels"
+    AUTO = None, _("Automatic")
+    PIXELS_192 = 192, _("192 pixels")
+    PIXELS_256 = 256, _("256 pixels")
+    PIXELS_512 = 512, _("512 pixels")
+    PIXELS_768 = 768, _("768 pixels")
+    PIXELS_1024 = 1024, _("1024 pixels")
 
 
 _DEFAULTS = engine.RECOMMENDED
@@ -227,11 +232,6 @@ def values_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-RECOMMENDED = values_of(engine.RECOMMENDED)
-PAPERS_BEST = values_of(engine.PAPER)
-STOCK_SAM2 = values_of(engine.STOCK_SAM2)
-
-
 def settings_from(choices: Choices) -> Settings:
     """Return the engine's settings.
 
@@ -277,7 +277,7 @@ def planes_of(choices: Choices) -> tuple[Plane, ...]:
     """
     planes = tuple(plane for plane in Plane if getattr(choices, plane.value))
     if not planes:
-        raise InputError("All three axes are switched off. Under Advanced, switch at least one on.")
+        raise InputError(_("All three axes are switched off. Under Advanced, switch at least one on."))
     return planes
 
 
@@ -303,5 +303,5 @@ def model_from(choices: Choices) -> checkpoints.Model:
     if choices.model is not ModelChoice.OWN:
         return checkpoints.find(choices.model.value)
     if not Path(choices.ownCheckpoint).is_file():
-        raise InputError("Under Advanced, a model file of your own is chosen but no file is named. Choose the file.")
+        raise InputError(_("Under Advanced, a model file of your own is chosen but no file is named. Choose the file."))
     return checkpoints.user_model(choices.ownCheckpoint, choices.ownArchitecture.value, choices.inputSize.value)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
 from SAM2VolumeSegLib.progress import duration
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
@@ -155,19 +156,19 @@ def before_sentence(slices: int, device: str, seconds: float | None, measuring: 
         seconds: how long it takes; None while that is not known.
         measuring: it soon will be.
     """
-    text = f"Up to {slices} slices on {device_text(device)}."
+    text = _("Up to {slices} slices on {device_text}.").format(slices=slices, device_text=device_text(device))
     if measuring:
-        return f"{text} How long that takes is being measured..."
+        return _("{text} How long that takes is being measured...").format(text=text)
     if seconds is None:
-        return f"{text} How long that takes has not been measured on this computer yet."
-    return f"{text} About {duration(seconds)}, measured on this computer."
+        return _("{text} How long that takes has not been measured on this computer yet.").format(text=text)
+    return _("{text} About {duration}, measured on this computer.").format(text=text, duration=duration(seconds))
 
 
 def device_text(device: str) -> str:
     """Return "cuda:0" in words."""
     if device.startswith("cuda"):
-        return "the NVIDIA graphics card"
-    return "the Apple graphics" if device.startswith("mps") else "the processor (slow for large models)"
+        return _("the NVIDIA graphics card")
+    return _("the Apple graphics") if device.startswith("mps") else _("the processor (slow for large models)")
 
 
 def progress_sentence(progress: Progress, position: str | None, name: str) -> str:
@@ -179,14 +180,16 @@ def progress_sentence(progress: Progress, position: str | None, name: str) -> st
         name: of its segment.
     """
     if progress.plane is None:
-        doing = "bringing the axes together"
+        doing = _("bringing the axes together")
     else:
-        doing = f"{progress.plane.value} slice at {position}, {progress.done} of {progress.total}"
-    return f"{name}: {doing}. {left_sentence(progress)}"
+        doing = _("{plane} slice at {position}, {done} of {total}").format(
+            plane=progress.plane.value, position=position, done=progress.done, total=progress.total
+        )
+    return _("{name}: {doing}. {left}").format(name=name, doing=doing, left=left_sentence(progress))
 
 
 def left_sentence(progress: Progress) -> str:
     """How long a run still takes."""
     if progress.seconds_left is None:
-        return "How long it takes is not known yet."
-    return f"About {duration(progress.seconds_left)} left."
+        return _("How long it takes is not known yet.")
+    return _("About {time} left.").format(time=duration(progress.seconds_left))

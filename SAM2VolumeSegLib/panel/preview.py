@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.volume.crop import Box, SquareWindow
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -21,5 +22,5 @@ def preview_sentence(sight: Sight, segment: str) -> str:
     shown = crop or Box.whole(sight.volume)
     pixels = {plane: SquareWindow.of(sight.volume.view(plane), shown, size).mm_per_px for plane in Plane}
     each = ", ".join(f"{mm:.2g} mm ({plane.value})" for plane, mm in pixels.items())
-    text = f"Pictures of {size} \u00d7 {size} pixels; a pixel is {each}."
-    return text if crop is not None else f"{text} The crop follows once something is painted."
+    text = _("Pictures of {size} × {size} pixels; a pixel is {each}.").format(size=size, each=each)
+    return text if crop is not None else _("{text} The crop follows once something is painted.").format(text=text)

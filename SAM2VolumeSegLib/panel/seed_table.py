@@ -37,8 +37,8 @@ def seed_rows(
     seeds: Sequence[SeedSlice], volume: Volume, absent: Iterable[SlicePlace], skipped: Iterable[SlicePlace]
 ) -> list[SeedRow]:
     """List the painted slices of a segment and those marked absent, by plane and from inferior, posterior, left on."""
-    skipped = set(skipped)
-    found = {(seed.plane, seed.index): seed for seed in seeds}
+    off = set(skipped)
+    found: dict[SlicePlace, SeedSlice | None] = {(seed.plane, seed.index): seed for seed in seeds}
     for plane, index in absent:
         if 0 <= index < volume.view(plane).count:
             found.setdefault((plane, index), None)
@@ -52,8 +52,8 @@ def seed_rows(
                     plane=plane,
                     index=index,
                     position=position_text(volume, plane, index),
-                    area="absent here" if seed is None else area_text(seed, volume),
-                    used=(plane, index) not in skipped,
+                    area=_("absent here") if seed is None else area_text(seed, volume),
+                    used=(plane, index) not in off,
                     absent=seed is None or seed.absent,
                 )
             )

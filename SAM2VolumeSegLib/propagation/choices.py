@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import SAM2_LIMITS
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.volume import WINDOWS, Plane
@@ -75,95 +76,98 @@ class Choice:
 
 CHOICES = (
     Choice(
-        "window", "sight", "Window", "--window",
-        "The range of intensities that the model sees. Outside of it, all is black or white. Choose the one in which "
-        "you see the structure best.",
-        values={name: name.capitalize() for name in WINDOWS} | {"min-max": "Whole range of the CT"},
+        "window", "sight", _("Window"), "--window",
+        _("The range of intensities that the model sees. Outside of it, all is black or white. Choose the one in which "
+        "you see the structure best."),
+        values={name: name.capitalize() for name in WINDOWS} | {"min-max": _("Whole range of the CT")},
         limits=(-32768, 65535), unit="HU",
         typed=f"{', '.join(WINDOWS)}, min-max, or HU: LOWER,UPPER or cCENTREwWIDTH as in c400w1000",
         note="As in Slicer's presets: "
         + "; ".join(f"{name}, {window.lower:g} to {window.upper:g} HU" for name, window in WINDOWS.items()) + ".",
     ),
     Choice(
-        "clahe", "sight", "Contrast", "--clahe",
-        "Strengthens weak local contrast after the window.",
-        values={False: "As it is", True: "Equalize locally (CLAHE)"},
+        "clahe", "sight", _("Contrast"), "--clahe",
+        _("Strengthens weak local contrast after the window."),
+        values={False: _("As it is"), True: _("Equalize locally (CLAHE)")},
     ),
     Choice(
-        "margin_mm", "sight", "Margin", "--margin",
-        "How much around the painted area the model sees. It should hold the whole structure and some of its "
-        "surroundings.",
+        "margin_mm", "sight", _("Margin"), "--margin",
+        _("How much around the painted area the model sees. It should hold the whole structure and some of its "
+        "surroundings."),
         limits=(0, 200), unit="mm",
     ),
     Choice(
-        "crop_each", "sight", "Crop", "--crop-each",
-        "Gives each segment a picture of its own: sharper for segments that are far apart, and slower.",
-        values={False: "One picture for all segments", True: "A picture for each segment"},
+        "crop_each", "sight", _("Crop"), "--crop-each",
+        _("Gives each segment a picture of its own: sharper for segments that are far apart, and slower."),
+        values={False: _("One picture for all segments"), True: _("A picture for each segment")},
     ),
     Choice(
-        "extend", "sight", "Beyond the ends", "--extend",
-        "Goes on beyond the outermost painted slices until the structure is gone. An axis with one painted slice "
-        "always does.",
-        values={False: "End at the painted slices", True: "Go on until the structure ends"},
+        "extend", "sight", _("Beyond the ends"), "--extend",
+        _("Goes on beyond the outermost painted slices until the structure is gone. An axis with one painted slice "
+        "always does."),
+        values={False: _("End at the painted slices"), True: _("Go on until the structure ends")},
     ),
     Choice(
-        "planes", "axes", "Axes", "--axes",
-        "Goes through the slices of these planes, where some are painted. The answers of all axes are averaged.",
-        values={None: "Every axis with painted slices"} | {plane: plane.value.capitalize() for plane in Plane},
+        "planes", "axes", _("Axes"), "--axes",
+        _("Goes through the slices of these planes, where some are painted. The answers of all axes are averaged."),
+        values={None: _("Every axis with painted slices")} | {plane: plane.value.capitalize() for plane in Plane},
         typed="any of them, as in axial,coronal",
     ),
     Choice(
-        "direction", "axes", "Direction", "--direction",
-        "The order in which slices are visited. Both ways takes twice as long and averages the two answers.",
+        "direction", "axes", _("Direction"), "--direction",
+        _("The order in which slices are visited. Both ways takes twice as long and averages the two answers."),
         values=DIRECTIONS,
         note="Both ways measures better than forward alone (see the study), at up to twice the time: of one segment at "
         "160 px hardly more, since both share batches.",
     ),
     Choice(
-        "fusion", "axes", "Averaging", "--fusion",
-        "How the answers of axes and directions become one. Those from a nearer painted slice are usually more exact.",
+        "fusion", "axes", _("Averaging"), "--fusion",
+        _(
+            "How the answers of axes and directions become one. Those from a nearer painted slice are usually more "
+            "exact."
+        ),
         values=FUSIONS,
         note="A vote counts by the inverse of its way from the seed it came from. With loose parts dropped that has "
         "more Dice and less Hausdorff distance than the plain average, the paper's best (see the study).",
     ),
     Choice(
-        "drop_islands", "axes", "Clean up", "--keep-islands",
-        "Loose parts of the result are those that are not connected to anything painted.",
-        values={True: "Drop loose parts", False: "Keep loose parts"},
+        "drop_islands", "axes", _("Clean up"), "--keep-islands",
+        _("Loose parts of the result are those that are not connected to anything painted."),
+        values={True: _("Drop loose parts"), False: _("Keep loose parts")},
     ),
     Choice(
-        "passes", "axes", "Passes", "--passes",
-        "2 goes through once more, with the most confident slice of each gap as an extra seed. Takes twice as long.",
+        "passes", "axes", _("Passes"), "--passes",
+        _("2 goes through once more, with the most confident slice of each gap as an extra seed. Takes twice as long."),
         limits=(1, 2),
     ),
     Choice(
-        "memory.radius", "memory", "Seed radius (SPS)", "--radius",
-        "How far away a painted slice may be to be looked at, as a share of all slices gone through. The paper found "
-        "0.3 best.",
-        values={None: "All, however far away"}, limits=(0.1, 1.0),
+        "memory.radius", "memory", _("Seed radius (SPS)"), "--radius",
+        _("How far away a painted slice may be to be looked at, as a share of all slices gone through. The paper found "
+        "0.3 best."),
+        values={None: _("All, however far away")}, limits=(0.1, 1.0),
         typed="0.1 to 1, or all: every painted slice, however far away",
     ),
     Choice(
-        "memory.recent", "memory", "Recent slices", "--recent",
-        "How many of the slices just finished the model remembers. Few keep old errors from being carried on.",
+        "memory.recent", "memory", _("Recent slices"), "--recent",
+        _("How many of the slices just finished the model remembers. Few keep old errors from being carried on."),
         limits=(0, SAM2_LIMITS.ages),
     ),
     Choice(
-        "memory.embeddings", "memory", "Age labels (IS)", "--embeddings",
-        'How the model is told which remembered slice is older. "First and last" makes two slices as different as '
-        "possible, and is the paper's choice.",
-        values={"is": "First and last (IS)", "sam2": "By age (stock SAM2)"},
+        "memory.embeddings", "memory", _("Age labels (IS)"), "--embeddings",
+        _('How the model is told which remembered slice is older. "First and last" makes two slices as different as '
+        "possible, and is the paper's choice."),
+        values={"is": _("First and last (IS)"), "sam2": _("By age (stock SAM2)")},
     ),
     Choice(
-        "memory.stride", "memory", "Remember", "--stride",
-        "Skipping slices lets the memory reach further back with the same effort. The slice just finished is always "
-        "remembered.",
-        values={1: "Every slice", 2: "Every 2nd slice", 4: "Every 4th slice"},
+        "memory.stride", "memory", _("Remember"), "--stride",
+        _("Skipping slices lets the memory reach further back with the same effort. The slice just finished is always "
+        "remembered."),
+        values={1: _("Every slice"), 2: _("Every 2nd slice"), 4: _("Every 4th slice")},
     ),
     Choice(
-        "memory.gate", "memory", "Most confident", "--gate",
-        "0 is off. Otherwise the model remembers this many of its most confident slices instead of the most recent "
-        "ones.",
+        "memory.gate", "memory", _("Most confident"), "--gate",
+        _("0 is off. Otherwise the model remembers this many of its most confident slices instead of the most recent "
+        "ones."),
         limits=(0, SAM2_LIMITS.ages),
     ),
 )  # fmt: skip
@@ -189,18 +193,18 @@ class Preset:
 
 PRESETS = (
     Preset(
-        "recommended", "Recommended",
-        "Sets the axes, direction, averaging and memory that we recommend.",
+        "recommended", _("Recommended"),
+        _("Sets the axes, direction, averaging and memory that we recommend."),
         RECOMMENDED,
     ),
     Preset(
-        "paper", "Paper's best",
-        "Sets what the paper found best: a plain average of all axes, and a short memory.",
+        "paper", _("Paper's best"),
+        _("Sets what the paper found best: a plain average of all axes, and a short memory."),
         PAPER,
     ),
     Preset(
-        "stock", "Stock SAM2",
-        "Sets what SAM2 does with a video: one axis, forward, everything in memory. For comparison and teaching.",
+        "stock", _("Stock SAM2"),
+        _("Sets what SAM2 does with a video: one axis, forward, everything in memory. For comparison and teaching."),
         STOCK_SAM2,
     ),
 )  # fmt: skip
