@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel.estimate import workload
 from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Sight
+from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Sight
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.metrics import dice, unprompted_dice
@@ -70,11 +70,11 @@ class Tutorial:
 
     @cached_property
     def papers_best(self) -> dict[str, np.ndarray]:
-        return self.segment(self.seeds, **ch.PAPERS_BEST)
+        return self.segment(self.seeds, **ch.values_of(PAPER))
 
     @cached_property
     def stock(self) -> dict[str, np.ndarray]:
-        return self.segment(self.seeds, **ch.STOCK_SAM2)
+        return self.segment(self.seeds, **ch.values_of(STOCK_SAM2))
 
     @cached_property
     def axial_only(self) -> dict[str, np.ndarray]:

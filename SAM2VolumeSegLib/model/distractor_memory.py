@@ -28,7 +28,8 @@ class DistractorAwareMemory:
 
     Differences from DAM4SAM: what lies beyond is counted in pixels, where it compares bounding boxes of the largest
     pieces; the recent slices are those of `base`, where it renews three of them on every fifth frame; and the painted
-    slices, of which a video has one, take none of the anchors' places. The numbers are that paper's.
+    slices, of which a video has one, take none of the anchors' places. Confidence counts the presence of the structure
+    too. The numbers are those of its authors' code.
 
     Attributes:
         base: Chooses prompted and recent slices, and pointers.
@@ -58,15 +59,15 @@ class DistractorAwareMemory:
         for name in ("anchors", "usual", "apart"):
             if getattr(self, name) < 1:
                 raise InputError(
-                    _("The memory's '{name}' is {getattr}; it must be 1 or more.").format(
-                        name=name, getattr=getattr(self, name)
+                    _("The memory's '{name}' is {value}; it must be 1 or more.").format(
+                        name=name, value=getattr(self, name)
                     )
                 )
         for name in ("beyond", "confidence", "area_change"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(
-                    _("The memory's '{name}' is {getattr}; it must lie between 0 and 1.").format(
-                        name=name, getattr=getattr(self, name)
+                    _("The memory's '{name}' is {value}; it must lie between 0 and 1.").format(
+                        name=name, value=getattr(self, name)
                     )
                 )
 
