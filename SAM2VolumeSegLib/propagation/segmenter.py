@@ -21,7 +21,7 @@ from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.together import run_together
 from SAM2VolumeSegLib.volume import Window
 
-GUESSES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
+VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
 
 class Steps:
@@ -150,7 +150,7 @@ def _portions(segments: Sequence[list[AxisJob]]) -> list[list[AxisJob]]:
         size = sum(job.remaining * job.pictures.logits_bytes for job in jobs)
         if room < size or not portions:
             portions.append([])
-            room = GUESSES_BYTES
+            room = VOTES_BYTES
         portions[-1] += jobs
         room -= size
     return portions

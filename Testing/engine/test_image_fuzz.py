@@ -24,7 +24,7 @@ HEADER_END = {"x.nii": 352, "raw.nrrd": b"\n\n", "gzip.nrrd": b"\n\n", "raw.mha"
 
 
 class Written:
-    """An image on disk, which is harmed and mended."""
+    """An image on disk, which is harmed and repaired."""
 
     def __init__(self, folder, name):
         self.path = folder / name

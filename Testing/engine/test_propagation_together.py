@@ -119,7 +119,7 @@ def test_what_waits_to_be_fused_is_bounded(a_fast_tracker, a_phantom, batches, m
     seeds = a_phantom.seeds(names=NAMES)
     plenty = result_of(a_fast_tracker, a_phantom.volume, seeds, WHOLE).segments
     a_fast_tracker.forget()
-    monkeypatch.setattr(segmenter, "GUESSES_BYTES", 10_000)
+    monkeypatch.setattr(segmenter, "VOTES_BYTES", 10_000)
     batches.clear()
     portions = result_of(a_fast_tracker, a_phantom.volume, seeds, WHOLE).segments
     assert max(batches) <= 2, "only the two directions of one segment"
