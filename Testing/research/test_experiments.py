@@ -7,6 +7,7 @@ import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
+from SAM2VolumeSegLib.model.policy import OLDEST, Place, SliceFacts
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.configuration import task_key
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS, find_experiment
@@ -66,37 +67,38 @@ def test_a_threshold_of_one_is_the_baseline():
     stock = memory_of("threshold", "Temp 1.0 (Baseline)")
     one = replace(stock, radius=1.0)
     for now in range(1, 30):
-        situation = now, 1, {0, 15, 30}, dict.fromkeys(set(range(now)) - {0, 15}, 0.5), 31
-        assert one.choose(*situation) == stock.choose(*situation)
+        place = Place(now, 1, {0, 15, 30}, dict.fromkeys(set(range(now)) - {0, 15}, SliceFacts()), 31)
+        assert one.choose(place) == stock.choose(place)
 
 
 def spatial_memory(memory, now=40, prompted=(0, 50, 100), confidence=None):
-    """(prompted slices, other slices, rows of the temporal embedding of these), at slice `now` of 101; the others
-    newest first, where a policy has the oldest first, as SAM2 has."""
-    tracked = {slice_: 0.5 for slice_ in range(1, now) if slice_ not in prompted} | (confidence or {})
-    spatial = memory.choose(now, 1, set(prompted), tracked, 101).spatial
+    """(prompted slices, other slices, ages of these), at slice `now` of 101; the others newest first, where a policy
+    has the oldest first, as SAM2 has."""
+    confidences = {slice_: 0.5 for slice_ in range(1, now) if slice_ not in prompted} | (confidence or {})
+    tracked = {slice_: SliceFacts(confidence=value) for slice_, value in confidences.items()}
+    spatial = memory.choose(Place(now, 1, set(prompted), tracked, 101)).spatial
     given = [slice_ for slice_, _ in spatial if slice_ in prompted]
-    others = [(slice_, row) for slice_, row in reversed(spatial) if slice_ not in prompted]
-    return given, [slice_ for slice_, _ in others], [row for _, row in others]
+    others = [(slice_, age) for slice_, age in reversed(spatial) if slice_ not in prompted]
+    return given, [slice_ for slice_, _ in others], [age for _, age in others]
 
 
 def test_sliced_keeps_that_many_recent_slices_with_sam2s_embeddings():
     for count in range(7):
         memory = memory_of("capacity", f"Sliced {count}" + " (Baseline)" * (count == 6))
-        assert spatial_memory(memory) == ([0, 50, 100], list(range(39, 39 - count, -1)), list(range(count)))
+        assert spatial_memory(memory) == ([0, 50, 100], list(range(39, 39 - count, -1)), list(range(1, count + 1)))
 
 
 def test_intelligent_slicing_gives_two_slices_the_first_and_the_last_embedding():
-    assert spatial_memory(memory_of("capacity", "Intelligent Slicing")) == ([0, 50, 100], [39, 38], [0, 5])
-    assert spatial_memory(memory_of("final", "IS + SPS")) == ([50], [39, 38], [0, 5])
+    assert spatial_memory(memory_of("capacity", "Intelligent Slicing")) == ([0, 50, 100], [39, 38], [1, OLDEST])
+    assert spatial_memory(memory_of("final", "IS + SPS")) == ([50], [39, 38], [1, OLDEST])
 
 
 def test_gates_keep_the_most_confident_of_all_slices():
     """Of the six recent ones alone, gate 6 would be the baseline, which it is not in the paper."""
     confidence = {4: 0.99, 8: 0.98, 12: 0.97, 16: 0.96, 20: 0.95, 24: 0.94}
     for count in range(1, 7):
-        given, others, rows = spatial_memory(memory_of("gating", f"Gate {count}"), confidence=confidence)
-        assert (given, others, rows) == ([0, 50, 100], list(confidence)[:count][::-1], list(range(count)))
+        given, others, ages = spatial_memory(memory_of("gating", f"Gate {count}"), confidence=confidence)
+        assert (given, others, ages) == ([0, 50, 100], list(confidence)[:count][::-1], list(range(1, count + 1)))
     assert spatial_memory(memory_of("gating", "Gate 0 (Baseline)"))[1] == [39, 38, 37, 36, 35, 34]
 
 

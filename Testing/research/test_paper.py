@@ -10,10 +10,10 @@ from SAM2VolumeSegLib.research.study.paper import PER_BONE, TABLES
 def test_figures_are_those_of_the_tables():
     assert TABLES["threshold"].rows["Temp 0.3"].dice == (0.8480, 0.1052)
     assert TABLES["capacity"].rows["Intelligent Slicing"].iou == (0.7780, 0.063)
-    assert TABLES["prompts"].rows["Middle (1)"].hausdorff == (15.98, 14.94)
+    assert TABLES["prompts"].rows["Middle (1)"].hausdorff_mm == (15.98, 14.94)
     assert TABLES["propagation"].rows["Three Axis, 9 prompts"].dice == (0.8658, 0.1100)
-    assert TABLES["stride"].rows["Stride 4"].hausdorff is None
-    assert TABLES["final"].rows["IS + SPS"].hausdorff == (4.788, 4.930)
+    assert TABLES["stride"].rows["Stride 4"].hausdorff_mm is None
+    assert TABLES["final"].rows["IS + SPS"].hausdorff_mm == (4.788, 4.930)
     assert PER_BONE["Vertebrae"]["IS + SPS"] == (0.734, 0.656)
 
 
