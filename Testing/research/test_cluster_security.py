@@ -144,7 +144,10 @@ def test_ctrl_c_while_a_cluster_starts_is_no_traceback(tmp_path, seconds):
     assert (done.stdout.split()[-1], done.stderr, done.returncode) == ("interrupted", "", 0)
 
 
-def test_ctrl_c_is_not_lost_while_a_cluster_starts():
+def test_ctrl_c_is_not_lost_while_a_cluster_starts(request):
+    # A shell switches the signal off for what it starts in the background, these tests perhaps.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt), cluster._interrupts_wait():
         os.kill(os.getpid(), signal.SIGINT)
         came_later = True
