@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from string import Formatter
 
 
 def tr(text: str) -> str:
@@ -20,4 +21,14 @@ def tr(text: str) -> str:
     if application is None:
         return text
     file = Path(sys._getframe(1).f_code.co_filename)
-    return application.translate(f"{file.parent.name}.{file.stem}", text)
+    translated = application.translate(f"{file.parent.name}.{file.stem}", text)
+    # A translator's slip must not turn a sentence into a fault, nor lose what it is about.
+    return translated if _values(translated) == _values(text) else text
+
+
+def _values(text: str) -> set[str | None] | None:
+    """Return the names of the values that a sentence has room for; None where it cannot be read."""
+    try:
+        return {name for _literal, name, _spec, _conversion in Formatter().parse(text)} - {None}
+    except ValueError:
+        return None

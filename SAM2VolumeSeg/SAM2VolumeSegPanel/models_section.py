@@ -1,5 +1,7 @@
 """The models in the section "Set up": which are on this computer, downloading and deleting them."""
 
+from urllib.parse import urlsplit
+
 import qt
 from slicer.i18n import tr as _
 
@@ -61,8 +63,13 @@ class ModelsSection(Section):
         with errorsShown():
             if not self.state.facts.can_store_models:
                 raise InputError(_("Press Set up first; then models can be downloaded."))
-            text = _("Download the model {name} ({size} MB) from Meta (dl.fbaipublicfiles.com)? It goes to {folder}.")
-            text = text.format(name=model.name, size=round(model.size / 1e6), folder=checkpoints.store_folder())
+            text = _("Download the model {name} ({size} MB) from {host}? It goes to {folder}.")
+            text = text.format(
+                name=model.name,
+                size=round(model.size / 1e6),
+                host=urlsplit(model.source.url).hostname,
+                folder=checkpoints.store_folder(),
+            )
             if not confirm(text, _("Download a model")):
                 return
             self.state.download = checkpoints.fetch(model)

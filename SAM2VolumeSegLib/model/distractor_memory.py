@@ -57,7 +57,7 @@ class DistractorAwareMemory:
 
     def __post_init__(self) -> None:
         for name in ("anchors", "usual", "apart"):
-            if getattr(self, name) < 1:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 1:
                 raise InputError(
                     _("The memory's '{name}' is {value}; it must be 1 or more.").format(
                         name=name, value=getattr(self, name)
@@ -111,5 +111,5 @@ class DistractorAwareMemory:
         """See `MemoryPolicy.from_dict`."""
         values = known_values(cls, values)
         if "base" in values:
-            values["base"] = VolumeMemory.from_dict(values["base"])
+            values["base"] = VolumeMemory.from_dict({k: v for k, v in values["base"].items() if k != "kind"})
         return cls(**values)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
@@ -99,6 +99,7 @@ class Memories:
     pointers: tuple[tuple[int, int], ...]
 
 
+@runtime_checkable
 class MemoryPolicy(Protocol):
     """Decides what each slice looks at. Immutable, and equal to another one with the same values.
 
@@ -148,7 +149,10 @@ def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
 
     Raises:
         InputError: It needs more recent slices than there are embeddings for, or candidate masks where there are none.
+        ValueError: A mistake in the policy: it needs something that `SliceFacts` does not have.
     """
+    if unknown := policy.needs - {field.name for field in fields(SliceFacts)}:
+        raise ValueError(f"The memory policy '{policy.kind}' needs {sorted(unknown)}, which SliceFacts does not have.")
     if policy.ages > limits.ages:
         raise InputError(
             _(
@@ -163,6 +167,29 @@ def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
                 "another memory, or another model."
             ).format(model=model)
         )
+
+
+def check_chosen(chosen: Memories, place: Place, kind: str) -> None:
+    """Refuse a choice that no network can look at, before it ends somewhere inside of torch.
+
+    Raises:
+        ValueError: A mistake in the policy: no memory at all, one of a slice that was not passed yet, or an age that
+            the network has no embedding for.
+    """
+    if not chosen.spatial:
+        raise ValueError(f"The memory policy '{kind}' chose no memory at position {place.position}.")
+    for position, _age in (*chosen.spatial, *chosen.pointers):
+        if position not in place.tracked and position not in place.prompted:
+            raise ValueError(
+                f"The memory policy '{kind}' chose position {position} at position {place.position}, which is neither "
+                "prompted nor tracked yet."
+            )
+    for _position, age in chosen.spatial:
+        if not OLDEST <= age <= place.limits.ages:
+            raise ValueError(
+                f"The memory policy '{kind}' chose the age {age}, and the network knows 1 to {place.limits.ages}, "
+                f"PROMPT ({PROMPT}) and OLDEST ({OLDEST})."
+            )
 
 
 def known_values(cls: type, values: Mapping[str, Any]) -> dict[str, Any]:

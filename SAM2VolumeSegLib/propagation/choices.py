@@ -13,6 +13,7 @@ from typing import Any
 
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import SAM2_LIMITS
+from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.volume import WINDOWS, Plane
 
@@ -182,13 +183,18 @@ class Preset:
         name: at the command line.
         label: of the panel's button.
         help: what it is for; the button's tool tip.
-        settings: what it sets. The panel takes the groups "axes" and "memory" of them.
+        settings: what it sets, with a VolumeMemory, whose values the panel can show. The panel takes the groups "axes"
+            and "memory" of them.
     """
 
     name: str
     label: str
     help: str
     settings: Settings
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.settings.memory, VolumeMemory):
+            raise ValueError(f"The preset {self.name} has a memory that the panel has no fields for.")
 
 
 PRESETS = (

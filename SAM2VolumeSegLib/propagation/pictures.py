@@ -52,7 +52,7 @@ class Intensities:
 class PlanePictures:
     """The slices of a plane as the model sees them, numbered in the order of propagation ("positions").
 
-    Time 0 is the most inferior, posterior or left slice, whatever the storage order.
+    Position 0 is the most inferior, posterior or left slice, whatever the storage order.
 
     Attributes:
         view: how the slices lie in the volume.
@@ -88,9 +88,9 @@ class PlanePictures:
         """Bytes that the logits of one slice take, float32."""
         return 4 * self._output.size_px**2
 
-    def index(self, time: int) -> int:
+    def index(self, position: int) -> int:
         """Index of a slice in the volume's array."""
-        return self.view.order[time]
+        return self.view.order[position]
 
     def picture(self, index: int) -> np.ndarray:
         """Slice `index` as the model sees it: float32 [size, size] in 0..1."""
@@ -104,7 +104,7 @@ class PlanePictures:
         """Logits at the voxel centres of a slice.
 
         Args:
-            logits: what the model says, [..., size / 4, size / 4].
+            logits: what the model says, [..., S, S], where S is size / logit_stride.
             part: Of the slice; None is all of it.
 
         Returns:
@@ -123,6 +123,6 @@ class PlanePictures:
         """The part of a slice whose logits come from marked pixels; None: no part.
 
         Args:
-            used: the marked pixels, bool [size / 4, size / 4].
+            used: the marked pixels, bool [S, S], as of `logits_from_model`.
         """
         return self._output.reach(used)

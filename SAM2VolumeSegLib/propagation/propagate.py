@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
-from SAM2VolumeSegLib.model.policy import SAM2_LIMITS, MemoryLimits, MemoryPolicy, Place, SliceFacts
+from SAM2VolumeSegLib.model.policy import SAM2_LIMITS, MemoryLimits, MemoryPolicy, Place, SliceFacts, check_chosen
 from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.propagation.vote import Found, Vote
 
@@ -99,9 +99,9 @@ class Walk:
         position = stretch.positions[0]
         if position in self._prompts:
             return None
-        chosen = self._policy.choose(
-            Place(position, stretch.step, self._prompts.keys(), self._tracked, self._span.slices, self._limits)
-        )
+        place = Place(position, stretch.step, self._prompts.keys(), self._tracked, self._span.slices, self._limits)
+        chosen = self._policy.choose(place)
+        check_chosen(chosen, place, self._policy.kind)
         return SliceQuery(
             self._index(position),
             tuple((age, self._memory(other)) for other, age in chosen.spatial),

@@ -56,11 +56,14 @@ class Request:
 
         Raises:
             InputError: there is nothing to propagate, or not in a wanted segment; something is painted on a slice that
-                is marked absent; or a seed does not lie on the volume's grid.
+                is marked absent; a seed does not lie on the volume's grid; or a slice has two.
         """
+        seeds = {key: tuple(own) for key, own in seeds.items()}
         if not seeds:
             raise InputError(_("Nothing is painted. Paint the structure on at least one slice, and propagate again."))
         asked_for = None if wanted is None else list(wanted)
+        if asked_for == []:
+            raise InputError(_("No segment is chosen. Choose at least one, and propagate again."))
         names = {key: key for key in (*seeds, *(asked_for or ()))} | dict(names or {})
         for key in seeds if asked_for is None else asked_for:
             _check(volume, seeds.get(key, ()), names[key])
@@ -107,6 +110,7 @@ def _check(volume: Volume, seeds: Sequence[SeedSlice], name: str) -> None:
         raise InputError(
             _('"{name}" is not painted on any slice. Paint it on at least one, or leave it out.').format(name=name)
         )
+    places = set()
     for seed in seeds:
         view = volume.view(seed.plane)
         if seed.mask.shape != view.shape or not 0 <= seed.index < view.count:
@@ -116,14 +120,21 @@ def _check(volume: Volume, seeds: Sequence[SeedSlice], name: str) -> None:
                     "again on this volume."
                 ).format(name=name, plane=seed.plane.value, index=seed.index, volume=volume.name)
             )
+        if (seed.plane, seed.index) in places:
+            raise InputError(
+                _('"{name}" has two seeds on {plane} slice {index}. Keep one of them.').format(
+                    name=name, plane=seed.plane.value, index=seed.index
+                )
+            )
+        places.add((seed.plane, seed.index))
 
 
 def _unique(names: Mapping[str, str]) -> dict[str, str]:
-    """Number names that occur more than once."""
+    """Number names that occur more than once; a name that somebody gave is not taken for that."""
     result: dict[str, str] = {}
     for key, name in names.items():
         candidate, copies = name, 1
-        while candidate in result.values():
+        while candidate in result.values() or (copies > 1 and candidate in names.values()):
             copies += 1
             candidate = f"{name} ({copies})"
         result[key] = candidate

@@ -14,6 +14,7 @@ from SAM2VolumeSegLib.model.policies import policy_from_dict
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, known_values
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.volume import Box, Plane, Window
+from SAM2VolumeSegLib.volume.planes import triple
 
 DIRECTIONS = {
     "forward-backward": _("Both ways, averaged"),
@@ -77,6 +78,14 @@ class Settings:
                     fusion=self.fusion, fusions=", ".join(FUSIONS)
                 )
             )
+        if not isinstance(self.memory, MemoryPolicy):
+            raise InputError(
+                _("The memory is {memory!r}; it must be a memory policy, such as VolumeMemory().").format(
+                    memory=self.memory
+                )
+            )
+        if self.roi is not None and not isinstance(self.roi, Box):
+            raise InputError(_("The region of interest is {roi!r}; it must be a Box.").format(roi=self.roi))
         if self.passes not in (1, 2):
             raise InputError(_("The number of passes is {passes}; it must be 1 or 2.").format(passes=self.passes))
         if not 0 <= self.margin_mm < float("inf"):
@@ -111,11 +120,16 @@ class Settings:
             InputError: an unknown name, or a value that cannot be used.
         """
         values = known_values(cls, values)
-        if isinstance(values.get("memory"), Mapping):
-            values["memory"] = policy_from_dict(values["memory"])
-        if isinstance(values.get("roi"), Mapping):
-            values["roi"] = Box(*(tuple(values["roi"][side]) for side in ("lower", "upper")))
-        return cls(**values)
+        try:
+            if isinstance(values.get("memory"), Mapping):
+                values["memory"] = policy_from_dict(values["memory"])
+            if isinstance(values.get("roi"), Mapping):
+                values["roi"] = Box(*(triple(values["roi"][side]) for side in ("lower", "upper")))
+            return cls(**values)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise InputError(
+                _("The settings hold a value of another kind than they need ({reason}).").format(reason=error)
+            ) from error
 
 
 def _limits(window: Iterable[float]) -> tuple[float, float]:

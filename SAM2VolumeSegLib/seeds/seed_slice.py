@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
@@ -22,11 +24,20 @@ class SeedSlice:
         index: slice index, along ``volume.view(plane).axis`` of the user's own array.
         mask: bool (rows, columns) in the orientation of ``PlaneView.slice``; True is structure. All False is legal and
             means that the structure is absent on this slice.
+
+    Raises:
+        InputError: the mask is not of type bool.
+        ValueError: there is no such plane.
     """
 
     plane: Plane
     index: int
     mask: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "plane", Plane(self.plane))  # scripts write "axial"
+        if self.mask.dtype != bool:
+            raise InputError(_("The mask of a seed is of type {kind}; it must be bool.").format(kind=self.mask.dtype))
 
     @property
     def absent(self) -> bool:
@@ -51,7 +62,7 @@ def position_text(volume: Volume, plane: Plane, index: int) -> str:
 def area_text(seed: SeedSlice, volume: Volume) -> str:
     """Say how much is painted on a slice: "812 mm²", or "absent here"."""
     if seed.absent:
-        return "absent here"
+        return _("absent here")
     view = volume.view(seed.plane)
     area = np.count_nonzero(seed.mask) * view.row_mm * view.col_mm
     return f"{area:.{1 if area < 10 else 0}f} mm²"

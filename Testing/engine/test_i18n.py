@@ -38,6 +38,13 @@ def test_an_error_of_the_engine_is_said_in_slicers_language(a_slicer_that_shouts
     assert a_slicer_that_shouts == ["volume.intensity"], "under which Slicer's tools keep the sentences of that file"
 
 
+@pytest.mark.parametrize("slip", ["{untere} bis {upper}", "{} bis {}", "kein Wert", "{lower"])
+def test_a_translators_slip_does_not_turn_a_sentence_into_a_fault(monkeypatch, slip):
+    monkeypatch.setitem(sys.modules, "slicer.i18n", SimpleNamespace(translate=lambda context, text: slip))
+    with pytest.raises(InputError, match="from 5 to 3 HU is empty"):
+        Window(5, 3)
+
+
 def translated(tree):
     """Calls of `_` in a file."""
     return [

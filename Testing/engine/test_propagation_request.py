@@ -42,9 +42,21 @@ def test_equal_names_are_numbered():
     """Slicer lets two segments have one name; in a result one would replace the other."""
     names = {"1": "bone", "2": "bone", "3": "bone (2)", "4": "rib"}
     request = Request.of(VOLUME, {key: painted(4) for key in names}, names=names)
-    assert request.names == {"1": "bone", "2": "bone (2)", "3": "bone (2) (2)", "4": "rib"}
+    assert request.names == {"1": "bone", "2": "bone (3)", "3": "bone (2)", "4": "rib"}
     assert list(request.named_seeds) == list(request.names.values())
     assert Request.of(VOLUME, {"L3": painted(4)}).names == {"L3": "L3"}
+
+
+def test_what_no_run_can_take_is_refused_with_a_sentence():
+    """Seeds from a script: what passes here would end in the middle of a run, or in half a result."""
+    with pytest.raises(InputError, match="No segment is chosen"):
+        Request.of(VOLUME, {"L3": painted(4)}, wanted=[])
+    with pytest.raises(InputError, match='"L3" has two seeds on axial slice 4'):
+        Request.of(VOLUME, {"L3": [*painted(4), SeedSlice(Plane.AXIAL, 4, np.zeros((12, 14), dtype=bool))]})
+    with pytest.raises(InputError, match="type float64; it must be bool"):
+        SeedSlice(Plane.AXIAL, 4, np.ones((12, 14)))
+    by_name = SeedSlice("axial", 4, painted(4)[0].mask)
+    assert places(Request.of(VOLUME, {"L3": (seed for seed in [by_name])}), "L3") == [AXIAL_4]
 
 
 def test_an_axis_without_paint_is_told_after_the_marks():

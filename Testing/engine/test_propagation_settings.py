@@ -123,3 +123,23 @@ def test_plain_values_are_understood():
 def test_a_value_that_is_none_is_refused_in_words(values, message):
     with pytest.raises(InputError, match=message):
         Settings.from_dict(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"memory": "volume"}, {"memory": None}, {"memory": {"kind": ["volume"]}}, {"memory": {"radius": "0.3"}},
+        {"memory": {"kind": "distractor-aware", "base": None}},
+        {"memory": {"kind": "distractor-aware", "anchors": 1.5}},
+        {"roi": [1, 2]}, {"roi": {"lower": [0, 0, 0]}}, {"margin_mm": "15"},
+    ],
+)  # fmt: skip
+def test_stored_values_of_another_kind_are_refused_with_a_sentence(values):
+    """A results file or a provenance that somebody edited by hand."""
+    with pytest.raises(InputError):
+        Settings.from_dict(values)
+
+
+def test_a_stored_distractor_aware_memory_may_name_the_kind_of_its_base():
+    stored = {"memory": {"kind": "distractor-aware", "base": {"kind": "volume", "recent": 1}}}
+    assert Settings.from_dict(stored).memory.base.recent == 1

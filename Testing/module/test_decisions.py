@@ -1,7 +1,8 @@
 """What the panel decides without Qt: readiness, set-up, seed table, advice, estimate, choices."""
 
 import os
-from dataclasses import replace
+from dataclasses import fields, replace
+from enum import Enum
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import facts, readiness, setup
 from SAM2VolumeSegLib.panel.advice import advise
 from SAM2VolumeSegLib.panel.seed_table import position_text, seed_rows, toggle_absent
-from SAM2VolumeSegLib.propagation.choices import PRESETS
+from SAM2VolumeSegLib.propagation.choices import CHOICES, PRESETS
 from SAM2VolumeSegLib.propagation.settings import RECOMMENDED
 from SAM2VolumeSegLib.seeds import Marks, SeedSlice
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -285,6 +286,44 @@ def test_a_saved_scene_finds_its_choices_again():
     }
     for kind, names in stored.items():
         assert names <= set(kind.__members__)
+
+
+RUN_CHOICES = [
+    field.name
+    for field in fields(ch.Choices)
+    if field.name not in ("model", "ownCheckpoint", "ownArchitecture", "device", "inputSize")  # of the model, not a run
+]
+
+
+def another(value, name):
+    """A value that a widget of the panel could have in place of `value`."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, Enum):
+        return next(one for one in type(value) if one is not value)
+    low, high = ch.LIMITS[name]
+    return type(value)(high if value == low or name == "windowUpper" else low)
+
+
+@pytest.mark.parametrize("name", RUN_CHOICES)
+def test_no_choice_of_the_panel_is_lost_on_the_way(name):
+    """A new one that `settings_from` forgets would have a widget and no effect."""
+    before = ch.Choices(window=ch.WindowChoice.BY_HAND, embeddings=ch.Embeddings.SAM2)
+    after = replace(before, **{name: another(getattr(before, name), name)})
+    assert ch.settings_from(after) != ch.settings_from(before)
+
+
+@pytest.mark.parametrize("choice", [c for c in CHOICES if c.group != "sight"], ids=lambda choice: choice.field)
+def test_no_choice_of_a_preset_is_lost_on_the_way(choice):
+    """A new one that `values_of` forgets would stay as it was when the preset is pressed."""
+    values = [value for value in choice.values if value != choice.default] or list(choice.limits)
+    value = (Plane.AXIAL,) if choice.field == "planes" else next(v for v in values if v != choice.default)
+    if choice.field.startswith("memory."):
+        changes = {"embeddings": "sam2", choice.field.removeprefix("memory."): value}
+        changed = replace(RECOMMENDED, memory=replace(RECOMMENDED.memory, **changes))
+    else:
+        changed = replace(RECOMMENDED, **{choice.field: value})
+    assert ch.settings_from(ch.Choices(**ch.values_of(changed))) == changed
 
 
 def test_every_choice_reaches_the_engine():
