@@ -46,7 +46,7 @@ def a_ct_labels(sample_ct_folder: Path) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def a_phantom():
-    """A synthetic CT with touching structures (segment_runs.Phantom)."""
+    """A synthetic CT with touching structures (propagation_runs.Phantom)."""
     from propagation_runs import a_column
 
     return a_column()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from operator import attrgetter
 from pathlib import Path
 
+from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL, GROUPS, PRESETS, Choice, Preset
+from SAM2VolumeSegLib.volume.target import write_text
 
 PAGE = Path(__file__).with_name("choices.md")
 
@@ -14,13 +17,17 @@ ABOVE = f"""# The choices
 
 This page is written by `python docs/write_choices.py` from `SAM2VolumeSegLib/propagation/choices.py`: change it there.
 
-The names are those of the panel; the options belong to `sam2-volume-seg segment`.
+The names and ranges are those of the panel; the options belong to `sam2-volume-seg segment`, which takes every
+number that the engine does.
 
 | choice | values | default | option |
 |---|---|---|---|
 | Model | tiny, small, base+, large (Meta's SAM 2.1); demo; a checkpoint of your own | {DEFAULT_MODEL} | `--model`, \
 `--checkpoint` with `--config` |
 | Picture size | any multiple of 32, at most 4096 | 1024 on a GPU, 512 on a CPU; demo: 160 | `--image-size` |
+"""
+
+STOCK = """`--stock` is less than `--preset stock`: SAM2's own memory alone, with axes and direction as they are.
 """
 
 BELOW = """## How votes become a mask
@@ -34,7 +41,7 @@ segments claim a voxel, the higher logit wins, unless their painted slices overl
 def page() -> str:
     """Return the whole page."""
     presets = _table(("preset", "what it does", "differs from the first in", "option"), map(_preset, PRESETS))
-    return "\n".join([ABOVE, *map(_group, GROUPS), "## Presets\n", presets, BELOW])
+    return "\n".join([ABOVE, *map(_group, GROUPS), "## Presets\n", presets, STOCK, BELOW])
 
 
 def _group(group: str) -> str:
@@ -65,4 +72,8 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    try:
+        write_text(PAGE, page())
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    print(f"Written: {PAGE.name}")

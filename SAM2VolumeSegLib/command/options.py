@@ -63,12 +63,21 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
     )
     groups = {name: parser.add_argument_group(title) for name, title in GROUPS.items()}
     groups["memory"].add_argument(
-        "--stock", action="store_true", help="SAM2's own memory alone; the options below are then not used"
+        "--stock",
+        action="store_true",
+        help="SAM2's own memory alone, in place of the options below (--preset stock: axis and direction as well)",
     )
     for choice in CHOICES:
-        groups[choice.group].add_argument(
-            choice.option, dest=choice.field, default=argparse.SUPPRESS, help=_help(choice), **_kind(choice)
-        )
+        common: dict[str, Any] = {"dest": choice.field, "default": argparse.SUPPRESS}
+        add = groups[choice.group].add_argument
+        if isinstance(choice.default, bool):
+            changed = choice.values[not choice.default]
+            text = f"{changed}. {choice.help}"
+            add(choice.option, action="store_const", const=not choice.default, help=text, **common)
+            back = f"not {choice.option}, where a preset has it"
+            add(f"--no-{choice.option[2:]}", action="store_const", const=choice.default, help=back, **common)
+        else:
+            add(choice.option, help=_help(choice), **_kind(choice), **common)
 
 
 def settings_of(options: argparse.Namespace) -> Settings:
@@ -82,13 +91,18 @@ def settings_of(options: argparse.Namespace) -> Settings:
     given |= {field: read(given[field]) for field, read in _TYPED.items() if field in given}
     own = {field: value for field, value in given.items() if not field.startswith("memory.")}
     memory = {field.removeprefix("memory."): value for field, value in given.items() if field not in own}
-    return replace(preset, memory=STOCK if options.stock else policy_from_dict(preset.memory.to_dict() | memory), **own)
+    if options.stock:
+        if memory:
+            raise InputError(
+                f"--stock is SAM2's own memory alone, so --{next(iter(memory))} would not be used. Leave out one of "
+                "the two."
+            )
+        return replace(preset, memory=STOCK, **own)
+    return replace(preset, memory=policy_from_dict(preset.memory.to_dict() | memory), **own)
 
 
 def _kind(choice: Choice) -> dict[str, Any]:
-    """How argparse reads an option: as a switch, text that `_TYPED` reads, one of some words, or a number."""
-    if isinstance(choice.default, bool):
-        return {"action": "store_false" if choice.default else "store_true"}
+    """How argparse reads an option: as text that `_TYPED` reads, one of some words, or a number."""
     if choice.field in _TYPED:
         return {"metavar": choice.option[2:].upper()}
     if isinstance(choice.default, str):
@@ -97,11 +111,13 @@ def _kind(choice: Choice) -> dict[str, Any]:
 
 
 def _help(choice: Choice) -> str:
-    if isinstance(choice.default, bool):
-        return f"{choice.values[False]}. {choice.help}" if choice.default else choice.help
     words = "; ".join(f"{value}: {label}" for value, label in choice.values.items())
     allowed = choice.typed or words or choice.range
-    return f"{choice.help} [{allowed}] (recommended: {choice.shown(choice.default)})"
+    return f"{choice.help} [{allowed}] (recommended: {_as_typed(choice.default)})"
+
+
+def _as_typed(value: Any) -> str:
+    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _window(text: str) -> str | tuple[float, float]:
@@ -116,7 +132,7 @@ def _window(text: str) -> str | tuple[float, float]:
 
 
 def _planes(text: str) -> tuple[str, ...] | None:
-    return tuple(text.replace(" ", "").split(",")) if text else None
+    return None if text in ("", "all") else tuple(text.replace(" ", "").split(","))
 
 
 def _radius(text: str) -> float | None:

@@ -109,7 +109,7 @@ def _show_seeds(options: argparse.Namespace) -> None:
     seeds, marks = _seeds(options, volume, segments)
     for name, found in seeds.items():
         used = marks.applied(name, found, volume)
-        print(f"{name}: {len(used)} seeds")
+        print(f"{name}: {len(used)} seed{'s' * (len(used) != 1)}")
         for seed in used:
             print(f"  {describe(seed, volume)}")
 

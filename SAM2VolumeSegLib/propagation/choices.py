@@ -112,14 +112,14 @@ CHOICES = (
         "planes", "axes", _("Axes"), "--axes",
         _("Goes through the slices of these planes, where some are painted. The answers of all axes are averaged."),
         values={None: _("Every axis with painted slices")} | {plane: plane.value.capitalize() for plane in Plane},
-        typed="any of them, as in axial,coronal",
+        typed="any of them, as in axial,coronal; or all that have painted slices",
     ),
     Choice(
         "direction", "axes", _("Direction"), "--direction",
-        _("The order in which slices are visited. Both ways takes twice as long and averages the two answers."),
+        _("The order in which slices are visited. Both ways takes up to twice as long and averages the two answers."),
         values=DIRECTIONS,
-        note="Both ways measures better than forward alone (see the study), at up to twice the time: of one segment at "
-        "160 px hardly more, since both share batches.",
+        note="Both ways measures better than forward alone (see the study). One segment at 160 px takes hardly longer, "
+        "because both ways share batches.",
     ),
     Choice(
         "fusion", "axes", _("Averaging"), "--fusion",
@@ -151,7 +151,7 @@ CHOICES = (
     Choice(
         "memory.recent", "memory", _("Recent slices"), "--recent",
         _("How many of the slices just finished the model remembers. Few keep old errors from being carried on."),
-        limits=(0, SAM2_LIMITS.ages),
+        limits=(0, SAM2_LIMITS.ages), note="at most 2 with the first-and-last age labels (IS).",
     ),
     Choice(
         "memory.embeddings", "memory", _("Age labels (IS)"), "--embeddings",
@@ -169,7 +169,7 @@ CHOICES = (
         "memory.gate", "memory", _("Most confident"), "--gate",
         _("0 is off. Otherwise the model remembers this many of its most confident slices instead of the most recent "
         "ones."),
-        limits=(0, SAM2_LIMITS.ages),
+        limits=(0, SAM2_LIMITS.ages), note="at most 2 with the first-and-last age labels (IS).",
     ),
 )  # fmt: skip
 """Of Settings all but `roi`, which only scripts set."""
@@ -210,7 +210,10 @@ PRESETS = (
     ),
     Preset(
         "stock", _("Stock SAM2"),
-        _("Sets what SAM2 does with a video: one axis, forward, everything in memory. For comparison and teaching."),
+        _(
+            "Sets what SAM2 does with a video: the axial axis alone, forward, everything in memory. For comparison and "
+            "teaching."
+        ),
         STOCK_SAM2,
     ),
 )  # fmt: skip

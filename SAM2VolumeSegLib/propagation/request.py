@@ -76,8 +76,8 @@ class Request:
                 used[key] = tuple(own)
             elif asked_for is not None:  # who skips every slice of a segment does not want it, unless it was asked for
                 raise InputError(
-                    _('Every painted slice of "{names}" is switched off. Switch at least one on.').format(
-                        names=names[key]
+                    _('Every painted slice of "{name}" is switched off. Switch at least one on.').format(
+                        name=names[key]
                     )
                 )
         if not used:
@@ -88,9 +88,10 @@ class Request:
             if not is_painted(seed for seed in used[key] if seed.plane in planes):
                 axes = ", ".join(plane.value for plane in planes)
                 raise InputError(
-                    _('"{name}" has no painted {axes} slice, and only these axes are switched on.').format(
-                        name=name, axes=axes
-                    )
+                    _(
+                        '"{name}" has no painted {axes} slice, and only these axes are switched on. Paint one, or '
+                        "switch on an axis on which it is painted."
+                    ).format(name=name, axes=axes)
                 )
         return cls(volume, used, settings, unique, volume.fingerprint())
 

@@ -27,6 +27,7 @@ from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_vol
 from SAM2VolumeSegLib.volume.target import check_own, check_target, write_text
 
 PROMPTS = "first-middle-last"
+TABLE_BEGINS = b"case,method,"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
 
 
@@ -97,7 +98,7 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
         InputError: the CT is missing, or nothing can be written to `out` or `table`.
     """
     if table is not None:
-        check_target(table)
+        _check_table(table)
     cases = [bundled_case()] if data is None else shared_cases(data)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +119,13 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
         rows = [one.cells() for one in means]
         write_text(table, to_csv([list(rows[0]), *(list(row.values()) for row in rows)]))
         print(f"Written: {table}")
+
+
+def _check_table(path: Path) -> None:
+    """Raise InputError where a table cannot be written, or would replace something else."""
+    check_target(path)
+    if path.exists() and not path.read_bytes().startswith(TABLE_BEGINS):
+        raise InputError(f'"{path}" is there already, and no table of the demo. Choose another folder or name.')
 
 
 def _run_case(case: DemoCase, tracker: SliceTracker, out: Path) -> list[MethodMeans]:

@@ -28,8 +28,8 @@ def volume_from_node(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
         raise InputError(_('"{name}" is a label map. Choose the CT itself.').format(name=name))
     if image.GetNumberOfScalarComponents() != 1:
         raise InputError(
-            _('"{name}" has {getnumberofscalarcomponents} values in each voxel. Choose a CT.').format(
-                name=name, getnumberofscalarcomponents=image.GetNumberOfScalarComponents()
+            _('"{name}" has {count} values in each voxel. Choose a CT.').format(
+                name=name, count=image.GetNumberOfScalarComponents()
             )
         )
     return Volume(slicer.util.arrayFromVolume(volume_node), image_to_world(volume_node), name)

@@ -93,8 +93,7 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
         raise InputError(
             _(
                 '"{segmentation}" was painted on a grid that is turned against "{volume}". Choose the CT that it '
-                "was painted on. If that was moved by a transform since, put the segmentation under the same "
-                "transform (module Data or Transforms)."
+                "was painted on. If that was moved by a transform since, take the transform off it (module Data)."
             ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName())
         )
     mask = parallel.put(painted, shape)

@@ -154,18 +154,22 @@ class SceneRun:
 
     def _check_nodes(self) -> None:
         """Cancel the run and raise InputError when something that it needs is gone."""
-        problem = None
-        for node, what in ((self._volume_node, _("The CT")), (self._segmentation_node, _("The painted segmentation"))):
+        gone = None
+        for node, sentence in (
+            (self._volume_node, _("The CT was removed from the scene, so the propagation was cancelled.")),
+            (
+                self._segmentation_node,
+                _("The painted segmentation was removed from the scene, so the propagation was cancelled."),
+            ),
+        ):
             # A removed node keeps its wrapper and its voxels, but not its scene.
             if node.GetScene() is None or node.GetScene().GetNodeByID(node.GetID() or "") is not node:
-                problem = problem or _("{what} was removed from the scene").format(what=what)
-        if problem is None:
+                gone = gone or sentence
+        if gone is None:
             segmentation = self._segmentation_node.GetSegmentation()
             for segment, name in self.request.names.items():
                 if segmentation.GetSegment(segment) is None:
-                    problem = _('The segment "{name}" was removed').format(name=name)
-        if problem is not None:
+                    gone = _('The segment "{name}" was removed, so the propagation was cancelled.').format(name=name)
+        if gone is not None:
             self.cancel()
-            raise InputError(
-                _("{problem}, so the propagation was cancelled. Nothing was written.").format(problem=problem)
-            )
+            raise InputError(_("{sentence} Nothing was written.").format(sentence=gone))

@@ -56,7 +56,7 @@ def write_result(
         InputError: no masks, a segment that is gone, another grid, a segmentation kept as surfaces ("same").
     """
     if target not in ("new", "same"):
-        raise ValueError(_("target is {target!r}; it must be 'new' or 'same'").format(target=target))
+        raise ValueError(f"target is {target!r}; it must be 'new' or 'same'")
     masks = _checked(masks, source_segmentation_node, volume_node)
     masks = dict(_limited(masks, source_segmentation_node, volume_node, editor_node, intensity_range))
     note = to_json(provenance)
@@ -214,11 +214,7 @@ def _new_node(masks, source, volume_node, note: str) -> slicer.vtkMRMLSegmentati
                 if mask.inside.any():
                     segment.AddRepresentation(name, labelmap_of(mask, volume_node, node))
                 if not node.GetSegmentation().AddSegment(segment, segment_id):
-                    raise RuntimeError(
-                        _("segment {segment_id} could not be added to {name}").format(
-                            segment_id=segment_id, name=node.GetName()
-                        )
-                    )
+                    raise RuntimeError(f"segment {segment_id} could not be added to {node.GetName()}")
             node.SetAttribute(PROVENANCE, note)
     except BaseException:
         scene.RemoveNode(node.GetDisplayNode())

@@ -92,8 +92,8 @@ def typed_marks(
         if place not in [(seed.plane, seed.index) for seed in seeds[name]]:
             listed = "; ".join(describe(seed, volume) for seed in seeds[name])
             raise InputError(
-                _("{plane}:{index} cannot be skipped, it is not a seed. The seeds are: {listed}.").format(
-                    plane=plane.value, index=index, listed=listed
+                _('{plane}:{index} cannot be skipped, it is not a seed of "{name}". Its seeds are: {listed}.').format(
+                    plane=plane.value, index=index, name=name, listed=listed
                 )
             )
         if (name, place) in declared:

@@ -8,6 +8,7 @@ from cli_files import ROOT
 
 from SAM2VolumeSegLib.command.options import settings_of
 from SAM2VolumeSegLib.command.parser import parse
+from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.volume_memory import STRIDES
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Settings
 from SAM2VolumeSegLib.propagation.choices import CHOICES, GROUPS, PRESETS
@@ -62,6 +63,23 @@ def test_a_preset_is_where_the_options_start_from(preset):
     assert given("--preset", preset.name) == preset.settings
     changed = given("--preset", preset.name, "--margin", "20", "--recent", "1")
     assert changed == replace(preset.settings, margin_mm=20.0, memory=replace(preset.settings.memory, recent=1))
+
+
+def test_from_a_preset_every_choice_can_be_taken_back():
+    """What a preset sets and no option changes could only be had without the preset."""
+    assert given("--preset", "stock", "--no-keep-islands").drop_islands
+    assert not given("--preset", "recommended", "--keep-islands").drop_islands
+    assert given("--preset", "stock", "--axes", "all").planes is None
+    back = given(
+        "--preset", "stock", "--axes", "all", "--direction", "forward-backward", "--fusion", "nearness",
+        "--no-keep-islands", "--radius", "0.3", "--recent", "2", "--embeddings", "is",
+    )  # fmt: skip
+    assert back == RECOMMENDED
+
+
+def test_stock_memory_is_not_mixed_with_other_memory_without_a_word():
+    with pytest.raises(InputError, match="--recent would not be used"):
+        given("--stock", "--recent", "3")
 
 
 def test_the_documentation_has_every_choice_as_it_is():

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cli_files import save_ct, save_labels
+from cli_files import ROOT, save_ct, save_labels
 
 from SAM2VolumeSegLib import cli
 from SAM2VolumeSegLib.errors import InputError
@@ -134,3 +134,13 @@ def test_peak_memory_sees_what_was_used_since_the_reset():
     del block
     reset_peak_memory()
     assert peak_memory_mb() < before + 150
+
+
+def test_the_table_replaces_no_file_but_its_own(tmp_path):
+    """A slip in the name must not cost a CT."""
+    foreign = tmp_path / "ct.nrrd"
+    foreign.write_bytes(b"NRRD0004")
+    with pytest.raises(InputError, match="is there already, and no table of the demo"):
+        demo.run_demo(tmp_path / "out", table=foreign)
+    assert foreign.read_bytes() == b"NRRD0004" and not (tmp_path / "out").exists()
+    assert (ROOT / "Resources" / "results" / "demo.csv").read_bytes().startswith(demo.TABLE_BEGINS)

@@ -57,7 +57,8 @@ def test_a_finding_that_no_longer_holds_moves_to_the_others(a_checkout):
         text.replace(
             "IS + SPS beats the baseline | +0.037 | **holds**",
             "IS + SPS beats the baseline | +0.037 | **does not hold**",
-        )
+        ),
+        encoding="utf-8",
     )
     quotes = Quotes(a_checkout)
     assert "IS + SPS beats the baseline" not in quotes.of("findings holds")

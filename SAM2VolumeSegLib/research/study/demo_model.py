@@ -13,6 +13,7 @@ from pathlib import Path
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.build import build_network
+from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.model.weights import read_weights
 from SAM2VolumeSegLib.research.study.readme import DEMO_MODEL, rewritten
 from SAM2VolumeSegLib.volume.target import beside, move_together, write_text
@@ -71,10 +72,12 @@ def replace(checkpoint: Path, root: Path) -> list[Path]:
         The files that were written.
 
     Raises:
-        InputError: as `check`; or a file cannot be written.
+        InputError: as `check`; it is the bundled one already; or a file cannot be written.
     """
     target = root / DEMO_MODEL
     check(checkpoint, target.with_name("demo.yaml"))
+    if sha256_of(checkpoint) == sha256_of(target):
+        raise InputError(f'"{checkpoint}" is the bundled model already: there is nothing to replace.')
     with beside(target) as folder:
         shutil.copyfile(checkpoint, folder / target.name)
         move_together([folder / target.name], target.parent)
