@@ -156,12 +156,14 @@ def before_sentence(slices: int, device: str, seconds: float | None, measuring: 
         seconds: how long it takes; None while that is not known.
         measuring: it soon will be.
     """
-    text = _("Up to {slices} slices on {device_text}.").format(slices=slices, device_text=device_text(device))
     if measuring:
-        return _("{text} How long that takes is being measured...").format(text=text)
-    if seconds is None:
-        return _("{text} How long that takes has not been measured on this computer yet.").format(text=text)
-    return _("{text} About {duration}, measured on this computer.").format(text=text, duration=duration(seconds))
+        then = _("How long that takes is being measured...")
+    elif seconds is None:
+        then = _("How long that takes has not been measured on this computer yet.")
+    else:
+        then = _("About {time}, measured on this computer.").format(time=duration(seconds))
+    most = _("Up to {slices} slices on {device}.").format(slices=slices, device=device_text(device))
+    return f"{most} {then}"
 
 
 def device_text(device: str) -> str:

@@ -23,4 +23,4 @@ def preview_sentence(sight: Sight, segment: str) -> str:
     pixels = {plane: SquareWindow.of(sight.volume.view(plane), shown, size).mm_per_px for plane in Plane}
     each = ", ".join(f"{mm:.2g} mm ({plane.value})" for plane, mm in pixels.items())
     text = _("Pictures of {size} × {size} pixels; a pixel is {each}.").format(size=size, each=each)
-    return text if crop is not None else _("{text} The crop follows once something is painted.").format(text=text)
+    return text if crop is not None else text + " " + _("The crop follows once something is painted.")

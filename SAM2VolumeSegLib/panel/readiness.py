@@ -130,7 +130,9 @@ class Requirements(NamedTuple):
         names = [item.name for item in self.missing]
         if not names:
             return _("Everything is ready.")
-        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+        *others, listed = names
+        if others:
+            listed = _("{others} and {last}").format(others=", ".join(others), last=listed)
         return _("Still missing: {listed}. Painting and choosing seeds work already; propagating does not yet.").format(
             listed=listed
         )
@@ -175,7 +177,7 @@ def _slicer(facts: Facts) -> Item:
 def _torch(facts: Facts) -> Item:
     if facts.torch is None:
         if facts.intel_mac:
-            return Item("PyTorch", False, _("PyTorch is not installed. {intel_mac}").format(intel_mac=_INTEL_MAC))
+            return Item("PyTorch", False, _("PyTorch is not installed.") + " " + _INTEL_MAC)
         sentence = _("PyTorch, which does the computing, is not installed. Press Set up.")
         return Item("PyTorch", False, sentence, Remedy.SET_UP)
     if version_tuple(facts.torch) < TORCH_FLOOR:
@@ -230,12 +232,10 @@ def _packages(facts: Facts) -> Item:
 
 def _model(facts: Facts) -> Item:
     if facts.model_present:
-        practice = _(": for practice only, not for real work") if facts.model == "demo" else ""
-        return Item(
-            _("model"),
-            True,
-            _("model \u201c{model}\u201d{practice}").format(model=facts.model, practice=practice),
-        )
+        sentence = _("model \u201c{model}\u201d")
+        if facts.model == "demo":
+            sentence = _("model \u201c{model}\u201d: for practice only, not for real work")
+        return Item(_("model"), True, sentence.format(model=facts.model))
     if facts.model == "own":
         sentence = _("The file of your own model is not there. Under Advanced, choose the file or another model.")
         return Item(_("the model file"), False, sentence, Remedy.CHOOSE_FILE)

@@ -172,4 +172,4 @@ class SceneRun:
                     gone = _('The segment "{name}" was removed, so the propagation was cancelled.').format(name=name)
         if gone is not None:
             self.cancel()
-            raise InputError(_("{sentence} Nothing was written.").format(sentence=gone))
+            raise InputError(gone + " " + _("Nothing was written."))
