@@ -75,7 +75,8 @@ def test_what_is_shown_is_what_the_run_gives_the_model(
     for (plane, index), picture in given.items():
         a_panel.views.goTo(plane, index)
         (shown,) = slicer.util.arrayFromVolume(in_front(slicer, "Red"))
-        above, left = a_panel.preview.preview._shown["vtkMRMLSliceNodeRed"].frame
+        view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").GetID()
+        above, left = a_panel.preview.preview._shown[view].frame
         assert np.array_equal(shown[above : above + len(picture), left : left + len(picture)], picture)
 
 
