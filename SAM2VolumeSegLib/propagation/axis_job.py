@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from SAM2VolumeSegLib.model.network import SliceMemory
-from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts
@@ -61,16 +60,11 @@ class AxisJob:
         """The walks of the next pass, one for each direction.
 
         A second pass has confident slices of the first as extra prompts.
-
-        Raises:
-            InputError: The network has not what the memory policy asks for.
         """
-        policy, limits = self.settings.memory, self.tracker.network.limits
-        check_fits(policy, limits, self.tracker.name)
         if self.votes:
             self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
         prompts = _PromptMemories(self.tracker, self.pictures, self.prompted | self._extra)
-        index = self.pictures.index
+        policy, limits, index = self.settings.memory, self.tracker.network.limits, self.pictures.index
         self._walks = [Walk(prompts, self.span, policy, step, index, limits) for step in self.steps]
         self.passes_left -= 1
         return self._walks

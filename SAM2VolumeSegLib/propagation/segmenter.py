@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
@@ -67,10 +68,12 @@ class Segmenter:
             The result (the value of StopIteration, or of `yield from`).
 
         Raises:
-            InputError: the region of interest holds no voxel, or misses a painted slice.
+            InputError: the region of interest holds no voxel, or misses a painted slice; or the network has not what
+                the memory policy asks for.
         """
         started = time.monotonic()
         volume, seeds = request.volume, request.named_seeds
+        check_fits(request.settings.memory, self.tracker.network.limits, self.tracker.name)
         size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
         sight = Sight(volume, seeds, request.settings, size, stride)
         portions: list[list[AxisJob]] = []

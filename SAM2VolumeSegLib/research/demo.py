@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, bri
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
-from SAM2VolumeSegLib.volume.target import check_own, check_target, write_text
+from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
 
 PROMPTS = "first-middle-last"
 TABLE_BEGINS = b"case,method,"
@@ -100,10 +100,7 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
     if table is not None:
         _check_table(table)
     cases = [bundled_case()] if data is None else shared_cases(data)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f'The folder "{out}" cannot be made ({error.strerror}): choose another one.') from error
+    make_folder(out)
     for case in cases:
         for file in case.results(out):
             check_own(file)

@@ -11,9 +11,9 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.editing import add, editing, remove
 from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, same_grid, voxels_of
-from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, view_with_slice
+from SAM2VolumeSegLib.scene.nodes import check_slice, grid_of, node_to_world
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, mask_from_segment
-from SAM2VolumeSegLib.volume import Plane
+from SAM2VolumeSegLib.volume import Plane, PlaneView
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,9 @@ def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, inde
     Raises:
         InputError: there is no such slice.
     """
-    shape, view = grid_of(volume_node)[0], view_with_slice(volume_node, plane, index)
+    shape, ijk_to_ras = grid_of(volume_node)
+    view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
+    check_slice(volume_node, view, index)
     whole = np.zeros(shape, dtype=bool)
     view.slice(whole, index)[...] = True
     return whole

@@ -8,7 +8,7 @@ import vtk
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.volume import Plane, PlaneView, Volume
+from SAM2VolumeSegLib.volume import PlaneView, Volume
 
 
 def volume_from_node(volume_node: slicer.vtkMRMLScalarVolumeNode) -> Volume:
@@ -60,20 +60,18 @@ def grid_of(volume_node: slicer.vtkMRMLScalarVolumeNode) -> tuple[tuple[int, int
     return tuple(image.GetDimensions()[::-1]), image_to_world(volume_node)
 
 
-def view_with_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, index: int) -> PlaneView:
-    """Return how a CT is cut into the slices of a plane, once it is sure that it has a slice.
+def check_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, view: PlaneView, index: int) -> None:
+    """Refuse the index of a slice that a CT does not have.
 
     Raises:
-        InputError: there is no such slice; or as ``grid_of``.
+        InputError: there is no such slice.
     """
-    view = PlaneView.of(Plane(plane), *grid_of(volume_node))
     if not 0 <= index < view.count:
         raise InputError(
             _('"{volume}" has no {plane} slice {index}.').format(
                 volume=volume_node.GetName(), plane=view.plane.value, index=index
             )
         )
-    return view
 
 
 def image_to_world(volume_node: slicer.vtkMRMLScalarVolumeNode) -> np.ndarray:

@@ -155,17 +155,11 @@ class SceneRun:
     def _check_nodes(self) -> None:
         """Cancel the run and raise InputError when something that it needs is gone."""
         gone = None
-        for node, sentence in (
-            (self._volume_node, _("The CT was removed from the scene, so the propagation was cancelled.")),
-            (
-                self._segmentation_node,
-                _("The painted segmentation was removed from the scene, so the propagation was cancelled."),
-            ),
-        ):
-            # A removed node keeps its wrapper and its voxels, but not its scene.
-            if node.GetScene() is None or node.GetScene().GetNodeByID(node.GetID() or "") is not node:
-                gone = gone or sentence
-        if gone is None:
+        if not _is_in_scene(self._volume_node):
+            gone = _("The CT was removed from the scene, so the propagation was cancelled.")
+        elif not _is_in_scene(self._segmentation_node):
+            gone = _("The painted segmentation was removed from the scene, so the propagation was cancelled.")
+        else:
             segmentation = self._segmentation_node.GetSegmentation()
             for segment, name in self.request.names.items():
                 if segmentation.GetSegment(segment) is None:
@@ -173,3 +167,8 @@ class SceneRun:
         if gone is not None:
             self.cancel()
             raise InputError(gone + " " + _("Nothing was written."))
+
+
+def _is_in_scene(node: slicer.vtkMRMLNode) -> bool:
+    """Say whether a node is still there: a removed one keeps its wrapper and its voxels, but not its scene."""
+    return node.GetScene() is not None and node.GetScene().GetNodeByID(node.GetID() or "") is node

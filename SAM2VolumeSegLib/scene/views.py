@@ -7,7 +7,7 @@ import slicer
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.scene.nodes import grid_of, view_with_slice
+from SAM2VolumeSegLib.scene.nodes import check_slice, grid_of
 from SAM2VolumeSegLib.volume import Plane, PlaneView
 
 _MIN_COSINE = 0.999
@@ -66,7 +66,8 @@ def jump_to_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, ind
         InputError: there is no such slice.
     """
     shape, ijk_to_ras = grid_of(volume_node)
-    view = view_with_slice(volume_node, plane, index)
+    view = PlaneView.of(Plane(plane), shape, ijk_to_ras)
+    check_slice(volume_node, view, index)
     nodes = [node for node in slice_nodes() if _plane_of(node, shape, ijk_to_ras) is view.plane]
     for node in nodes:
         _move(node, ijk_to_ras, shape, view, index)

@@ -84,6 +84,22 @@ def check_own(path: Path) -> None:
         )
 
 
+def make_folder(path: Path) -> None:
+    """Make the folder for results, where it is not there.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            _('The folder "{path}" cannot be made ({reason}): choose another one.').format(
+                path=path, reason=error.strerror
+            )
+        ) from error
+
+
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``, so on the same disk, that is gone afterwards whatever happens.

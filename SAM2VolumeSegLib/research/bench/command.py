@@ -14,7 +14,7 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.bench.cases import MANY, PROFILES, case, tubes
 from SAM2VolumeSegLib.research.measures.metrics import DICE
-from SAM2VolumeSegLib.volume.target import check_own, write_json
+from SAM2VolumeSegLib.volume.target import check_own, make_folder, write_json
 
 MODELS = ("demo", "tiny", "small")
 
@@ -60,12 +60,7 @@ def run(options: argparse.Namespace) -> None:
         raise InputError("Repeats, threads, --every and --peaks must be 1 or more.")
     for path in (options.json and options.json.parent, options.pictures):
         if path is not None:
-            try:
-                path.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(
-                    f'The folder "{path}" cannot be made ({error.strerror}): choose another one.'
-                ) from error
+            make_folder(path)
 
     import torch
 
