@@ -18,7 +18,7 @@ VOTE_SHARE, FUSE_SHARE = 0.3, 0.5
 none was timed."""
 PREDICTION = {True: 0.6, False: 3.6}
 """In prompts, how long a prediction takes, in batches and alone (demo at 64 and 160 px, tiny at 512, on a CPU)."""
-FUSE_STEPS = 4  # that `fuse` makes for each segment
+FUSE_STEPS = 5  # that `fuse` makes for each segment, at most
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
 
 

@@ -26,7 +26,9 @@ def fuse(
     Args:
         volume: the CT.
         claims: by name of the segment; they are changed.
-        drop_islands: remove in the end what is not connected (26 neighbours) to anything painted.
+        drop_islands: remove what is not connected (26 neighbours) to anything painted. Once before the contest: a walk
+            that went on past its structure lands in a neighbour, and what it found there is no claim on it. Again in
+            the end: what a contest cuts off is not connected any more.
 
     Yields:
         The name of a segment after each piece of work.
@@ -34,6 +36,10 @@ def fuse(
     Returns:
         The answers by name.
     """
+    if drop_islands:
+        for name, claim in claims.items():
+            claim.mask = _connected(claim.mask, claim.painted)
+            yield name
     in_order = {name: claims[name] for name in sorted(claims)}
     whole = Box.around_boxes([claim.box for claim in claims.values()])
     twice = yield from _painted_twice(in_order, whole)

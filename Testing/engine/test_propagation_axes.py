@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from propagation_runs import AXIAL, PLANES, finish, mask_of, result_of
+from scipy import ndimage
 
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight, propagate
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
@@ -150,6 +151,23 @@ def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
         claim = a_claim(volume, seeds, np.where(mask, 1.0, -1.0))
         _, kept = finish(fuse(volume, {"middle": claim}, drop_islands))
         np.testing.assert_array_equal(kept["middle"].mask, expected)
+
+
+def test_a_walk_that_landed_in_a_neighbour_takes_nothing_from_it(a_phantom):
+    """It must not win the neighbour's voxels first and be dropped as an island then: that leaves a hole."""
+    volume, seeds = a_phantom.volume, a_phantom.seeds("first-middle-last", AXIAL, ("above", "middle"))
+    above, middle = (a_phantom.references[name] for name in seeds)
+    claims = {
+        "above": a_claim(volume, seeds["above"], np.where(above, 1.0, -1.0)),
+        "middle": a_claim(volume, seeds["middle"], np.where(middle, 2.0, -1.0)),
+    }
+    own = ndimage.binary_dilation(middle, np.ones((3, 3, 3)), iterations=2)
+    leaked = above & ~claims["above"].painted & ~own  # what touches its own structure is no island
+    assert leaked.sum() > 20
+    claims["middle"].logits[leaked], claims["middle"].mask[leaked] = 3.0, True
+    _, found = finish(fuse(volume, claims, drop_islands=True))
+    np.testing.assert_array_equal(found["above"].mask, above)
+    np.testing.assert_array_equal(found["middle"].mask, middle)
 
 
 @pytest.mark.parametrize("nearer", ["above", "middle"])

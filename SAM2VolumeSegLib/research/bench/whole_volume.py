@@ -84,6 +84,8 @@ def _fused(volume, seeds, logits, weights, drop_islands) -> dict[str, np.ndarray
         for seed in own:
             volume.view(seed.plane).slice(masks[name], seed.index)[...] = seed.mask
         masks[name] |= painted[name]
+    if drop_islands:
+        _drop_islands(masks, painted)
     for one, other in combinations(sorted(masks), 2):
         if (painted[one] & painted[other]).any():
             continue
@@ -98,7 +100,11 @@ def _fused(volume, seeds, logits, weights, drop_islands) -> dict[str, np.ndarray
         wins = (logit > other_logit) | ((logit == other_logit) & (weight >= other_weight))
         masks[one][voxels], masks[other][voxels] = wins, ~wins
     if drop_islands:
-        for name, mask in masks.items():
-            parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-            masks[name] = mask & np.isin(parts, np.unique(parts[painted[name] & mask]))
+        _drop_islands(masks, painted)
     return masks
+
+
+def _drop_islands(masks: dict[str, np.ndarray], painted: Mapping[str, np.ndarray]) -> None:
+    for name, mask in masks.items():
+        parts, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+        masks[name] = mask & np.isin(parts, np.unique(parts[painted[name] & mask]))
