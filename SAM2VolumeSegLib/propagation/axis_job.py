@@ -84,6 +84,10 @@ class AxisJob:
         self.votes = average(directions) | {position: self.votes[position] for position in self._extra}
         self._walks = []
 
+    def is_between_seeds(self, index: int) -> bool:
+        """Whether a slice lies no further out than the outermost seeds."""
+        return min(self.prompted) <= self.pictures.positions[index] <= max(self.prompted)
+
     def weight(self, position: int, step: int) -> float:
         """How much the vote at a position counts, when it was reached in direction `step`; 1 for a plain mean.
 

@@ -9,12 +9,16 @@ from itertools import groupby
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.edges import BAND_MM
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 from SAM2VolumeSegLib.volume.planes import Rectangle
 
 AT_ONCE = 8  # slices whose votes are computed together
+ABSENT_BEYOND = {"nearness": 0.25, "mean": 1.0}
+"""How much "it is not here" counts from an axis beyond its outermost painted slices, by the fusion: there it walks on
+until it loses the structure, for good, while other axes still follow it."""
 
 
 @dataclass(eq=False)
@@ -26,6 +30,7 @@ class Claim:
         logits: float32, the mean of the votes by their weights; a voxel without any is background.
         weight: float32, sum of the weights.
         painted: bool, by the user.
+        unpainted: bool, known to be something else: on a slice that is painted, or declared absent, and not painted.
         mask: bool, what is claimed.
         confidence: see SegmentResult.
         plane_logits: likewise.
@@ -35,25 +40,22 @@ class Claim:
     logits: np.ndarray
     weight: np.ndarray
     painted: np.ndarray
+    unpainted: np.ndarray
     mask: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
 
-    def trimmed(self) -> Claim:
-        """The same with a box that is no larger than what is claimed."""
-        used = Box.of(self.mask)
-        return replace(
-            self,
-            box=used.moved(self.box.lower),
-            logits=self.logits[used.slices].copy(),
-            weight=self.weight[used.slices].copy(),
-            painted=self.painted[used.slices].copy(),
-            mask=self.mask[used.slices].copy(),
-        )
+    def trimmed(self, volume: Volume) -> Claim:
+        """The same with a box that is no larger than what is claimed, and what could become so at the CT's edges."""
+        used = Box.of(self.mask).moved(self.box.lower).grown(BAND_MM, volume).meet(self.box)
+        part = self.box.index_of(used)
+        names = "logits", "weight", "painted", "unpainted", "mask"
+        arrays = {name: getattr(self, name)[part].copy() for name in names}
+        return replace(self, box=used, **arrays)
 
 
 def claim_of(
-    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
+    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], reach: Box, keep_votes: bool
 ) -> Generator[None, None, Claim]:
     """Bring together what the axes of a segment found.
 
@@ -61,6 +63,7 @@ def claim_of(
         volume: the CT.
         seeds: all of the segment's, also those on axes that do not propagate.
         jobs: the segment's axes, all passes ended.
+        reach: voxels beyond it are not claimed, unless they are painted.
         keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
             axis votes for the segment.
 
@@ -70,9 +73,9 @@ def claim_of(
     Returns:
         The claim.
     """
-    painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
+    painted_at, seen = painted_box(seeds, volume), reach
     if not keep_votes:
-        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
+        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs)]).grown(BAND_MM, volume))
     total, weight = np.zeros(seen.shape, dtype=np.float32), np.zeros(seen.shape, dtype=np.float32)
     planes, confidence = {}, {}
     for job in jobs:
@@ -85,6 +88,8 @@ def claim_of(
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
                     view.slice(votes, offset)[at] = vote
+                if not job.is_between_seeds(index):
+                    counts = np.where(vote < 0, np.float32(counts * ABSENT_BEYOND[job.settings.fusion]), counts)
                 view.slice(total, offset)[at] += counts * vote
                 view.slice(weight, offset)[at] += counts
             yield
@@ -100,7 +105,7 @@ def claim_of(
     logits = _grown(total, seen, box, -LOGIT_LIMIT)
     planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
     weight = _grown(weight, seen, box, 0)
-    painted, mask = np.zeros(box.shape, dtype=bool), logits > 0
+    painted, unpainted, mask = np.zeros(box.shape, dtype=bool), np.zeros(box.shape, dtype=bool), logits > 0
     for seed in seeds:
         view = volume.view(seed.plane)
         offset = seed.index - box.lower[view.axis]
@@ -108,9 +113,10 @@ def claim_of(
             top, bottom, left, right = view.bounds(box.lower, box.upper)
             given = seed.mask[top:bottom, left:right]
             view.slice(painted, offset)[...] |= given
+            view.slice(unpainted, offset)[...] |= ~given
             view.slice(mask, offset)[...] = given
-    claim = Claim(box, logits, weight, painted, mask | painted, confidence, planes)
-    return claim if keep_votes else claim.trimmed()
+    claim = Claim(box, logits, weight, painted, unpainted & ~painted, mask | painted, confidence, planes)
+    return claim if keep_votes else claim.trimmed(volume)
 
 
 def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
@@ -166,14 +172,3 @@ def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
         if part is not None:
             indices = [job.pictures.index(position) for position in positive]
             yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
-
-
-def reach_of(jobs: Sequence[AxisJob]) -> Box:
-    """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
-    crop = jobs[0].pictures.box
-    boxes = [crop]
-    for job in jobs:
-        view = job.pictures.view
-        first, last = sorted(job.pictures.index(position) for position in (job.span.first, job.span.last))
-        boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
-    return Box.around_boxes(boxes)

@@ -43,9 +43,10 @@ class Settings:
         fusion: one of `FUSIONS`: how the votes of axes and directions are averaged. "mean" is the paper's plain mean;
             "nearness" weights each by the inverse of the distance to the seed that it came from, because errors add up
             on the way.
+        edges: move the surface to the CT's own edges, see `edges`.
         drop_islands: remove parts of the result that are not connected to anything painted.
-        extend: go on beyond the first and the last seed of an axis until the structure is gone, or to the end of the
-            roi. An axis with a single painted slice always does, because there is nothing between.
+        extend: go on beyond the first and the last seed of an axis until the structure is gone; no further than
+            `Sight.reach`. An axis with a single painted slice always does, because there is nothing between.
         passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
 
     Raises:
@@ -61,8 +62,9 @@ class Settings:
     memory: MemoryPolicy = field(default_factory=VolumeMemory)
     direction: str = "forward-backward"
     fusion: str = "nearness"
+    edges: bool = True
     drop_islands: bool = True
-    extend: bool = False
+    extend: bool = True
     passes: int = 1
 
     def __post_init__(self) -> None:
@@ -153,7 +155,7 @@ def _plane(plane: Plane | str) -> Plane:
 
 
 RECOMMENDED = Settings()
-PAPER = replace(RECOMMENDED, fusion="mean", drop_islands=False)
+PAPER = replace(RECOMMENDED, fusion="mean", edges=False, drop_islands=False, extend=False)
 """The paper's best: IS + SPS, a plain mean over the axes, nothing done to the result."""
 STOCK_SAM2 = replace(PAPER, memory=STOCK, planes=(Plane.AXIAL,), direction="forward")
 """SAM2 as a video model, for comparison: the axial axis alone, all six recent slices and every prompt in memory."""

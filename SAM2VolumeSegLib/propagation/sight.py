@@ -13,6 +13,13 @@ from SAM2VolumeSegLib.propagation.request import Seeds
 from SAM2VolumeSegLib.propagation.settings import Settings
 from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window
+from SAM2VolumeSegLib.volume.planes import triple
+
+BEYOND_MM = 5.0
+"""How far a structure may go beyond its painted box along an axis whose ends the paint of both other planes shows: it
+is rarely longest just where it is painted. 15 mm were no better on four CTs, and slower."""
+BEYOND_ALONE_MM = 15.0
+"""The same where fewer planes are painted, and nobody knows where the structure ends."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +151,35 @@ class Sight:
         Raises:
             InputError: As ``crop``.
         """
-        view, box = self.volume.view(plane), self.crop(segment)
-        ends = 0, view.count - 1
-        if self.settings.roi is not None and box is not None:
-            first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
-            ends = first, last
+        view, box = self.volume.view(plane), self.reach(segment)
+        first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
         painted = {view.order.index(seed.index): not seed.absent for seed in self.seeds_on(segment, plane)}
-        return span_of(painted, ends, self.settings.extend)
+        return span_of(painted, (first, last), self.settings.extend)
+
+    def reach(self, segment: str) -> Box:
+        """The box of voxels beyond which a segment, which is painted, is not looked for, and not claimed.
+
+        It is the crop; along an axis that goes on beyond its painted slices, the painted box and what `BEYOND_MM` and
+        `BEYOND_ALONE_MM` say; and nothing beyond an outermost slice that is declared absent.
+
+        Raises:
+            InputError: As ``crop``.
+        """
+        own, box = self.seeds[segment], self.crop(segment)
+        assert box is not None  # it is painted
+        painted = painted_box(own, self.volume)
+        lower, upper = list(box.lower), list(box.upper)
+        shown = {seed.plane for seed in own if not seed.absent}
+        for view in map(self.volume.view, Plane):
+            axis, seeds = view.axis, self.seeds_on(segment, view.plane)
+            goes_on = self.settings.extend or sum(not seed.absent for seed in seeds) == 1
+            if goes_on and self.settings.roi is None:
+                limit = painted.grown(BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM, self.volume)
+                lower[axis], upper[axis] = limit.lower[axis], limit.upper[axis]
+            absent = [seed.index for seed in seeds if seed.absent]
+            lower[axis] = max([lower[axis], *(index for index in absent if index < painted.lower[axis])])
+            upper[axis] = min([upper[axis], *(index + 1 for index in absent if index >= painted.upper[axis])])
+        return Box(triple(lower), triple(upper))
 
     def has_intensities_of(self, other: Sight | None) -> bool:
         """Whether another sight has the same voxels in 0..1."""

@@ -135,7 +135,7 @@ def a_claim(volume, seeds, logits, weight=1.0):
     """A segment's claim on the whole volume, from its fused logits."""
     painted = paint_seeds(seeds, volume)
     mask, weights = (logits > 0) | painted, np.full(logits.shape, weight, dtype=np.float32)
-    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, mask, {}, {})
+    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, ~mask & False, mask, {}, {})
 
 
 def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
@@ -204,7 +204,7 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
         between = range(job.span.first + 1, job.span.last)
         job.votes = {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
         jobs.append(job)
-    _, claim = finish(claim_of(volume, seeds, jobs, keep_votes=True))
+    _, claim = finish(claim_of(volume, seeds, jobs, Box.whole(volume), keep_votes=True))
     _, found = finish(fuse(volume, {"middle": claim}, drop_islands=False))
     segment = found["middle"]
     slices = {job.pictures.view.axis: sorted(seed.index for seed in job.seeds) for job in jobs}

@@ -14,7 +14,7 @@ from scipy import ndimage
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation import Settings, Sight
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.claims import reach_of
+from SAM2VolumeSegLib.propagation.claims import ABSENT_BEYOND
 from SAM2VolumeSegLib.propagation.together import Step, run_together
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.volume import Box, Volume
 def segment_whole(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
-    """Do what `Segmenter.run` does.
+    """Do what `Segmenter.run` does, but for `Settings.edges`.
 
     Yields:
         A step after each slice.
@@ -45,7 +45,7 @@ def segment_whole(
                 done.setdefault(job.name, []).append(job)
         for name in group:
             for job in done[name]:
-                _add(job, reach_of(done[name]), sums[name], weights[name])
+                _add(job, sight.reach(name), sums[name], weights[name])
                 job.votes.clear()
     logits = {
         name: np.divide(total, weights[name], out=np.full_like(total, -LOGIT_LIMIT), where=weights[name] > 0)
@@ -72,8 +72,11 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
             continue
         part = (slice(top, bottom), slice(left, right))
         voted = ~np.isnan(logits[part])
-        view.slice(total, index)[part][voted] += counts * logits[part][voted]
-        view.slice(weight, index)[part][voted] += counts
+        each = np.full(logits[part].shape, counts, dtype=np.float32)
+        if not job.is_between_seeds(index):
+            each[logits[part] < 0] = counts * ABSENT_BEYOND[job.settings.fusion]
+        view.slice(total, index)[part][voted] += (each * logits[part])[voted]
+        view.slice(weight, index)[part][voted] += each[voted]
 
 
 def _fused(volume, seeds, logits, weights, drop_islands) -> dict[str, np.ndarray]:
