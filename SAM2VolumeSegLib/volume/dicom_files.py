@@ -106,7 +106,7 @@ def find_dicom(folder: Path) -> DicomFolder:
         ) from error
     found = DicomFolder()
     unknown: list[Path] = []
-    for path in _files(folder, found.unreadable):
+    for path in files_below(folder, found.unreadable):
         try:
             with path.open("rb") as file:
                 start = file.read(132)
@@ -197,8 +197,13 @@ def read_dataset(path: Path, **options: Any) -> Dataset:
     return dcmread(path, force=True, **options)
 
 
-def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
-    """Yield regular files, and links to nothing; folders that cannot be opened are added to ``unreadable``."""
+def files_below(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
+    """Yield each regular file of a folder and its subfolders once, and links to nothing; hidden files are none.
+
+    Args:
+        folder: where to look.
+        unreadable: gets the folders that cannot be opened.
+    """
     seen = {os.path.realpath(folder)}
 
     def is_new(path: str) -> bool:
