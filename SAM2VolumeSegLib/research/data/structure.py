@@ -11,6 +11,9 @@ import numpy as np
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
 
+MORE_THAN_SLICES = 6
+"""Only structures on more than six axial slices are used (arXiv:2603.23116, appendix B-A)."""
+
 
 @dataclass(frozen=True)
 class Candidate:

@@ -18,7 +18,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.bones import in_order
 from SAM2VolumeSegLib.research.data.digest import digest_of
 from SAM2VolumeSegLib.research.data.layouts import DataSet, LeftOut
-from SAM2VolumeSegLib.research.data.structure import Candidate, Structure
+from SAM2VolumeSegLib.research.data.structure import MORE_THAN_SLICES, Candidate, Structure
 from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_text, is_whole
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
 from SAM2VolumeSegLib.volume.placement import Placement
@@ -31,8 +31,6 @@ FORMAT = 1
 SPLIT = "split.json"
 PER_CLASS = 250
 """Structures of each class: 2,500 in the paper's final evaluation. The first 500 are its ablations' 50 of each."""
-MORE_THAN_SLICES = 6
-"""Only structures on more than six axial slices are used (appendix B-A)."""
 
 
 @dataclass(frozen=True)
