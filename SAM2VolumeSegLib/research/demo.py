@@ -16,14 +16,14 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.segmenter import Steps
-from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
 from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, brief_metrics
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
-from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_seeds, read_volume, write_segmentation
+from SAM2VolumeSegLib.volume import Plane, Segment, Volume, write_segmentation
 from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
 
 PROMPTS = "first-middle-last"
@@ -85,21 +85,28 @@ class MethodMeans:
         }
 
 
-def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: Path | None = None) -> None:
+def run_demo(
+    out: Path,
+    data: Path | None = None,
+    device: str = "auto",
+    table: Path | None = None,
+    classes: str | None = None,
+) -> None:
     """Segment, measure, print a table per CT; write a .seg.nrrd and an overview picture per CT.
 
     Args:
         out: folder for what is written.
-        data: a folder with the CTs of `shared_cases`; None takes the one that the package tptbox brings.
+        data: a folder of labelled CTs as in `cases_below`; None takes the CT that the package tptbox brings.
         device: "auto", "cpu", "cuda"...
         table: CSV file for the means that are printed, which `study readme` quotes; None: none is written.
+        classes: the class table of `data`, as in `cases_below`.
 
     Raises:
-        InputError: the CT is missing, or nothing can be written to `out` or `table`.
+        InputError: there is no CT that can be used, or nothing can be written to `out` or `table`.
     """
     if table is not None:
         _check_table(table)
-    cases = [bundled_case()] if data is None else shared_cases(data)
+    cases, left_out = ([bundled_case()], ()) if data is None else cases_below(data, classes)
     make_folder(out)
     for case in cases:
         for file in case.results(out):
@@ -107,11 +114,22 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
+    for one in left_out:
+        print(f"Left out: {one.case}, {one.reason}.")
     means = []
     for number, case in enumerate(cases):
-        means += _run_case(case, tracker, out)
+        try:
+            volume, references = case.load()
+        except InputError as error:  # one bad case must not end what takes hours
+            if len(cases) == 1:
+                raise
+            print(f"\nLeft out: {case.title}. {error}")
+            continue
+        means += _run_case(case, volume, references, tracker, out)
         if number < len(cases) - 1:
             print()
+    if not means:
+        raise InputError("No CT could be used; the reasons are above.")
     if table is not None:
         rows = [one.cells() for one in means]
         write_text(table, to_csv([list(rows[0]), *(list(row.values()) for row in rows)]))
@@ -125,10 +143,9 @@ def _check_table(path: Path) -> None:
         raise InputError(f'"{path}" is there already, and no table of the demo. Choose another folder or name.')
 
 
-def _run_case(case: DemoCase, tracker: SliceTracker, out: Path) -> list[MethodMeans]:
-    volume = read_volume(case.ct)
-    labels = read_seeds(case.labels, volume)
-    references = {name: labels[f"label {value}"].mask for value, name in case.names.items()}
+def _run_case(
+    case: DemoCase, volume: Volume, references: Mapping[str, np.ndarray], tracker: SliceTracker, out: Path
+) -> list[MethodMeans]:
     print(f"\n{case.title}: {' x '.join(str(n) for n in volume.voxels.shape[::-1])} voxels")
     three_axes = _seeds(references, volume, tuple(Plane))
     axial = _seeds(references, volume, (Plane.AXIAL,))

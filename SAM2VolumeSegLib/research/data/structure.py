@@ -11,6 +11,9 @@ import numpy as np
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
 
+MORE_THAN_SLICES = 6
+"""Only structures on more than six axial slices are used (arXiv:2603.23116, appendix B-A)."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -20,7 +23,7 @@ class Candidate:
         case: name of the CT ("s0011").
         name: of the structure ("vertebrae_L3").
         bone: its class, one of the ten of the paper's Table III or another.
-        ct: file below the data folder, with "/" between folders.
+        ct: file below the data folder, or folder of a DICOM series, with "/" between folders.
         mask: file below the data folder, in the same way.
         label: the value of the structure in a label volume; None where the mask file holds it alone.
     """
@@ -38,8 +41,8 @@ class Structure(Candidate):
     """A structure that was drawn.
 
     Attributes:
-        ct_sha256: of its CT's file when it was drawn, hexadecimal.
-        mask_sha256: of its mask's file.
+        ct_sha256: of its CT when it was drawn (`digest_of`), hexadecimal.
+        mask_sha256: of its mask.
     """
 
     ct_sha256: str

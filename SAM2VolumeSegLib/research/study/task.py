@@ -17,7 +17,7 @@ import numpy as np
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.download import sha256_of
+from SAM2VolumeSegLib.research.data.digest import digest_of
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.copy_nearest import copy_nearest
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
@@ -223,9 +223,9 @@ def load_unchanged(structure: Structure, data: Path) -> tuple[Volume, np.ndarray
             may be published.
     """
     for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
-        if not (data / name).is_file():
+        if not (data / name).exists():
             raise InputError(f'The file "{name}" of {structure} is missing in the data folder: copy it there again.')
-        if sha256_of(data / name) != expected:
+        if digest_of(data / name) != expected:
             raise InputError(
                 f'The file "{name}" of {structure} has changed since the split was drawn: put the old one back, or '
                 "draw another split in a new results folder."
