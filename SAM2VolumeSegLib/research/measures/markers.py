@@ -37,8 +37,8 @@ class Markers:
 def markers_of(seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> dict[str, Markers]:
     """Return the markers of every segment.
 
-    Inside is what is painted. Outside is what the user said is not the segment: the rest of its own painted slices, what
-    is painted of other segments, and all that is further than `REACH_MM` from its painted box. The rest of another
+    Inside is what is painted. Outside is what the user said is not the segment: the rest of its own painted slices,
+    what is painted of other segments, and all that is further than `REACH_MM` from its painted box. The rest of another
     segment's painted slices says nothing: this segment may be there.
 
     Args:

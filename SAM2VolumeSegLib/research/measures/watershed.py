@@ -12,8 +12,8 @@ from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Volume, Window
 
 EDGE_MM = 1.0
-"""Sigma of the Gaussian whose gradient is flooded. On the CTs at hand 0.7 and 1.5 mm are no better (nine inside, tptbox:
-Dice 0.917, 0.931 and 0.915), and the plain gradient, which follows noise, is worse (0.901)."""
+"""Sigma of the Gaussian whose gradient is flooded. Nine inside on tptbox, Dice: 0.901 without a Gaussian (noise makes
+edges as well), 0.917 with 0.7 mm, 0.931 with 1 mm, 0.915 with 1.5 mm."""
 
 
 def marker_watershed(seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> dict[str, np.ndarray]:

@@ -76,7 +76,8 @@ def task_key(
     """Return the key of a task, the same on every machine: 16 hexadecimal digits of a SHA-256.
 
     It covers the files of the structure and of its neighbours, every choice of the configuration, the model and the
-    code that decides the result (`code_digest`). Rows of two experiments with equal choices share a key, and are computed once.
+    code that decides the result (`code_digest`). Rows of two experiments with equal choices share a key, and are
+    computed once.
 
     Args:
         structure: that is segmented.
