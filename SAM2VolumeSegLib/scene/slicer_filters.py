@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import slicer
 import vtk
 from vtk.util.numpy_support import numpy_to_vtk, vtk_to_numpy
-
-# ITK keeps filters of "Fill between slices" in each thread of its pool, and destroys them too late: with more than one
-# thread the process crashes when it ends.
-_THREADS = "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"
 
 Spacing = tuple[float, float, float]
 
@@ -19,7 +19,9 @@ Spacing = tuple[float, float, float]
 def fill_between_slices(labels: np.ndarray, spacing: Spacing) -> np.ndarray:
     """Return what the effect "Fill between slices" makes of painted slices, all segments at once.
 
-    Slicer's own filter (ITK's morphological contour interpolation) as the effect calls it: every label on all axes.
+    Slicer's own filter (ITK's morphological contour interpolation) as the effect calls it: every label on all axes. It
+    runs in a process of its own, which takes seconds to start: ITK keeps parts of it in the threads of its pool until
+    the process ends, which then crashes.
 
     Args:
         labels: int [k, j, i], a number for each segment, 0 where nothing is painted.
@@ -28,11 +30,11 @@ def fill_between_slices(labels: np.ndarray, spacing: Spacing) -> np.ndarray:
     Returns:
         int16, of the same shape.
     """
-    os.environ.setdefault(_THREADS, "1")
-    interpolate = slicer.vtkITKMorphologicalContourInterpolator()
-    interpolate.SetInputData(_image(labels.astype(np.int16), spacing))
-    interpolate.Update()
-    return _array(interpolate.GetOutput())
+    with TemporaryDirectory() as folder:
+        painted, filled = (Path(folder, name) for name in ("painted.npz", "filled.npy"))
+        np.savez(painted, labels=labels.astype(np.int16), spacing=spacing)
+        subprocess.run([sys.executable, "-m", __name__, painted, filled], check=True)
+        return np.load(filled)
 
 
 def grow_from_seeds(voxels: np.ndarray, labels: np.ndarray, spacing: Spacing) -> np.ndarray:
@@ -67,3 +69,17 @@ def _image(array: np.ndarray, spacing: Spacing) -> vtk.vtkImageData:
 
 def _array(image: vtk.vtkImageData) -> np.ndarray:
     return vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1]).copy()
+
+
+def _fill(painted: str, filled: str) -> None:
+    """The other process of `fill_between_slices`, from one file to the other."""
+    given = np.load(painted)
+    interpolate = slicer.vtkITKMorphologicalContourInterpolator()
+    interpolate.SetInputData(_image(given["labels"], given["spacing"]))
+    interpolate.Update()
+    np.save(filled, _array(interpolate.GetOutput()))
+
+
+if __name__ == "__main__":
+    _fill(*sys.argv[1:])
+    os._exit(0)  # before ITK's threads end, and crash
