@@ -210,6 +210,58 @@ def test_a_failed_job_says_which_task_it_was(structure):
     ]
 
 
+@pytest.fixture(scope="module")
+def three(structure):
+    """Three structures of one CT, as they were drawn."""
+    return [
+        replace(structure, name=f"vertebrae_{name}", label=label)
+        for name, label in (("L2", 21), ("L3", 22), ("L4", 23))
+    ]
+
+
+TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop_each=True), together=True)
+
+
+def test_structures_that_are_painted_together_are_segmented_in_one_run(three, sample_ct_folder, a_fast_tracker, a_ct):
+    """As a user does it: no crop from the reference, and every figure is that of the one run."""
+    files = CaseFiles(sample_ct_folder)
+    jobs = [Job(one.name, one, TOGETHER) for one in three]
+    records = list(run_batch(jobs, files, lambda: a_fast_tracker, three))
+    references = {one.name: files.load(one)[1] for one in three}
+    seeds = {name: simulate_seeds(reference, a_ct, "first-middle-last") for name, reference in references.items()}
+    result = Segmenter(a_fast_tracker).segment(Request.of(a_ct, seeds, TOGETHER.settings))
+    for record in records:
+        mask, reference = result.segments[record["structure"]].mask, references[record["structure"]]
+        assert record["dice"] == pytest.approx(dice(mask, reference), abs=1e-6)
+        assert record["choices"]["together"] is True and 0 < record["encoded"] <= record["slices"]
+    assert len({record["seconds"]["total"] for record in records}) == 1, "an equal share of one run"
+
+
+def test_what_is_next_to_a_structure_is_measured_whether_it_is_segmented_or_not(three, sample_ct_folder):
+    """Vertebrae touch: the middle one has two contact zones; a structure that was drawn alone has none."""
+    files, middle = CaseFiles(sample_ct_folder), three[1]
+    (alone,) = run_batch([Job("0", middle, INTERPOLATION)], files)
+    (beside,) = run_batch([Job("0", middle, INTERPOLATION)], files, drawn=three)
+    assert (alone["contact_dice"], alone["swapped_percent"]) == (None, None)
+    assert 0 < beside["contact_dice"] < 1 and beside["swapped_percent"] >= 0
+    assert beside["dice"] == alone["dice"]
+
+
+def test_a_run_of_several_that_fails_is_told_for_each_and_tried_once(three, sample_ct_folder, monkeypatch):
+    tried = []
+
+    def broken(seeds, volume):
+        tried.append(sorted(seeds))
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setitem(WITHOUT_MODEL, "interpolation", broken)
+    jobs = [Job(one.name, one, replace(INTERPOLATION, together=True)) for one in three]
+    assert errors_of(list(run_batch(jobs, CaseFiles(sample_ct_folder), drawn=three))) == {
+        "ZeroDivisionError: division by zero"
+    }
+    assert tried == [["vertebrae_L2", "vertebrae_L3", "vertebrae_L4"]]
+
+
 def test_ctrl_c_is_no_failed_task(structure, sample_ct_folder):
     """It would be written as an error, and the run would go on."""
 
