@@ -45,10 +45,10 @@ class Painted(NamedTuple):
     planes: tuple[Plane, ...]
 
 
-THREE = Painted("3 slices each, the middle of each axis", "middle", tuple(Plane))
-NINE = Painted("9 slices each, inside", "quarters", tuple(Plane))
-NINE_ENDS = Painted("9 slices each, with the ends", "first-middle-last", tuple(Plane))
-THREE_AXIAL = Painted("3 axial slices each, with the ends", "first-middle-last", (Plane.AXIAL,))
+THREE = Painted("3 slices", "middle", tuple(Plane))
+NINE = Painted("9 inside", "quarters", tuple(Plane))
+NINE_ENDS = Painted("9 with the ends", "first-middle-last", tuple(Plane))
+THREE_AXIAL = Painted("3 axial", "first-middle-last", (Plane.AXIAL,))
 
 
 class Method(NamedTuple):
@@ -67,21 +67,21 @@ class Method(NamedTuple):
     @property
     def title(self) -> str:
         """Of the row."""
-        return f"{self.name}: {self.painted.title}"
+        return f"{self.name}, {self.painted.title}"
 
 
 def methods() -> tuple[Method, ...]:
-    """Return the rows of the table; the second one's result is written and drawn."""
+    """Return the rows of the table. That of `NINE` with the recommended settings is written and drawn."""
     return (
         Method("SAM2VolumeSeg", THREE, RECOMMENDED),
         Method("SAM2VolumeSeg", NINE, RECOMMENDED),
         Method("The paper's best", NINE_ENDS, PAPER),
         Method("Stock SAM2 memory", NINE, replace(PAPER, memory=STOCK)),
         Method("Stock SAM2", THREE_AXIAL, STOCK_SAM2),
-        *(Method("Marker watershed, no model", painted, "marker watershed") for painted in (THREE, NINE)),
-        *(Method("Slicer's Grow from seeds", painted, "grow from seeds") for painted in (THREE, NINE)),
-        Method("Slicer's Fill between slices", NINE, "fill between slices"),
-        Method("Interpolation of the paint, no model", NINE, "interpolation"),
+        *(Method("Marker watershed", painted, "marker watershed") for painted in (THREE, NINE)),
+        *(Method("Grow from seeds", painted, "grow from seeds") for painted in (THREE, NINE)),
+        Method("Fill between slices", NINE, "fill between slices"),
+        Method("Interpolation", NINE, "interpolation"),
     )
 
 
@@ -161,6 +161,12 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
+    print(
+        "Painted on each structure: 3 slices, the middle one of each axis; 9 inside, a quarter, half and three quarters"
+    )
+    print(
+        "of the way on each axis; 9 with the ends, the first, middle and last slice of each; 3 axial, those of one axis."
+    )
     means = []
     for number, case in enumerate(cases):
         means += _run_case(case, tracker, out)
@@ -270,9 +276,10 @@ def _write(case, volume, references, seeds, masks, provenance, dice, out: Path) 
     result, picture = case.results(out)
     segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
     write_segmentation(result, volume, segments, provenance)
-    title = f"{case.title}: {', '.join(masks)} from {NINE.title}"
+    title = f"{case.title}: {', '.join(masks)} from 9 painted slices each"
     lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", f"Mean {DICE.title}:"]
-    lines += [f"{mean}  {name}" for name, mean in dice.items()]
+    shown = {method.title for method in methods() if method.painted in (THREE, NINE)}  # more would not fit
+    lines += [f"{mean}  {name}" for name, mean in dice.items() if name in shown]
     footer = "\n".join(textwrap.fill(line, 44, subsequent_indent=" " * 7 * line[:1].isdigit()) for line in lines)
     draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
     print(f"Written: {result} and {picture}")

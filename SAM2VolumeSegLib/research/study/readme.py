@@ -19,7 +19,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.measures.metrics import DICE, HAUSDORFF, METRICS, NONE, brief_metrics
 from SAM2VolumeSegLib.research.study.report.statistics import Comparison
-from SAM2VolumeSegLib.research.study.report.tables import Lead, difference, grid, lead_text
+from SAM2VolumeSegLib.research.study.report.tables import difference, grid
 
 ROOT = Path(__file__).parents[3]
 RESULTS = Path("Resources", "results")
@@ -135,8 +135,8 @@ class Quotes:
                 cells = [line["row"], *figures, f"{float(line['seconds']):.1f}"]
                 if line["lead"]:
                     sides = (float(line["lead_lower"]), float(line["lead_upper"])) if line["lead_lower"] else None
-                    lead = Lead(line["opponent"], Comparison(int(line["n"]), 0, float(line["lead"]), sides))
-                    cells += [lead.opponent.split(",")[0], lead_text(lead)]
+                    lead = Comparison(int(line["n"]), 0, float(line["lead"]), sides)
+                    cells += [line["opponent"].split(",")[0], difference(lead)]
                 else:
                     cells += [NONE, NONE]
                 body.append(cells)

@@ -228,16 +228,16 @@ def _leads(table: ExperimentTable) -> str:
     """How far rows are before the best of their opponents."""
     head = ["", "best without a model", "pairs", "CTs", f"lead over it in {DICE.title} [95 %]"]
     body = [
-        [line.name, line.lead.opponent, *map(str, (line.lead.dice.pairs, line.lead.dice.cts)), lead_text(line.lead)]
+        [
+            line.name,
+            line.lead.opponent,
+            *map(str, (line.lead.dice.pairs, line.lead.dice.cts)),
+            difference(line.lead.dice),
+        ]
         for line in table.lines
         if line.lead
     ]
     return grid(head, body) if body else ""
-
-
-def lead_text(lead: Lead) -> str:
-    """Return the lead with its interval, or alone where there are too few CTs for one."""
-    return difference(lead.dice) if lead.dice.interval else signed(lead.dice.difference)
 
 
 def _paired(table: ExperimentTable) -> str:
@@ -380,11 +380,11 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def difference(found: Comparison, digits: int = 3) -> str:
-    """Return the mean difference and its interval."""
+    """Return the mean difference and its interval, or alone where there are too few CTs for one."""
     if found.difference is None:
         return NONE
     if found.interval is None:
-        return TOO_FEW
+        return signed(found.difference, digits)
     lower, upper = (signed(side, digits) for side in found.interval)
     return f"{signed(found.difference, digits)} [{lower}, {upper}]"
 
