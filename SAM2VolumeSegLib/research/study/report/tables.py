@@ -228,12 +228,7 @@ def _leads(table: ExperimentTable) -> str:
     """How far rows are before the best of their opponents."""
     head = ["", "best without a model", "pairs", "CTs", f"lead over it in {DICE.title} [95 %]"]
     body = [
-        [
-            line.name,
-            line.lead.opponent,
-            *map(str, (line.lead.dice.pairs, line.lead.dice.cts)),
-            difference(line.lead.dice),
-        ]
+        [line.name, line.lead.opponent, str(line.lead.dice.pairs), str(line.lead.dice.cts), difference(line.lead.dice)]
         for line in table.lines
         if line.lead
     ]
