@@ -162,7 +162,7 @@ def run_demo(out: Path, data: Path | None = None, device: str = "auto", table: P
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
     print("Painted on each structure: 3 slices, the middle one of each axis; 9 inside, at a quarter, half and three")
-    print("quarters of each axis; 9 with the ends, the first, middle and last slice of each; 3 axial, those of one axis.")
+    print("quarters of each axis; 9 with the ends, the first, middle and last slice of each; 3 axial, with the ends.")
     means = []
     for number, case in enumerate(cases):
         means += _run_case(case, tracker, out)
