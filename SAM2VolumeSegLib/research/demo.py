@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,17 +19,70 @@ from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request
 from SAM2VolumeSegLib.propagation.segmenter import Steps
 from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
 from SAM2VolumeSegLib.research.data.csv_text import to_csv
-from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, brief_metrics
+from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, write_segmentation
 from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
 
-PROMPTS = "first-middle-last"
 TABLE_BEGINS = b"case,method,"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
+
+
+class Painted(NamedTuple):
+    """What a simulated user paints of each structure.
+
+    Attributes:
+        title: for people.
+        strategy: of `simulate_seeds`.
+        planes: on which it is painted.
+    """
+
+    title: str
+    strategy: str
+    planes: tuple[Plane, ...]
+
+
+THREE = Painted("3 slices", "middle", tuple(Plane))
+NINE = Painted("9 inside", "quarters", tuple(Plane))
+NINE_ENDS = Painted("9 with the ends", "first-middle-last", tuple(Plane))
+THREE_AXIAL = Painted("3 axial", "first-middle-last", (Plane.AXIAL,))
+
+
+class Method(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        name: for people.
+        painted: what it is given.
+        by: settings of a run, or the name of a method without a model.
+    """
+
+    name: str
+    painted: Painted
+    by: Settings | str
+
+    @property
+    def title(self) -> str:
+        """Of the row."""
+        return f"{self.name}, {self.painted.title}"
+
+
+def methods() -> tuple[Method, ...]:
+    """Return the rows of the table. That of `NINE` with the recommended settings is written and drawn."""
+    return (
+        Method("SAM2VolumeSeg", THREE, RECOMMENDED),
+        Method("SAM2VolumeSeg", NINE, RECOMMENDED),
+        Method("The paper's best", NINE_ENDS, PAPER),
+        Method("Stock SAM2 memory", NINE, replace(PAPER, memory=STOCK)),
+        Method("Stock SAM2", THREE_AXIAL, STOCK_SAM2),
+        *(Method("Marker watershed", painted, "marker watershed") for painted in (THREE, NINE)),
+        *(Method("Grow from seeds", painted, "grow from seeds") for painted in (THREE, NINE)),
+        Method("Fill between slices", NINE, "fill between slices"),
+        Method("Interpolation", NINE, "interpolation"),
+    )
 
 
 @dataclass(frozen=True)
@@ -116,6 +170,8 @@ def run_demo(
     print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
     for one in left_out:
         print(f"Left out: {one.case}, {one.reason}.")
+    print("Painted on each structure: 3 slices, the middle one of each axis; 9 inside, at a quarter, half and three")
+    print("quarters of each axis; 9 with the ends, the first, middle and last slice of each; 3 axial, with the ends.")
     means = []
     for number, case in enumerate(cases):
         try:
@@ -147,40 +203,31 @@ def _run_case(
     case: DemoCase, volume: Volume, references: Mapping[str, np.ndarray], tracker: SliceTracker, out: Path
 ) -> list[MethodMeans]:
     print(f"\n{case.title}: {' x '.join(str(n) for n in volume.voxels.shape[::-1])} voxels")
-    three_axes = _seeds(references, volume, tuple(Plane))
-    axial = _seeds(references, volume, (Plane.AXIAL,))
-    # (name, seeds, settings; None: interpolation)
-    methods = (
-        ("SAM2VolumeSeg, recommended settings, three axes", three_axes, RECOMMENDED),
-        ("The same, forward only", three_axes, replace(RECOMMENDED, direction="forward")),
-        ("The paper's best, three axes", three_axes, PAPER),
-        ("Stock SAM2 memory, three axes", three_axes, replace(PAPER, memory=STOCK)),
-        ("Stock SAM2 memory, axial axis alone", axial, STOCK_SAM2),
-        ("Interpolation of the seeds, no model, three axes", three_axes, None),
-    )
     means, best = [], None
-    for title, seeds, settings in methods:
+    for method in methods():
+        strategy, planes = method.painted.strategy, method.painted.planes
+        seeds = {name: simulate_seeds(mask, volume, strategy, planes) for name, mask in references.items()}
         reset_peak_memory()
-        if settings is None:
-            masks, found = _interpolate(volume, seeds, references)
+        if isinstance(method.by, str):
+            try:
+                masks, found = _without_model(method.by, volume, seeds, references)
+            except InputError as error:  # Slicer's own filters are not installed everywhere
+                print(f"\n{method.title}: not run. {error}")
+                continue
         else:
             tracker.forget()  # each method pays for all it needs
-            chosen = replace(settings, crop_each=True)  # as run_demo prints
+            chosen = replace(method.by, crop_each=True)  # as run_demo prints
             masks, found, provenance = _segment(tracker, volume, seeds, chosen, references)
+            if method.painted is NINE and method.by is RECOMMENDED:
+                best = seeds, masks, provenance
         count = {name: len(own) for name, own in seeds.items()}
-        model = "" if settings is None else tracker.checkpoint_sha256[:8]
-        means.append(_means(case.title, title, sum(count.values()), found, model))
+        model = "" if isinstance(method.by, str) else tracker.checkpoint_sha256[:8]
+        means.append(_means(case.title, method.title, sum(count.values()), found, model))
         _print_table(means[-1], found, count)
-        if settings is RECOMMENDED:
-            best = masks, provenance
     dice = {one.method: DICE.text(one.figures[DICE.name], brief=True) for one in means}
     print(f"\nMean {DICE.title}: " + "; ".join(f"{title} {mean}" for title, mean in dice.items()))
-    _write(case, volume, three_axes, references, *best, dice, out)
+    _write(case, volume, references, *best, dice, out)
     return means
-
-
-def _seeds(references, volume, planes) -> dict[str, list[SeedSlice]]:
-    return {name: simulate_seeds(mask, volume, PROMPTS, planes) for name, mask in references.items()}
 
 
 def _segment(
@@ -197,13 +244,11 @@ def _segment(
     return masks, _measure(volume, masks, references, slices.get, seconds.get), steps.result.provenance
 
 
-def _interpolate(volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], references):
-    masks, seconds = {}, {}
-    for name, own in seeds.items():
-        before = time.monotonic()
-        masks[name] = interpolate_seeds(own, volume)
-        seconds[name] = time.monotonic() - before
-    return masks, _measure(volume, masks, references, lambda name: 0, seconds.get)
+def _without_model(method: str, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], references):
+    before = time.monotonic()
+    masks = WITHOUT_MODEL[method](seeds, volume)
+    seconds = (time.monotonic() - before) / len(seeds)  # an equal share: some see all segments at once
+    return masks, _measure(volume, masks, references, lambda name: 0, lambda name: seconds)
 
 
 def _measure(volume, masks, references, slices: Callable, seconds: Callable) -> dict[str, MethodFigures]:
@@ -239,14 +284,15 @@ def _print_table(means: MethodMeans, found: Mapping[str, MethodFigures], seeds: 
         print(f"  {name:12} {count:6} {figures} {one.slices or NONE:>7} {one.seconds:8.1f}")
 
 
-def _write(case, volume, seeds, references, masks, provenance, dice, out: Path) -> None:
+def _write(case, volume, references, seeds, masks, provenance, dice, out: Path) -> None:
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
     result, picture = case.results(out)
     segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
     write_segmentation(result, volume, segments, provenance)
-    title = f"{case.title}: {', '.join(masks)} from {PROMPTS} seeds on three axes"
+    title = f"{case.title}: {', '.join(masks)} from 9 painted slices each"
     lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", f"Mean {DICE.title}:"]
-    lines += [f"{mean}  {name}" for name, mean in dice.items()]
+    shown = {method.title for method in methods() if method.painted in (THREE, NINE)}  # more would not fit
+    lines += [f"{mean}  {name}" for name, mean in dice.items() if name in shown]
     footer = "\n".join(textwrap.fill(line, 44, subsequent_indent=" " * 7 * line[:1].isdigit()) for line in lines)
     draw_overview(picture, volume, seeds, masks, references, colors, title, footer)
     print(f"Written: {result} and {picture}")
