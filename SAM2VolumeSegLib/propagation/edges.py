@@ -37,6 +37,7 @@ def at_edges(
     logits: np.ndarray,
     inside: np.ndarray,
     outside: np.ndarray,
+    band_mm: float = BAND_MM,
 ) -> Generator[None, None, np.ndarray]:
     """Logits whose zero follows the edges of an image.
 
@@ -46,19 +47,20 @@ def at_edges(
         logits: what the network says, within LOGIT_LIMIT.
         inside: bool, voxels that are known to be the structure.
         outside: bool, voxels that are known not to be.
+        band_mm: how far from the surface voxels can change.
 
     Yields:
         Between pieces of work.
 
     Returns:
-        float32 [k, j, i], within LOGIT_LIMIT: at it for what is known, and further than BAND_MM from the surface.
+        float32 [k, j, i], within LOGIT_LIMIT: at it for what is known, and further than the band from the surface.
     """
     smooth = ndimage.gaussian_filter(
         image.astype(np.float32), [SMOOTH_MM / mm for mm in spacing], mode="nearest", truncate=3.0
     )
     yield
     mask = ((logits > 0) & ~outside) | inside
-    free = _near_surface(mask, spacing) & ~inside & ~outside
+    free = _near_surface(mask, spacing, band_mm) & ~inside & ~outside
     count = int(np.count_nonzero(free))
     result = np.where(mask, LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
     if not count:
@@ -79,15 +81,18 @@ def at_edges(
     return result
 
 
-def _near_surface(mask: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
-    """Voxels no further than BAND_MM from one of the other kind."""
+def _near_surface(mask: np.ndarray, spacing: tuple[float, ...], band_mm: float) -> np.ndarray:
+    """Voxels no further than the band from one of the other kind."""
     if mask.all() or not mask.any():
         return np.zeros_like(mask)
-    return np.where(
-        mask,
-        ndimage.distance_transform_edt(mask, sampling=spacing),
-        ndimage.distance_transform_edt(~mask, sampling=spacing),
-    ) <= BAND_MM
+    return (
+        np.where(
+            mask,
+            ndimage.distance_transform_edt(mask, sampling=spacing),
+            ndimage.distance_transform_edt(~mask, sampling=spacing),
+        )
+        <= band_mm
+    )
 
 
 def _walk(

@@ -80,6 +80,7 @@ def methods() -> tuple[Method, ...]:
         Method("Stock SAM2", THREE_AXIAL, STOCK_SAM2),
         *(Method("Marker watershed", painted, "marker watershed") for painted in (THREE, NINE)),
         *(Method("Grow from seeds", painted, "grow from seeds") for painted in (THREE, NINE)),
+        *(Method("Random walk", painted, "random walk") for painted in (THREE, NINE)),
         Method("Fill between slices", NINE, "fill between slices"),
         Method("Interpolation", NINE, "interpolation"),
     )

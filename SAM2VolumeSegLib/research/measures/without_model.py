@@ -8,6 +8,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.research.measures.copy_nearest import copy_nearest
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
+from SAM2VolumeSegLib.research.measures.random_walk import random_walk
 from SAM2VolumeSegLib.research.measures.slicers_own import fill_between, grow
 from SAM2VolumeSegLib.research.measures.watershed import marker_watershed
 from SAM2VolumeSegLib.seeds import SeedSlice
@@ -28,4 +29,5 @@ WITHOUT_MODEL: dict[str, Method] = {
     "marker watershed": marker_watershed,
     "fill between slices": fill_between,
     "grow from seeds": grow,
+    "random walk": random_walk,
 }

@@ -285,6 +285,7 @@ _MET = ("3 slices, the middle of each axis", "9 slices, inside", "9 slices, with
 _OPPONENTS = {
     "Marker watershed": "marker watershed",
     "Grow from seeds": "grow from seeds",
+    "Random walk": "random walk",
     "Fill between slices": "fill between slices",
     "Interpolation": "interpolation",
 }
