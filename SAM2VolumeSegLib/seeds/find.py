@@ -67,7 +67,7 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
         raise InputError(
             _(
                 "Nothing is painted. Paint the structure on at least one axial, coronal or sagittal slice; "
-                "its first, a middle and its last slice work well."
+                "one in its middle on each of the three works well."
             )
         )
     views = [volume.view(plane) for plane in _PLANES]
