@@ -35,7 +35,7 @@ class Clock:
         self._tracker, self._jobs = tracker, jobs
         tracker.restart_paces()
         self._started, self._since = time.monotonic(), 0
-        wanted = {(job.pictures, job.pictures.index(position)) for job in jobs for position in job.span.positions}
+        wanted = {(job.pictures, job.index(stop)) for job in jobs for stop in job.stops.span.positions}
         # Segments on one crop share pictures, and each slice is encoded once.
         self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
         self._predicted, self._told, self._beside = 0, time.monotonic(), 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +57,52 @@ def span_of(painted: Mapping[int, bool], ends: tuple[int, int], extend: bool) ->
         if painted[last]:
             last = max(last, ends[1])
     return Span(first, last)
+
+
+@dataclass(frozen=True)
+class Stops:
+    """The slices of an axis that a walk visits. Between two of them, logits are interpolated.
+
+    The axis is cut into cells of equally many slices, from the volume's first one on, and each cell has one stop: its
+    middle, or in its place every slice in it that has to be visited. So a new seed moves the stop of its own cell, and
+    the others stay where they are and keep their numbers; a run after a correction finds them as they were.
+
+    Attributes:
+        positions: of the slices, in order.
+        first: number of the first stop, that of its cell; the others are counted from there. Where every slice is
+            visited, the number of each is its position.
+    """
+
+    positions: tuple[int, ...]
+    first: int
+
+    @classmethod
+    def of(cls, span: Span, needed: Collection[int], every: int) -> Stops:
+        """The stops of a span.
+
+        Args:
+            span: what is propagated through; its ends are stops.
+            needed: positions in the span that have to be visited.
+            every: slices of a cell.
+        """
+        needed = {span.first, span.last, *needed}
+        taken = {position // every for position in needed}
+        cells = range(span.first // every, span.last // every + 1)
+        middles = {cell * every + every // 2 for cell in cells if cell not in taken}
+        return cls(tuple(sorted(needed | middles)), span.first // every)
+
+    @property
+    def span(self) -> Span:
+        """The same in numbers of stops."""
+        return Span(self.first, self.first + len(self.positions) - 1)
+
+    def position(self, stop: int) -> int:
+        """Where a stop is."""
+        return self.positions[stop - self.first]
+
+    def number(self, position: int) -> int:
+        """Which stop is at a position, which has one."""
+        return self.first + self.positions.index(position)
 
 
 class Sight:
@@ -180,6 +226,16 @@ class Sight:
             lower[axis] = max([lower[axis], *(index for index in absent if index < painted.lower[axis])])
             upper[axis] = min([upper[axis], *(index + 1 for index in absent if index >= painted.upper[axis])])
         return Box(triple(lower), triple(upper))
+
+    def stops(self, segment: str, plane: Plane) -> Stops:
+        """The slices that are visited along an axis of ``planes_of``: one at each pace, and all seeds.
+
+        Raises:
+            InputError: As ``crop``.
+        """
+        view = self.volume.view(plane)
+        seeded = [view.order.index(seed.index) for seed in self.seeds_on(segment, plane)]
+        return Stops.of(self.span(segment, plane), seeded, self.settings.every(view.slice_mm))
 
     def has_intensities_of(self, other: Sight | None) -> bool:
         """Whether another sight has the same voxels in 0..1."""

@@ -37,8 +37,10 @@ def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
         ("first-last", Settings(crop_each=True, margin_mm=0.0)),
         ("quarters", Settings(extend=True, planes=("coronal", "axial"), passes=2)),
         ("first-last", Settings(direction="backward", roi=Box((4, 2, 0), (25, 28, 20)))),
+        ("quarters", Settings(pace_mm=6.0)),
+        ("middle", Settings(pace_mm=10.0, roi=Box((4, 2, 0), (25, 28, 20)), drop_islands=False)),
     ],
-    ids=["recommended", "paper", "one slice", "crops of their own", "extended", "region of interest"],
+    ids=["recommended", "paper", "one slice", "crops of their own", "extended", "region of interest", "pace", "far"],
 )
 def test_masks_are_those_of_whole_arrays(a_fast_tracker, a_phantom, strategy, chosen):
     """A box too small by a voxel would cut the bone, and nobody would see why."""
