@@ -185,6 +185,7 @@ class Choices:
     direction: Direction = Direction(_DEFAULTS.direction)
     fusion: Fusion = Fusion(_DEFAULTS.fusion)
     dropIslands: bool = _DEFAULTS.drop_islands
+    edges: bool = _DEFAULTS.edges
     extend: bool = _DEFAULTS.extend
     keepAllSeeds: bool = False
     radius: float = _RADIUS
@@ -222,6 +223,8 @@ def values_of(settings: Settings) -> dict[str, Any]:
         "direction": Direction(settings.direction),
         "fusion": Fusion(settings.fusion),
         "dropIslands": settings.drop_islands,
+        "edges": settings.edges,
+        "extend": settings.extend,
         "passes": settings.passes,
         "keepAllSeeds": memory.radius is None,
         "radius": memory.radius or _RADIUS,
@@ -249,6 +252,7 @@ def settings_from(choices: Choices) -> Settings:
         direction=choices.direction.value,
         fusion=choices.fusion.value,
         drop_islands=choices.dropIslands,
+        edges=choices.edges,
         extend=choices.extend,
         passes=choices.passes,
     )
