@@ -100,7 +100,7 @@ def test_a_dicom_folder(a_phantom, tmp_path):
     painted[[6, 20]] = a_phantom.references["middle"][[6, 20]]
     write_segmentation(tmp_path / "seeds.seg.nrrd", volume, [Segment("L3", painted)], {})
     out = tmp_path / "result.seg.nrrd"
-    assert segment(tmp_path / "series", tmp_path / "seeds.seg.nrrd", "-o", out) == 0
+    assert segment(tmp_path / "series", tmp_path / "seeds.seg.nrrd", "-o", out, "--no-extend") == 0
     mask = read_seeds(out, volume)["L3"].mask
     np.testing.assert_array_equal(mask[[6, 20]], painted[[6, 20]])
     assert mask[7:20].any(axis=(1, 2)).any() and not mask[:6].any() and not mask[21:].any()
