@@ -75,7 +75,7 @@ def add_choices(parser: argparse.ArgumentParser) -> None:
             text = f"{changed}. {choice.help}"
             add(choice.option, action="store_const", const=not choice.default, help=text, **common)
             back = f"not {choice.option}, where a preset has it"
-            add(f"--no-{choice.option[2:]}", action="store_const", const=choice.default, help=back, **common)
+            add(_opposite(choice.option), action="store_const", const=choice.default, help=back, **common)
         else:
             add(choice.option, help=_help(choice), **_kind(choice), **common)
 
@@ -99,6 +99,11 @@ def settings_of(options: argparse.Namespace) -> Settings:
             )
         return replace(preset, memory=STOCK, **own)
     return replace(preset, memory=policy_from_dict(preset.memory.to_dict() | memory), **own)
+
+
+def _opposite(option: str) -> str:
+    """The option that takes another back: --no-clahe for --clahe, --edges for --no-edges."""
+    return f"--{option.removeprefix('--no-')}" if option.startswith("--no-") else f"--no-{option[2:]}"
 
 
 def _kind(choice: Choice) -> dict[str, Any]:

@@ -186,6 +186,7 @@ class Choices:
     direction: Direction = Direction(_DEFAULTS.direction)
     fusion: Fusion = Fusion(_DEFAULTS.fusion)
     dropIslands: bool = _DEFAULTS.drop_islands
+    edges: bool = _DEFAULTS.edges
     extend: bool = _DEFAULTS.extend
     keepAllSeeds: bool = False
     radius: float = _RADIUS
@@ -224,6 +225,8 @@ def values_of(settings: Settings) -> dict[str, Any]:
         "direction": Direction(settings.direction),
         "fusion": Fusion(settings.fusion),
         "dropIslands": settings.drop_islands,
+        "edges": settings.edges,
+        "extend": settings.extend,
         "passes": settings.passes,
         "paceMm": settings.pace_mm,
         "keepAllSeeds": memory.radius is None,
@@ -252,6 +255,7 @@ def settings_from(choices: Choices) -> Settings:
         direction=choices.direction.value,
         fusion=choices.fusion.value,
         drop_islands=choices.dropIslands,
+        edges=choices.edges,
         extend=choices.extend,
         passes=choices.passes,
         pace_mm=choices.paceMm,

@@ -103,12 +103,6 @@ CHOICES = (
         values={False: _("One picture for all segments"), True: _("A picture for each segment")},
     ),
     Choice(
-        "extend", "sight", _("Beyond the ends"), "--extend",
-        _("Goes on beyond the outermost painted slices until the structure is gone. An axis with one painted slice "
-        "always does."),
-        values={False: _("End at the painted slices"), True: _("Go on until the structure ends")},
-    ),
-    Choice(
         "planes", "axes", _("Axes"), "--axes",
         _("Goes through the slices of these planes, where some are painted. The answers of all axes are averaged."),
         values={None: _("Every axis with painted slices")} | {plane: plane.value.capitalize() for plane in Plane},
@@ -135,6 +129,18 @@ CHOICES = (
         "drop_islands", "axes", _("Clean up"), "--keep-islands",
         _("Loose parts of the result are those that are not connected to anything painted."),
         values={True: _("Drop loose parts"), False: _("Keep loose parts")},
+    ),
+    Choice(
+        "edges", "axes", _("Surface"), "--no-edges",
+        _("Edges are where the CT turns from bright to dark. Following them moves the surface by at most 10 mm, and "
+        "leaves what is painted as it is."),
+        values={True: _("Follow the CT's edges"), False: _("As the model says")},
+    ),
+    Choice(
+        "extend", "axes", _("Beyond the ends"), "--no-extend",
+        _("Going on beyond the outermost painted slices, until the structure is gone, is at most 5 mm beyond what is "
+        "painted, 15 mm where only one or two planes are painted. An axis with one painted slice always goes on."),
+        values={True: _("Go on until the structure ends, at most 15 mm"), False: _("End at the painted slices")},
     ),
     Choice(
         "passes", "axes", _("Passes"), "--passes",

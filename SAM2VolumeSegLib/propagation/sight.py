@@ -205,8 +205,9 @@ class Sight:
     def reach(self, segment: str) -> Box:
         """The box of voxels beyond which a segment, which is painted, is not looked for, and not claimed.
 
-        It is the crop; along an axis that goes on beyond its painted slices, the painted box and what `BEYOND_MM` and
-        `BEYOND_ALONE_MM` say; and nothing beyond an outermost slice that is declared absent.
+        It is the crop. Along an axis that goes on beyond its painted slices, it is the painted box and what `BEYOND_MM`
+        and `BEYOND_ALONE_MM` say; along one that does not, the painted box. Nothing lies beyond an outermost slice that
+        is declared absent.
 
         Raises:
             InputError: As ``crop``.
@@ -218,9 +219,12 @@ class Sight:
         shown = {seed.plane for seed in own if not seed.absent}
         for view in map(self.volume.view, Plane):
             axis, seeds = view.axis, self.seeds_on(segment, view.plane)
-            goes_on = self.settings.extend or sum(not seed.absent for seed in seeds) == 1
-            if goes_on and self.settings.roi is None:
-                limit = painted.grown(BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM, self.volume)
+            beyond = BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM
+            if not self.settings.extend and sum(not seed.absent for seed in seeds) > 1:
+                lower[axis] = max(lower[axis], painted.lower[axis])
+                upper[axis] = min(upper[axis], painted.upper[axis])
+            elif self.settings.roi is None and (self.settings.extend or seeds):
+                limit = painted.grown(beyond, self.volume)
                 lower[axis], upper[axis] = limit.lower[axis], limit.upper[axis]
             absent = [seed.index for seed in seeds if seed.absent]
             lower[axis] = max([lower[axis], *(index for index in absent if index < painted.lower[axis])])

@@ -69,10 +69,11 @@ def test_from_a_preset_every_choice_can_be_taken_back():
     """What a preset sets and no option changes could only be had without the preset."""
     assert given("--preset", "stock", "--no-keep-islands").drop_islands
     assert not given("--preset", "recommended", "--keep-islands").drop_islands
+    assert not given("--no-edges").edges and not given("--no-extend").extend
     assert given("--preset", "stock", "--axes", "all").planes is None
     back = given(
         "--preset", "stock", "--axes", "all", "--direction", "forward-backward", "--fusion", "nearness",
-        "--no-keep-islands", "--pace", "1.5", "--radius", "0.3", "--recent", "2", "--embeddings", "is",
+        "--no-keep-islands", "--edges", "--extend", "--pace", "1.5", "--radius", "0.3", "--recent", "2", "--embeddings", "is",
     )  # fmt: skip
     assert back == RECOMMENDED
 

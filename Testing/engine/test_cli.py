@@ -100,7 +100,7 @@ def test_a_dicom_folder(a_phantom, tmp_path):
     painted[[6, 20]] = a_phantom.references["middle"][[6, 20]]
     write_segmentation(tmp_path / "seeds.seg.nrrd", volume, [Segment("L3", painted)], {})
     out = tmp_path / "result.seg.nrrd"
-    assert segment(tmp_path / "series", tmp_path / "seeds.seg.nrrd", "-o", out) == 0
+    assert segment(tmp_path / "series", tmp_path / "seeds.seg.nrrd", "-o", out, "--no-extend") == 0
     mask = read_seeds(out, volume)["L3"].mask
     np.testing.assert_array_equal(mask[[6, 20]], painted[[6, 20]])
     assert mask[7:20].any(axis=(1, 2)).any() and not mask[:6].any() and not mask[21:].any()
@@ -137,13 +137,14 @@ def test_without_options_the_settings_are_the_recommended_ones():
 
 def test_every_choice_reaches_the_settings():
     chosen = settings_of(
-        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop-each", "--extend"),
-        *("--fusion", "mean", "--keep-islands"),
+        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop-each"),
+        *("--fusion", "mean", "--keep-islands", "--no-edges", "--no-extend"),
         *("--passes", "2", "--radius", "0.7", "--recent", "5", "--embeddings", "sam2", "--stride", "4", "--gate", "3"),
     )
-    assert chosen.clahe and chosen.crop_each and chosen.extend and (chosen.passes, chosen.margin_mm) == (2, 7.0)
+    assert chosen.clahe and chosen.crop_each and (chosen.passes, chosen.margin_mm) == (2, 7.0)
     assert chosen.planes == (Plane.CORONAL, Plane.AXIAL) and chosen.direction == "backward"
-    assert chosen.fusion == "mean" and not chosen.drop_islands
+    assert chosen.fusion == "mean"
+    assert not (chosen.drop_islands or chosen.edges or chosen.extend)
     memory = chosen.memory
     assert (memory.radius, memory.recent, memory.embeddings, memory.stride, memory.gate) == (0.7, 5, "sam2", 4, 3)
     assert settings_of("--stock").memory == STOCK and settings_of("--radius", "all").memory.radius is None

@@ -6,7 +6,7 @@ from SAM2VolumeSegLib.panel import choices as ch
 
 
 def test_three_lines_segment_a_node(a_module, a_painted_scene, mask_of):
-    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU, direction=ch.Direction.FORWARD)
+    choices = ch.Choices(model=ch.ModelChoice.DEMO, device=ch.Device.CPU, direction=ch.Direction.FORWARD, extend=False)
     seen = []
     logic = a_module.SAM2VolumeSegLogic()
     result = logic.segment(a_painted_scene.volume, a_painted_scene.painted, choices, progress=seen.append)
@@ -40,6 +40,7 @@ def test_without_a_choice_a_script_gets_the_best_model_that_is_here(a_module, mo
 def test_a_second_run_is_expected_to_be_faster(a_panel, run_to_end):
     """Its slices are encoded already, and the estimate knows it."""
     state = a_panel.state
+    state.parameters.extend = False  # where the structure ends beyond the paint, nobody knows before the run
 
     def work():
         return a_panel.logic.workload(state.seedsOfRun(), state.found.volume, state.parameters)

@@ -69,6 +69,7 @@ def test_what_is_shown_is_what_the_run_gives_the_model(
 
     monkeypatch.setattr(SliceTracker, "_encode", listening)
     a_panel.state.parameters.clahe = True
+    a_panel.state.parameters.extend = False  # ten slices, whatever the model sees beyond them
     show_what_the_model_sees(a_panel, stand_in)
     run_to_end()
     assert a_desktop.errors == [] and len(given) == 10

@@ -126,7 +126,7 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     a_panel.ui.propagateButton.click()
     assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
     stand_in.process_events(2)
-    assert re.match(r"Bone: axial slice at S [\d.]+ mm, \d+ of 10\. About", a_panel.ui.progressLabel.text)
+    assert re.match(r"Bone: axial slice at S [\d.]+ mm, \d+ of 16\. About", a_panel.ui.progressLabel.text)
     assert segmentations() == before
     run_to_end(press=False)
     assert a_desktop.errors == []

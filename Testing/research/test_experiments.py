@@ -64,7 +64,7 @@ def test_opponents_get_the_same_paint():
         assert {(one.prompts, one.prompt_planes, one.together) for one in (ours, *theirs)} == {
             (ours.prompts, ours.prompt_planes, True)
         }
-        assert len({one.method for one in theirs}) == 4 and {experiment.baseline_of(one) for one in opponents} == {name}
+        assert len({one.method for one in theirs}) == 5 and {experiment.baseline_of(one) for one in opponents} == {name}
 
 
 def test_the_papers_baseline_is_one_task_in_all_experiments():
