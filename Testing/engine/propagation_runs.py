@@ -13,7 +13,7 @@ SIZE = 128  # pixels that the model sees in tests: fast, and not the demo model'
 AXIAL = (Plane.AXIAL,)
 PLANES = tuple(Plane)
 BETWEEN = replace(RECOMMENDED, extend=False, edges=False, pace_mm=0.0)
-"""For tests about what happens between painted slices: every slice is predicted there, none beyond, and the votes stand."""
+"""For tests of what happens between painted slices: each slice is predicted, none beyond them, and the votes stand."""
 
 
 @dataclass(frozen=True, eq=False)

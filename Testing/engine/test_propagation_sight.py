@@ -92,7 +92,7 @@ def test_an_axis_is_visited_at_the_pace():
 
 @st.composite
 def painted_volumes(draw):
-    """A box painted on some slices of some planes of a volume that is stored in any way, and what is declared absent."""
+    """A box painted on slices of some planes of a volume that is stored in any way, and slices declared absent."""
     shape = tuple(draw(st.integers(8, 30)) for _ in range(3))
     spacing = [draw(st.sampled_from([0.5, 1.0, 2.5, 6.0])) for _ in range(3)]
     matrix = np.eye(4)
