@@ -1,10 +1,10 @@
 """What the tests of a run share: a phantom with touching structures, and running a segmenter to its end."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.seeds import simulate_seeds
 from SAM2VolumeSegLib.synthetic.volumes import make_volume
 from SAM2VolumeSegLib.volume import Plane, Volume
@@ -12,6 +12,8 @@ from SAM2VolumeSegLib.volume import Plane, Volume
 SIZE = 128  # pixels that the model sees in tests: fast, and not the demo model's own size
 AXIAL = (Plane.AXIAL,)
 PLANES = tuple(Plane)
+BETWEEN = replace(RECOMMENDED, extend=False, edges=False, pace_mm=0.0)
+"""For tests of what happens between painted slices: each slice is predicted, none beyond them, and the votes stand."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from propagation_runs import AXIAL, PLANES, finish
+from propagation_runs import AXIAL, BETWEEN, PLANES, finish
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
@@ -135,7 +135,7 @@ def test_a_change_is_computed_from_where_it_comes_into_reach(demo_weights, a_pha
     reference, view = a_phantom.references["middle"], a_phantom.volume.view(Plane.AXIAL)
     mask = np.array(view.slice(reference, 14))
     seeds = [SeedSlice(Plane.AXIAL, view.order[time], mask) for time in (4, 20)]
-    chosen = Settings(memory=VolumeMemory(radius=radius), direction="forward", roi=WHOLE)
+    chosen = replace(BETWEEN, memory=VolumeMemory(radius=radius), direction="forward", roi=WHOLE)
     tracker = a_tracker_that_knows_nothing(demo_weights)
     runs(tracker, a_phantom.volume, {"middle": seeds}, chosen)
     changed = edited(seeds, seeds, "shrink", Plane.AXIAL, 1.0 if view.order[4] < view.order[20] else 0.0, a_phantom)

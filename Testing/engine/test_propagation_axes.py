@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from propagation_runs import AXIAL, PLANES, finish, mask_of, result_of
+from propagation_runs import AXIAL, BETWEEN, PLANES, finish, mask_of, result_of
 from scipy import ndimage
 
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight, propagate
@@ -47,7 +47,7 @@ def test_every_slice_between_the_seeds_gets_a_vote(every_axis, a_phantom, monkey
     """A slice that became a prompt in the second pass once had no vote at all: a hole in the bone."""
     monkeypatch.setattr(propagate, "MIN_CONFIDENCE", 0.0)  # whatever the model thinks of itself
     tracker, seeds, _ = every_axis
-    settings = Settings(planes=AXIAL, direction=direction, passes=passes)
+    settings = replace(BETWEEN, planes=AXIAL, direction=direction, passes=passes)
     steps, result = finish(Segmenter(tracker).run(Request.of(a_phantom.volume, seeds, settings), keep_votes=True))
     segment = result.segments["middle"]
     indices = [seed.index for seed in seeds["middle"] if seed.plane is Plane.AXIAL]
@@ -213,18 +213,18 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
     assert segment.mask[inside].all() == wins and segment.mask[inside].any() == wins
 
 
-def test_a_single_seed_extends_and_two_do_not(every_axis, a_phantom):
+def test_a_single_seed_always_extends_and_two_do_unless_it_is_switched_off(every_axis, a_phantom):
     """With one painted slice there is nothing between: the user wants the whole bone."""
     tracker, _, _ = every_axis
-    single = result_of(tracker, a_phantom.volume, a_phantom.seeds("middle", AXIAL)).segments["middle"]
+    single = result_of(tracker, a_phantom.volume, a_phantom.seeds("middle", AXIAL), BETWEEN).segments["middle"]
     (index,) = [seed.index for seed in a_phantom.seeds("middle", AXIAL)["middle"]]
     reached = sorted(single.confidence[Plane.AXIAL])
     assert reached == list(range(reached[0], reached[-1] + 1)) and reached[0] < index < reached[-1]
     slices = np.flatnonzero(single.mask.any(axis=(1, 2)))
     assert len(slices) > 3
     two = a_phantom.seeds("uniform-5", AXIAL)["middle"][1:3]
-    bounded = mask_of(tracker, a_phantom.volume, {"middle": two})
-    extended = mask_of(tracker, a_phantom.volume, {"middle": two}, Settings(extend=True))
+    bounded = mask_of(tracker, a_phantom.volume, {"middle": two}, BETWEEN)
+    extended = mask_of(tracker, a_phantom.volume, {"middle": two})
     ends = [seed.index for seed in two]
     filled, more = (np.flatnonzero(mask.any(axis=(1, 2))) for mask in (bounded, extended))
     assert (filled[0], filled[-1]) == (min(ends), max(ends))
@@ -235,14 +235,16 @@ def test_slices_between_stops_have_a_confidence_and_a_vote(a_fast_tracker, a_pha
     """The panel looks for the worst slice in every slice, and a gap in a mask would be a hole in the bone."""
     seeds = a_phantom.seeds("first-last", AXIAL)
     result = {
-        pace: result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=pace), keep_votes=True)
+        pace: result_of(
+            a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, planes=AXIAL, pace_mm=pace), keep_votes=True
+        )
         for pace in (0.0, 6.0)
     }
     every, some = (result[pace].segments["middle"] for pace in (0.0, 6.0))
     assert some.confidence[Plane.AXIAL].keys() == every.confidence[Plane.AXIAL].keys()
     assert (np.isnan(some.plane_logits[Plane.AXIAL]) == np.isnan(every.plane_logits[Plane.AXIAL])).all()
     logits = some.plane_logits[Plane.AXIAL]
-    stops = Sight(a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=6.0), 64).stops("middle", Plane.AXIAL)
+    stops = Sight(a_phantom.volume, seeds, replace(BETWEEN, planes=AXIAL, pace_mm=6.0), 64).stops("middle", Plane.AXIAL)
     # The phantom is stored as RAS, so that a position is an index.
     first, last = (position - some.box.lower[0] for position in stops.positions[2:4])
     assert last - first == 3

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from propagation_runs import AXIAL, result_of
+from propagation_runs import AXIAL, BETWEEN, result_of
 from rounding import ROUNDING
 
 from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
@@ -23,7 +23,7 @@ def slices_between(seeds):
 def test_each_slice_is_encoded_once_whatever_directions_segments_and_passes(a_fast_tracker, a_phantom):
     """Twice the slices would be twice the waiting: the encoder takes most of the time."""
     seeds = a_phantom.seeds(names=("middle", "above"))
-    result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(passes=2))
+    result_of(a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, passes=2))
     assert a_fast_tracker.encoded == slices_between(seeds)
 
 
@@ -52,7 +52,7 @@ def test_a_second_run_encodes_nothing(a_fast_tracker, a_phantom):
 def test_another_window_or_crop_is_encoded_anew(a_fast_tracker, a_phantom, change):
     """A hit would show the model the old picture: the user's change would do nothing."""
     seeds = a_phantom.seeds("first-last", AXIAL)
-    settings = Settings()
+    settings = BETWEEN
     result_of(a_fast_tracker, a_phantom.volume, seeds, settings)
     encoded = a_fast_tracker.encoded
     result_of(a_fast_tracker, a_phantom.volume, seeds, replace(settings, **change))
@@ -62,14 +62,14 @@ def test_another_window_or_crop_is_encoded_anew(a_fast_tracker, a_phantom, chang
 def test_another_volume_is_encoded_anew(a_fast_tracker, a_phantom):
     """Same name, same grid, one voxel of another intensity: it is not the same CT."""
     volume, seeds = a_phantom.volume, a_phantom.seeds("first-last", AXIAL)
-    result_of(a_fast_tracker, volume, seeds)
+    result_of(a_fast_tracker, volume, seeds, BETWEEN)
     encoded = a_fast_tracker.encoded
     voxels = volume.voxels.copy()
     voxels[14, 14, 14] += 1
-    result_of(a_fast_tracker, Volume(voxels, volume.ijk_to_ras, volume.name), seeds)
+    result_of(a_fast_tracker, Volume(voxels, volume.ijk_to_ras, volume.name), seeds, BETWEEN)
     moved = volume.ijk_to_ras.copy()
     moved[2, 2] = 2.5
-    result_of(a_fast_tracker, Volume(volume.voxels, moved, volume.name), seeds)
+    result_of(a_fast_tracker, Volume(volume.voxels, moved, volume.name), seeds, BETWEEN)
     assert a_fast_tracker.encoded == 3 * encoded
 
 
@@ -78,7 +78,7 @@ def test_the_other_planes_share_nothing(a_fast_tracker, a_phantom):
     for planes in (("axial",), ("coronal",), ("sagittal",)):
         before = a_fast_tracker.encoded
         seeds = a_phantom.seeds("first-last")
-        result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(planes=planes))
+        result_of(a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, planes=planes))
         own = {"middle": [seed for seed in seeds["middle"] if seed.plane.value == planes[0]]}
         assert a_fast_tracker.encoded - before == slices_between(own)
 
@@ -86,7 +86,7 @@ def test_the_other_planes_share_nothing(a_fast_tracker, a_phantom):
 def test_a_crop_for_each_segment_is_encoded_for_each(a_fast_tracker, a_phantom):
     """Otherwise `crop_each` would show one segment the crop of another."""
     seeds = a_phantom.seeds("first-last", AXIAL, ("middle", "above"))
-    result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(crop_each=True))
+    result_of(a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, crop_each=True))
     assert a_fast_tracker.encoded == sum(slices_between({name: own}) for name, own in seeds.items())
 
 
@@ -121,10 +121,10 @@ def test_what_memory_has_no_room_for_is_read_from_the_disk(a_fast_tracker, a_pha
 def test_cancelled_work_is_not_lost(a_fast_tracker, a_phantom):
     """A user who cancels and starts again goes on from the embeddings that are there."""
     seeds = a_phantom.seeds(planes=AXIAL)
-    run = Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds))
+    run = Segmenter(a_fast_tracker).run(Request.of(a_phantom.volume, seeds, BETWEEN))
     for _ in range(12):
         next(run)
     run.close()
     assert 0 < a_fast_tracker.encoded
-    result_of(a_fast_tracker, a_phantom.volume, seeds)
+    result_of(a_fast_tracker, a_phantom.volume, seeds, BETWEEN)
     assert a_fast_tracker.encoded == slices_between(seeds)

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import pytest
-from propagation_runs import AXIAL, finish, result_of
+from propagation_runs import AXIAL, BETWEEN, finish, result_of
 
 from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
@@ -18,11 +18,12 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
     ("strategy", "settings"),
     [
         ("first-last", Settings()),
-        ("first-middle-last", Settings(planes=AXIAL, passes=2, direction="backward")),
+        ("first-last", BETWEEN),
+        ("first-middle-last", Settings(planes=AXIAL, passes=2, direction="backward", extend=False)),
         ("middle", Settings(planes=AXIAL)),  # ends before the volume does
-        ("uniform-5", Settings(planes=AXIAL, extend=True, passes=2)),
+        ("uniform-5", Settings(planes=AXIAL, passes=2)),
     ],
-    ids=["three axes", "two passes", "single seed", "extended"],
+    ids=["three axes", "between", "two passes", "single seed", "two passes, extended"],
 )
 def test_progress(a_fast_tracker, a_phantom, strategy, settings):
     """The bar goes forward only, never promises less than it takes, and ends at its end."""
@@ -125,7 +126,7 @@ def test_a_package_without_metadata_does_not_cost_the_result(a_fast_tracker, a_p
 def test_confidence_is_given_for_every_slice(a_fast_tracker, a_phantom):
     """The module shows where to look first: a slice without a value would look perfect or broken."""
     seeds = a_phantom.seeds("first-last", AXIAL)
-    segment = result_of(a_fast_tracker, a_phantom.volume, seeds).segments["middle"]
+    segment = result_of(a_fast_tracker, a_phantom.volume, seeds, BETWEEN).segments["middle"]
     values = segment.confidence[Plane.AXIAL]
     first, last = sorted(seed.index for seed in seeds["middle"])
     assert list(values) == list(range(first, last + 1)) and values[first] == values[last] == 1.0

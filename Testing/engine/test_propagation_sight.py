@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import Settings, Sight
 from SAM2VolumeSegLib.propagation.sight import Span, Stops
-from SAM2VolumeSegLib.seeds import SeedSlice
+from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 
@@ -27,8 +27,8 @@ def test_an_extension_ends_with_the_region_of_interest(step, upwards):
     part = Box((1, 0, 0), (8, 12, 14))
     assert a_sight(step, 4).span("L3", Plane.AXIAL) == Span(0, 9)
     assert a_sight(step, 4, roi=part).span("L3", Plane.AXIAL) == upwards
-    assert a_sight(step, 4, 5, roi=part, extend=True).span("L3", Plane.AXIAL) == upwards
-    assert a_sight(step, 4, 5, roi=part).span("L3", Plane.AXIAL).slices == 2
+    assert a_sight(step, 4, 5, roi=part).span("L3", Plane.AXIAL) == upwards
+    assert a_sight(step, 4, 5, roi=part, extend=False).span("L3", Plane.AXIAL).slices == 2
 
 
 @pytest.mark.parametrize(("step", "expected"), [(1, Span(0, 6)), (-1, Span(3, 9))])
@@ -85,6 +85,90 @@ def test_a_new_seed_moves_no_stop_but_that_of_its_cell(case, data):
 
 def test_an_axis_is_visited_at_the_pace():
     """Cells are counted from the volume's first slice, so segments that share a crop share slices, too."""
-    sight = a_sight(1, 1, 8, pace_mm=3.0)
+    sight = a_sight(1, 1, 8, pace_mm=3.0, extend=False)
     assert sight.stops("L3", Plane.AXIAL) == Stops((1, 4, 8), 0)
-    assert a_sight(1, 1, 8, pace_mm=0.0).stops("L3", Plane.AXIAL) == Stops(tuple(range(1, 9)), 1)
+    assert a_sight(1, 1, 8, pace_mm=0.0, extend=False).stops("L3", Plane.AXIAL) == Stops(tuple(range(1, 9)), 1)
+
+
+@st.composite
+def painted_volumes(draw):
+    """A box painted on slices of some planes of a volume that is stored in any way, and slices declared absent."""
+    shape = tuple(draw(st.integers(8, 30)) for _ in range(3))
+    spacing = [draw(st.sampled_from([0.5, 1.0, 2.5, 6.0])) for _ in range(3)]
+    matrix = np.eye(4)
+    for row, column in enumerate(draw(st.permutations(range(3)))):
+        matrix[row, row], matrix[row, column] = 0, spacing[column] * draw(st.sampled_from([-1, 1]))
+    volume = Volume(np.zeros(shape, dtype=np.int16), matrix, "CT")
+    sides = [sorted(draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))) for n in shape]
+    mask = np.zeros(shape, dtype=bool)
+    mask[tuple(slice(*side) for side in sides)] = True
+    seeds = []
+    for plane in draw(st.lists(st.sampled_from(list(Plane)), min_size=1, unique=True)):
+        view = volume.view(plane)
+        inside = st.integers(sides[view.axis][0], sides[view.axis][1] - 1)
+        indices = draw(st.sets(inside, min_size=1, max_size=3))
+        outside = set(range(view.count)) - set(range(*sides[view.axis]))
+        absent = draw(st.sets(st.sampled_from(sorted(outside)), max_size=2)) if outside else set()
+        seeds += [SeedSlice(plane, index, np.array(view.slice(mask, index))) for index in sorted(indices | absent)]
+    return volume, seeds
+
+
+@given(painted_volumes(), st.sampled_from([0.0, 4.0, 40.0]))
+def test_a_structure_is_looked_for_no_further_than_said_whatever_the_storage(case, margin_mm):
+    """5 mm beyond what is painted, or 15 where few planes are; an absent slice ends it: else it leaks into the next."""
+    volume, seeds = case
+    sight = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm), 64)
+    reach, painted = sight.reach("L3"), painted_box(seeds, volume)
+    planes = {seed.plane for seed in seeds if not seed.absent}
+    for view in map(volume.view, Plane):
+        axis = view.axis
+        limit = 5.0 if planes >= set(Plane) - {view.plane} else 15.0
+        # Rounded up to whole voxels, as every margin is.
+        most = np.ceil(limit / view.slice_mm - 1e-6)
+        absent = {seed.index for seed in seeds if seed.absent and seed.plane is view.plane}
+        below, beyond = painted.lower[axis] - reach.lower[axis], reach.upper[axis] - painted.upper[axis]
+        assert 0 <= below <= most and 0 <= beyond <= most
+        before = [index for index in absent if index < painted.lower[axis]]
+        behind = [index for index in absent if index >= painted.upper[axis]]
+        # The absent slice itself is the last one: nothing is painted on it, and nothing is claimed.
+        first = max([0, painted.lower[axis] - most, *before])
+        last = min([view.count - 1, painted.upper[axis] - 1 + most, *behind])
+        assert (reach.lower[axis], reach.upper[axis] - 1) == (first, last)
+        if view.plane in planes:
+            span = sight.span("L3", view.plane)
+            ends = sorted(view.order[position] for position in (span.first, span.last))
+            outer = [seed.index for seed in seeds if seed.plane is view.plane]
+            assert min(first, *outer) <= ends[0] and ends[1] <= max(last, *outer)
+
+
+@given(painted_volumes(), st.sampled_from([0.0, 4.0, 40.0]))
+def test_without_an_extension_a_structure_may_be_anywhere_in_the_crop_along_axes_with_two_painted_slices(
+    case, margin_mm
+):
+    """There the paint bounds it, and an axis with a single painted slice goes on as it always does."""
+    volume, seeds = case
+    sight = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm, extend=False), 64)
+    extended = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm), 64)
+    reach, crop = sight.reach("L3"), sight.crop("L3")
+    for view in map(volume.view, Plane):
+        axis, own = view.axis, [seed for seed in seeds if seed.plane is view.plane]
+        if sum(not seed.absent for seed in own) == 1:
+            like = extended.reach("L3")
+            assert (reach.lower[axis], reach.upper[axis]) == (like.lower[axis], like.upper[axis])
+        elif not any(seed.absent for seed in own):
+            assert (reach.lower[axis], reach.upper[axis]) == (crop.lower[axis], crop.upper[axis])
+        if sum(not seed.absent for seed in own) > 1:
+            span = sight.span("L3", view.plane)
+            ends = sorted(view.order[position] for position in (span.first, span.last))
+            assert ends == [min(seed.index for seed in own), max(seed.index for seed in own)]
+
+
+@given(painted_volumes(), st.data())
+def test_a_region_of_interest_is_the_limit(case, data):
+    """Who drew a box said where the structure ends: neither 5 mm nor 15 mm count then."""
+    volume, seeds = case
+    sides = [sorted(data.draw(st.lists(st.integers(0, n), min_size=2, max_size=2, unique=True))) for n in
+             volume.voxels.shape]  # fmt: skip
+    roi = Box(*(tuple(side[end] for side in sides) for end in (0, 1)))
+    painted = [seed for seed in seeds if not seed.absent]
+    assert Sight(volume, {"L3": painted}, Settings(roi=roi), 64).reach("L3") == roi

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from propagation_runs import AXIAL, SIZE, finish, result_of
+from propagation_runs import AXIAL, BETWEEN, SIZE, finish, result_of
 from rounding import ROUNDING
 
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings, segmenter
+from SAM2VolumeSegLib.propagation import Request, Segmenter, segmenter
 from SAM2VolumeSegLib.propagation.propagate import Walk
 from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane
 
 NAMES = ("above", "middle", "below")
-WHOLE = Settings(roi=Box((0, 0, 0), (28, 28, 28)))
+WHOLE = replace(BETWEEN, roi=Box((0, 0, 0), (28, 28, 28)))
 
 
 @pytest.fixture
