@@ -89,9 +89,8 @@ def claim_of(
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
                     view.slice(votes, offset)[at] = vote.logits
-                weights = np.float32(vote.weight)
-                if not job.is_between_seeds(vote.position):
-                    weights = np.where(vote.logits < 0, weights * ABSENT_BEYOND[job.settings.fusion], weights)
+                absent = 1.0 if job.is_between_seeds(vote.position) else ABSENT_BEYOND[job.settings.fusion]
+                weights = (vote.weight * np.where(vote.logits < 0, absent, 1.0)).astype(np.float32)
                 view.slice(total, offset)[at] += weights * vote.logits
                 view.slice(weight, offset)[at] += weights
             yield

@@ -78,9 +78,8 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
             continue
         part = (slice(top, bottom), slice(left, right))
         voted = ~np.isnan(logits[part])
-        each = np.full(logits[part].shape, counts, dtype=np.float32)
-        if not job.is_between_seeds(job.pictures.positions[index]):
-            each[logits[part] < 0] = counts * ABSENT_BEYOND[job.settings.fusion]
+        absent = 1.0 if job.is_between_seeds(job.pictures.positions[index]) else ABSENT_BEYOND[job.settings.fusion]
+        each = (counts * np.where(logits[part] < 0, absent, 1.0)).astype(np.float32)
         view.slice(total, index)[part][voted] += (each * logits[part])[voted]
         view.slice(weight, index)[part][voted] += each[voted]
 
