@@ -234,15 +234,16 @@ def test_a_single_seed_extends_and_two_do_not(every_axis, a_phantom):
 def test_slices_between_stops_have_a_confidence_and_a_vote(a_fast_tracker, a_phantom):
     """The panel looks for the worst slice in every slice, and a gap in a mask would be a hole in the bone."""
     seeds = a_phantom.seeds("first-last", AXIAL)
-    result = {
-        pace: result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=pace), keep_votes=True)
-        for pace in (0.0, 6.0)
-    }
-    every, some = (result[pace].segments["middle"] for pace in (0.0, 6.0))
+    every, some = (
+        result_of(a_fast_tracker, a_phantom.volume, seeds, chosen, keep_votes=True).segments["middle"]
+        for chosen in (Settings(planes=AXIAL, extend=False, pace_mm=pace) for pace in (0.0, 6.0))
+    )
     assert some.confidence[Plane.AXIAL].keys() == every.confidence[Plane.AXIAL].keys()
     assert (np.isnan(some.plane_logits[Plane.AXIAL]) == np.isnan(every.plane_logits[Plane.AXIAL])).all()
     logits = some.plane_logits[Plane.AXIAL]
-    stops = Sight(a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=6.0), 64).stops("middle", Plane.AXIAL)
+    stops = Sight(a_phantom.volume, seeds, Settings(planes=AXIAL, extend=False, pace_mm=6.0), 64).stops(
+        "middle", Plane.AXIAL
+    )
     # The phantom is stored as RAS, so that a position is an index.
     first, last = (position - some.box.lower[0] for position in stops.positions[2:4])
     assert last - first == 3
