@@ -219,17 +219,19 @@ class Sight:
         shown = {seed.plane for seed in own if not seed.absent}
         for view in map(self.volume.view, Plane):
             axis, seeds = view.axis, self.seeds_on(segment, view.plane)
-            beyond = BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM
-            if not self.settings.extend and sum(not seed.absent for seed in seeds) > 1:
+            count = sum(not seed.absent for seed in seeds)
+            if self.settings.extend or count == 1:
+                if self.settings.roi is None:
+                    beyond = BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM
+                    limit = painted.grown(beyond, self.volume)
+                    lower[axis], upper[axis] = limit.lower[axis], limit.upper[axis]
+            elif count:
                 lower[axis] = max(lower[axis], painted.lower[axis])
                 upper[axis] = min(upper[axis], painted.upper[axis])
-            elif self.settings.roi is None and (self.settings.extend or seeds):
-                limit = painted.grown(beyond, self.volume)
-                lower[axis], upper[axis] = limit.lower[axis], limit.upper[axis]
             absent = [seed.index for seed in seeds if seed.absent]
             lower[axis] = max([lower[axis], *(index for index in absent if index < painted.lower[axis])])
             upper[axis] = min([upper[axis], *(index + 1 for index in absent if index >= painted.upper[axis])])
-        return Box(triple(lower), triple(upper))
+        return Box(triple(lower), triple(map(max, lower, upper)))  # a region may miss the paint
 
     def stops(self, segment: str, plane: Plane) -> Stops:
         """The slices that are visited along an axis of ``planes_of``: one at each pace, and all seeds.

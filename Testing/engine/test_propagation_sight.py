@@ -142,10 +142,8 @@ def test_a_structure_is_looked_for_no_further_than_said_whatever_the_storage(cas
 
 
 @given(painted_volumes(), st.sampled_from([0.0, 4.0, 40.0]))
-def test_without_an_extension_a_structure_may_be_anywhere_in_the_crop_along_axes_with_two_painted_slices(
-    case, margin_mm
-):
-    """There the paint bounds it, and an axis with a single painted slice goes on as it always does."""
+def test_without_an_extension_the_paint_bounds_a_structure_along_the_axes_that_have_two_painted_slices(case, margin_mm):
+    """Who painted the ends has said where they are; an axis with a single painted slice goes on as it always does."""
     volume, seeds = case
     sight = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm, extend=False), 64)
     extended = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm), 64)
@@ -155,12 +153,14 @@ def test_without_an_extension_a_structure_may_be_anywhere_in_the_crop_along_axes
         if sum(not seed.absent for seed in own) == 1:
             like = extended.reach("L3")
             assert (reach.lower[axis], reach.upper[axis]) == (like.lower[axis], like.upper[axis])
-        elif not any(seed.absent for seed in own):
+        elif not own:
             assert (reach.lower[axis], reach.upper[axis]) == (crop.lower[axis], crop.upper[axis])
         if sum(not seed.absent for seed in own) > 1:
             span = sight.span("L3", view.plane)
             ends = sorted(view.order[position] for position in (span.first, span.last))
             assert ends == [min(seed.index for seed in own), max(seed.index for seed in own)]
+            box = painted_box(seeds, volume)
+            assert (reach.lower[axis], reach.upper[axis]) == (box.lower[axis], box.upper[axis])
 
 
 @given(painted_volumes(), st.data())
