@@ -2,8 +2,14 @@
 
 What a script needs is here by name, and imported when it is asked for: the package itself is there at once, and needs
 neither torch nor sam2.
+
+torch's threads sleep while they wait for each other, unless the user has said how they should wait. By OpenMP's default
+they spin, and beside one busy program, which has the core that the last thread needs, a run takes ten times as long and
+more. OpenMP reads this when torch is loaded. Whatever imports torch here has imported this package before; where somebody
+else has loaded torch already, as another extension in the same Slicer may have, it comes too late and changes nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -29,6 +35,10 @@ if TYPE_CHECKING:
     from SAM2VolumeSegLib.volume.write import write_segmentation as write_segmentation
 
 __version__ = "0.1.0"
+
+# libgomp (torch on Linux), libomp (macOS) and Intel's (Windows) know the first; the others say the same thing to one of them.
+if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"} & os.environ.keys():
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
 _MODULES = {  # of the names above
     "Box": "volume.crop",

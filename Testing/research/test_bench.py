@@ -8,7 +8,7 @@ import pytest
 from SAM2VolumeSegLib.cli import main
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import Settings
-from SAM2VolumeSegLib.research.bench import command, measure
+from SAM2VolumeSegLib.research.bench import beside_busy, command, measure
 from SAM2VolumeSegLib.research.bench.cases import PROFILES, BenchCase, case, tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks, Ours, Stock
 from SAM2VolumeSegLib.research.measures.metrics import dice
@@ -107,6 +107,23 @@ def test_peak_memory_alone(tmp_path, capsys):
     found = json.loads(target.read_text(encoding="utf-8"))
     assert found["profiles"] == {} and list(found["peak_mb"]) == ["6", "40"]
     assert all(set(peaks) == {"ours", "stock"} and min(peaks.values()) >= 0 for peaks in found["peak_mb"].values())
+
+
+def test_a_busy_program_beside_a_run(tmp_path, capsys, monkeypatch):
+    """Both ways to wait are measured, quiet and busy; one that takes too long is stopped and said to be longer."""
+    target = tmp_path / "busy.json"
+    options = ["--image-size", "64", "--device", "cpu", "--threads", "1", "--every", "4", "--json", str(target)]
+    assert main(["bench", "--profiles", "beside-busy", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "beside a busy program" in printed and "times as long" in printed and "median seconds" not in printed
+    found = json.loads(target.read_text(encoding="utf-8"))["busy"]
+    assert list(found) == ["asleep", "openmp"] and list(found["asleep"]) == ["0", "1"]
+    assert min(found["asleep"].values()) > 0
+
+    monkeypatch.setattr(beside_busy, "LIMIT", 0.1)
+    assert beside_busy.measure_busy(Networks.load("demo", "cpu", 64)) == {
+        "asleep": {0: None, 1: None}, "openmp": {0: None, 1: None}
+    }  # fmt: skip
 
 
 def test_unusable_options_are_refused_in_words(tmp_path, capsys):

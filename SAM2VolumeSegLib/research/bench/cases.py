@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 PROFILES = ("one-axis", "three-axes", "correction", "ten-segments", "long-volume")
 MANY = ("many-segments", "whole-spine")
+BESIDE_BUSY = "beside-busy"
 LONG_SLICES = 300
 SEEDS = "first-middle-last"
 

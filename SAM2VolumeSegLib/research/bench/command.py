@@ -12,7 +12,7 @@ from statistics import median
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.research.bench.cases import MANY, PROFILES, case, tubes
+from SAM2VolumeSegLib.research.bench.cases import BESIDE_BUSY, MANY, PROFILES, case, tubes
 from SAM2VolumeSegLib.research.measures.metrics import DICE
 from SAM2VolumeSegLib.volume.target import check_own, make_folder, write_json
 
@@ -27,9 +27,11 @@ def add_parser(commands) -> None:
         description="Both engines take turns on the same slices, seeds, weights, input size, threads and device. tiny "
         "and small get random weights, so they say something about time only.",
     )
-    parser.add_argument("--profiles", nargs="+", choices=(*PROFILES, *MANY), default=PROFILES, metavar="PROFILE",
+    parser.add_argument("--profiles", nargs="+", choices=(*PROFILES, *MANY, BESIDE_BUSY), default=PROFILES,
+                        metavar="PROFILE",
                         help=f"which cases: {', '.join(PROFILES)} (these), or with many segments, beside the way "
-                        f"votes became masks before: {', '.join(MANY)}")  # fmt: skip
+                        f"votes became masks before: {', '.join(MANY)}; or ours alone, with threads that wait asleep "
+                        f"or as OpenMP has it, with and without a busy program beside it: {BESIDE_BUSY}")  # fmt: skip
     parser.add_argument(
         "--model", choices=MODELS, default="demo", help="demo, or tiny or small at random weights (demo)"
     )
@@ -77,11 +79,14 @@ def run(options: argparse.Namespace) -> None:
     networks = Networks.load(options.model, options.device, options.image_size)
     machine = _machine(networks)
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
-    rows, drawn, many = {}, [], {}
+    rows, drawn, many, busy = {}, [], {}, {}
     peaks = _peaks(networks, options.peaks or ())
     for profile in () if options.peaks else options.profiles:
         if profile in MANY:
             many[profile] = _many(networks, profile)
+            continue
+        if profile == BESIDE_BUSY:
+            busy = _beside_busy(networks, options.every)
             continue
         chosen, key = case(profile, options.every), ("profile", profile)
         rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
@@ -96,7 +101,7 @@ def run(options: argparse.Namespace) -> None:
             _print_curve(curve)
     if options.json:
         found = {"machine": machine, "profiles": {name: row.to_dict() for name, row in rows.items()}}
-        found["peak_mb"], found["many"] = peaks, many
+        found["peak_mb"], found["many"], found["busy"] = peaks, many, busy
         found["curves"] = [
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
@@ -133,6 +138,23 @@ def _many(networks, profile: str) -> dict[str, dict | None]:
     else:
         print(f"  equal masks: {'yes' if now.digest == before.digest else 'NO'}")
     return {engine: run and vars(run) for engine, run in runs.items()}
+
+
+def _beside_busy(networks, every: int) -> dict[str, dict[int, float | None]]:
+    """Measure and print how much a busy program beside a run matters."""
+    from SAM2VolumeSegLib.research.bench.beside_busy import LIMIT, measure_busy
+
+    seconds = measure_busy(networks, every)
+    print("\nOne axis, both directions, 3 seeds; a process for each run")
+    print(f"  {'seconds, threads that wait':28}{'asleep':>10}{'openmp':>10}")
+    for count, label in enumerate(("nothing else", "beside a busy program")):
+        asleep, openmp = (seconds[waiting][count] for waiting in ("asleep", "openmp"))
+        shown = "".join(f"{f'> {LIMIT}':>10}" if value is None else f"{value:10.2f}" for value in (asleep, openmp))
+        if asleep is not None:
+            more = "more than " * (openmp is None)
+            shown += f"   openmp takes {more}{(LIMIT if openmp is None else openmp) / asleep:.2f} times as long"
+        print(f"  {label:28}{shown}")
+    return seconds
 
 
 def _peaks(networks, counts) -> dict[int, dict[str, float]]:
