@@ -9,12 +9,9 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
-from SAM2VolumeSegLib.model.sure_memory import SureMemory
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 
-KINDS: dict[str, type[MemoryPolicy]] = {
-    policy.kind: policy for policy in (VolumeMemory, DistractorAwareMemory, SureMemory)
-}
+KINDS: dict[str, type[MemoryPolicy]] = {policy.kind: policy for policy in (VolumeMemory, DistractorAwareMemory)}
 
 
 def policy_from_dict(values: Mapping[str, Any]) -> MemoryPolicy:

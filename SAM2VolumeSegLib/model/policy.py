@@ -53,15 +53,11 @@ class SliceFacts:
         area: Share of the picture that the mask covers, 0..1.
         beyond: How much of another candidate mask lies outside of the chosen one, as a share of the two together,
             0..1; the largest of all candidates. Near 0 they agree, 0.5 is something else of the same size.
-        overlap: The network's own estimate of the overlap, 0..1.
-        presence: The probability that the structure is there, 0..1.
     """
 
     confidence: float = math.nan
     area: float = math.nan
     beyond: float = math.nan
-    overlap: float = math.nan
-    presence: float = math.nan
 
 
 @dataclass(frozen=True)

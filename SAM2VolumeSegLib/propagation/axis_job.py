@@ -10,16 +10,12 @@ import numpy as np
 from SAM2VolumeSegLib.model.network import SliceMemory
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
-from SAM2VolumeSegLib.propagation.propagate import MIN_GAP, Walk, extra_prompts
-from SAM2VolumeSegLib.propagation.sight import Sight, Span
+from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts
+from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.vote import Vote, average
 from SAM2VolumeSegLib.volume import Plane
 
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
-
-
-MIN_DICE = 0.5  # of the way back
-CANDIDATES = 5
 
 
 class AxisJob:
@@ -66,52 +62,12 @@ class AxisJob:
         A second pass has confident slices of the first as extra prompts.
         """
         if self.votes:
-            if self.settings.second == "reverse":
-                self._extra = self._by_way_back()
-            else:
-                self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
+            self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
         prompts = _PromptMemories(self.tracker, self.pictures, self.prompted | self._extra)
         policy, limits, index = self.settings.memory, self.tracker.network.limits, self.pictures.index
         self._walks = [Walk(prompts, self.span, policy, step, index, limits) for step in self.steps]
         self.passes_left -= 1
         return self._walks
-
-    def _by_way_back(self) -> dict[int, np.ndarray]:
-        """Prompts for a second pass: of each gap, the slice whose mask, carried back, reproduces the paint best."""
-        size = self.tracker.plan.image_size
-        extra: dict[int, np.ndarray] = {}
-        positions = sorted(self.prompted)
-        for before, after in zip(positions, positions[1:], strict=False):
-            gap = [position for position in range(before + 1, after) if position in self.votes]
-            if len(gap) < MIN_GAP:
-                continue
-            best = MIN_DICE
-            for position in gap[:: max(1, len(gap) // CANDIDATES)]:
-                mask = self.votes[position].mask(size)
-                painted = [p for p in (before, after) if self.prompted[p].any()]
-                if mask.any() and painted:
-                    target = min(painted, key=lambda p: abs(p - position))
-                    agreed = self._way_back(position, mask, target)
-                    if agreed > best:
-                        best, extra = agreed, {p: m for p, m in extra.items() if p <= before} | {position: mask}
-        return extra
-
-    def _way_back(self, position: int, mask: np.ndarray, target: int) -> float:
-        """Dice of the paint at `target` and of what a mask becomes that is carried there."""
-        prompts = _PromptMemories(self.tracker, self.pictures, {position: mask})
-        ends = sorted((position, target))
-        walk = Walk(prompts, Span(*ends), self.settings.memory, 1, self.pictures.index, self.tracker.network.limits)
-        while walk.position is not None:
-            query = walk.query()
-            prediction = None
-            if query is not None:
-                query = replace(query, num_slices=self.span.slices)
-                prediction = self.tracker.recall(self.pictures, query) or self.tracker.track(self.pictures, [query])[0]
-            walk.go_on(prediction)
-        if target not in walk.votes:
-            return 0.0
-        found, painted = walk.votes[target].mask(mask.shape[0]), self.prompted[target]
-        return 2 * float((found & painted).sum()) / max(1, int(found.sum() + painted.sum()))
 
     def end_pass(self) -> None:
         """Take the votes of the walks, which have arrived.

@@ -47,9 +47,6 @@ class Settings:
         extend: go on beyond the first and the last seed of an axis until the structure is gone, or to the end of the
             roi. An axis with a single painted slice always does, because there is nothing between.
         passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
-        second: how that slice is chosen: "confidence", or "reverse": from which the way back reproduces the paint best.
-        compete: segments are carried in lock-step, and compete for pixels before a slice is remembered.
-        elsewhere: what is painted as another segment is remembered as not this one, on every plane.
 
     Raises:
         InputError: a value is not one of these.
@@ -67,9 +64,6 @@ class Settings:
     drop_islands: bool = True
     extend: bool = False
     passes: int = 1
-    second: str = "confidence"
-    compete: bool = False
-    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
