@@ -23,7 +23,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         SystemExit: argparse has said what there is to say.
     """
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # what ITK finds odd in a file is said in our words, or is none
-    return parser().parse_args(_with_limits(arguments))
+    return parser().parse_args(_joined(arguments))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -43,11 +43,15 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _with_limits(arguments: Sequence[str]) -> list[str]:
-    """Join "--window" and "-100,300" by "=": argparse takes the second for an option of its own."""
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """Join an option and a value such as "-100,300" or "-1e3" by "=": argparse takes the second for another option.
+
+    It knows plain numbers below zero by itself, and takes several of them behind one option.
+    """
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] == "--window" and re.match(r"-[\d.]", argument):
+        is_value = re.match(r"-\.?\d", argument) and not re.fullmatch(r"-\d+|-\d*\.\d+", argument)
+        if is_value and joined and re.fullmatch("-[a-z]|--[a-z][a-z-]*", joined[-1]):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

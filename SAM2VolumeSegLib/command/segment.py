@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import argparse
 import math
+import warnings
 from pathlib import Path
 
 from SAM2VolumeSegLib.command.options import add_choices, add_model, model_of, settings_of
-from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.progress import ProgressLine, duration, follow
 from SAM2VolumeSegLib.propagation import Progress, Request, Result
-from SAM2VolumeSegLib.seeds import Marks, SeedSlice, describe, find_seeds, typed_marks
+from SAM2VolumeSegLib.seeds import (
+    Marks,
+    SeedSlice,
+    correct_seeds,
+    describe,
+    find_seeds,
+    typed_marks,
+    typed_slice,
+    uncounted_ends,
+)
 from SAM2VolumeSegLib.volume import (
     Segment,
     Volume,
@@ -49,7 +59,8 @@ def _segment(options: argparse.Namespace) -> None:
 
 def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     """Segment and write."""
-    inputs = (options.ct, options.seeds, options.checkpoint, options.config)
+    corrected = (Path(file) for file, *_ in options.correct)
+    inputs = (options.ct, options.seeds, options.checkpoint, options.config, *corrected)
     check_output(options.output, *(one for one in inputs if one))
     settings = settings_of(options)
     model = model_of(options)
@@ -92,16 +103,56 @@ def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
 def _seeds(
     options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]
 ) -> tuple[dict[str, list[SeedSlice]], Marks]:
-    """Return the seeds that are found in each segment, and what the user says over them.
+    """Return the seeds that are found in each segment, with those of corrected slices, and the user's say over them.
 
     Raises:
-        InputError: A segment is empty, or a mark that was typed cannot be used.
+        InputError: A segment is empty, or a mark or a slice that was typed cannot be used.
     """
     for name, segment in segments.items():
         if segment.is_empty:
             raise InputError(f'"{name}" is not painted on any slice: paint it, or choose others with --segments.')
     seeds = {name: find_seeds(segment.mask, volume) for name, segment in segments.items()}
+    for name, corrected in _corrected(options, volume, segments).items():
+        seeds[name] = correct_seeds(seeds[name], corrected, volume)
+    for name, found in seeds.items():
+        for end in uncounted_ends(found, volume):
+            warnings.warn(_uncounted(options.seeds, name, end, volume), InputWarning, stacklevel=2)
     return seeds, typed_marks(options.skip, options.absent, seeds, volume)
+
+
+def _corrected(options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]) -> dict[str, list[SeedSlice]]:
+    """Return the slices that --correct names, by segment, in the order in which they were typed.
+
+    Raises:
+        InputError: A file cannot be read or lacks a segment; there is no such slice, or nothing is on it.
+    """
+    slices: dict[str, list[SeedSlice]] = {}
+    for file, *places in options.correct:
+        if not places:
+            raise InputError(f"--correct {file} needs the corrected slices as well, as in --correct {file} axial:34.")
+        results = read_seeds(file, volume)
+        for text in places:
+            name, (plane, index) = typed_slice(text, segments, volume)
+            if len(results) == len(segments) == 1:  # a label image does not keep the name
+                results = dict.fromkeys(segments, next(iter(results.values())))
+            if name not in results:
+                raise InputError(f'There is no segment "{name}" in {file}. It has: {", ".join(results)}.')
+            picture = volume.view(plane).slice(results[name].mask, index).copy()
+            if not picture.any():
+                raise InputError(
+                    f'"{name}" is empty on {plane.value} slice {index} of {file}. Choose a slice that shows it, or say '
+                    f"that it is not there: --absent {text}."
+                )
+            slices.setdefault(name, []).append(SeedSlice(plane, index, picture))
+    return slices
+
+
+def _uncounted(file: Path, name: str, end: SeedSlice, volume: Volume) -> str:
+    return (
+        f'"{name}" may have been painted on {describe(end, volume)}. All of that lies on painted slices of other '
+        "planes as well, so it cannot be told and is not counted. To count it: "
+        f"--correct {file} {name}={end.plane.value}:{end.index}"
+    )
 
 
 def _show_seeds(options: argparse.Namespace) -> None:
@@ -119,6 +170,14 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("seeds", type=Path, help="painted slices: .seg.nrrd, or a label image on the CT's grid")
     parser.add_argument("--series", help="series UID, when the DICOM folder holds several")
     parser.add_argument("--segments", nargs="+", metavar="NAME", help="only these segments (default: all)")
+    parser.add_argument(
+        "--correct",
+        action="append",
+        nargs="+",
+        default=[],
+        metavar=("FILE", "[NAME=]PLANE:INDEX"),
+        help="take these slices of a file as painted, as in result.seg.nrrd axial:34: a result, corrected there",
+    )
     for option, text in {
         "--skip": "switch a found seed off, as in axial:34",
         "--absent": "say that a structure is not on a slice",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from itertools import pairwise
 
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.panel.seed_table import position_text
@@ -14,10 +13,8 @@ from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
-ENOUGH = 3  # painted slices per axis: nine on three axes beat nine on one in the paper (Dice 0.866, 0.857)
-END_SHARE = 0.1  # of the structure's extent: closer than this to an end counts as painted at the end
-MIN_END_MM = 3.0
-MIN_GAP = 2  # slices between two seeds below which another one adds nothing
+ENOUGH = 3  # painted slices per axis: `study run painting` measures one, three and nine slices in all
+MIN_STRETCH = 4  # slices without paint, below which another painted one adds nothing
 
 
 @dataclass(frozen=True)
@@ -38,9 +35,10 @@ class Advice:
 def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] = tuple(Plane)) -> Advice:
     """Judge the seeds of one segment and name the slice to paint next.
 
-    An axis is completed in the order end, other end, middle of the largest gap, until it has three painted slices; then
-    comes the next axis. Ends are taken from what is painted on the other axes; with a single painted slice, where its
-    size suggests them.
+    First each axis gets one painted slice, through the middle of what is painted; then each a second and a third, in
+    the middle of its longest stretch without paint: three lie about a quarter, half and three quarters of the way.
+    Inside, a slice tells more than at an end, and nobody has to find the ends. Where these are is taken from what is
+    painted on the other axes; with paint on one axis alone, from its size.
 
     Args:
         seeds: those in use, absent ones included.
@@ -55,14 +53,16 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
         return Advice(_("Nothing is painted yet. Paint the structure on one slice, in any view."))
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
     sentence = f"{_counts_text(counts)} {_quality(counts, planes)}"
-    for plane in sorted(planes, key=lambda plane: -counts[plane]):  # stable: axial, coronal, sagittal
-        found = _next_on(plane, seeds, painted, volume)
+    for plane in sorted(planes, key=lambda plane: counts[plane]):  # stable: axial, coronal, sagittal
+        found = _next_on(plane, seeds, painted, volume) if counts[plane] < ENOUGH else None
         if found is not None:
-            position = position_text(volume, plane, found.index).replace(" ", "\u00a0")  # kept on one line
-            reason = _("Paint next: the {plane} slice at {position}, {reason}.").format(
-                plane=plane.value, position=position, reason=found.reason
+            position = position_text(volume, plane, found).replace(" ", "\u00a0")  # kept on one line
+            reason = (
+                _("Paint next: the {plane} slice at {position}, in the longest stretch without paint.")
+                if counts[plane]
+                else _("Paint next: the {plane} slice at {position}, the first one on this axis.")
             )
-            return Advice(sentence, (plane, found.index), reason)
+            return Advice(sentence, (plane, found), reason.format(plane=plane.value, position=position))
     return Advice(sentence)
 
 
@@ -75,68 +75,40 @@ def _counts_text(counts: dict[Plane, int]) -> str:
 
 
 def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
-    complete = sum(counts[plane] >= ENOUGH for plane in planes)
-    if complete == len(planes) == len(Plane):
-        return _("As good as it gets: three or more on each axis, which the paper found best.")
-    if complete:
-        return _("Good. Best is three on each of the three axes.")
-    if max(counts.values()) >= 2:
-        return _("Enough to try. Better: first, middle and last slice of the structure.")
-    return _("A start. Better: first, middle and last slice of the structure.")
+    fewest = min(counts[plane] for plane in planes)
+    if fewest >= ENOUGH:
+        return _("As good as it gets: three or more on each axis.")
+    if fewest and len(planes) > 1:
+        return _("Good. Best is three on each axis.")
+    if len(planes) > 1:
+        return _("A start. Much better: one slice on each axis.")
+    return _("A start. Better: three slices, a quarter, half and three quarters of the way.")
 
 
-@dataclass(frozen=True)
-class _Next:
-    """A slice of an axis that is worth painting, and why."""
-
-    index: int
-    reason: str
-
-
-def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSlice], volume: Volume) -> _Next | None:
-    """Find the slice to paint next on an axis; None when the axis is complete."""
-    view = volume.view(plane)
+def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSlice], volume: Volume) -> int | None:
+    """Return the slice to paint next on an axis: in the middle of its longest stretch; None where none is long."""
     own = sorted(seed.index for seed in painted if seed.plane is plane)
-    others = [seed for seed in painted if seed.plane is not plane]
-    extent = None
-    if is_painted(others):
-        box = painted_box(others, volume)
-        extent = box.lower[view.axis], box.upper[view.axis] - 1
+    first, last = _extent(own, painted, plane, volume)
     if not own:
-        if extent is None:
-            return None
-        return _Next(sum(extent) // 2, _("through the middle, as the first one on this axis"))
-    if len(own) >= ENOUGH:
-        return None
-    start, stop = extent or _guessed_ends(own, painted, plane, volume)
-    tolerance = max(END_SHARE * (stop - start) * view.slice_mm, MIN_END_MM)
-    first, last = min(own), max(own)
+        return (first + last) // 2
     absent = [seed.index for seed in seeds if seed.plane is plane and seed.absent]
-    missing = {}  # slices from the last seed to an end without one, by that end
-    if not any(index < first for index in absent) and (first - start) * view.slice_mm > tolerance:
-        missing[start] = first - start
-    if not any(index > last for index in absent) and (stop - last) * view.slice_mm > tolerance:
-        missing[stop] = stop - last
-    if missing:
-        end = max(missing, key=lambda end: (missing[end], end))
-        if extent is None:
-            return _Next(end, _("near the end of the structure: look around"))
-        return _Next(end, _("at the end of the structure"))
-    gaps = {before: after - before for before, after in zip(own, own[1:], strict=False)}
-    if not gaps or max(gaps.values()) <= MIN_GAP:
-        return None
-    before = max(gaps, key=lambda before: (gaps[before], before))
-    return _Next(before + gaps[before] // 2, _("in the largest gap"))
+    first = max([first, *(index + 1 for index in absent if index < own[0])])
+    last = min([last, *(index - 1 for index in absent if index > own[-1])])
+    before, after = max(pairwise([first, *own, last]), key=lambda stretch: stretch[1] - stretch[0])
+    return (before + after) // 2 if after - before >= MIN_STRETCH else None
 
 
-def _guessed_ends(own: Sequence[int], painted: Sequence[SeedSlice], plane: Plane, volume: Volume) -> tuple[int, int]:
-    """With one painted slice the structure is taken to be as long as it is wide there; with more they are the ends."""
-    if len(own) > 1:
-        return min(own), max(own)
-    (index,) = own
-    view = volume.view(plane)
-    mask = next(seed.mask for seed in painted if seed.plane is plane)
-    rows, cols = np.nonzero(mask)
-    width_mm = (np.ptp(rows) + 1) * view.row_mm / 2 + (np.ptp(cols) + 1) * view.col_mm / 2
-    half = max(1, round(width_mm / 2 / view.slice_mm))
-    return max(0, index - half), min(view.count - 1, index + half)
+def _extent(own: Sequence[int], painted: Sequence[SeedSlice], plane: Plane, volume: Volume) -> tuple[int, int]:
+    """First and last slice of the structure along an axis, as far as the paint tells."""
+    view, others = volume.view(plane), [seed for seed in painted if seed.plane is not plane]
+    if is_painted(others):
+        box = painted_box(painted, volume)
+        return box.lower[view.axis], box.upper[view.axis] - 1
+    # Nothing shows it: as long as it is wide.
+    box = painted_box(painted, volume)
+    widths = [
+        n * mm for axis, (n, mm) in enumerate(zip(box.shape, volume.spacing[::-1], strict=True)) if axis != view.axis
+    ]
+    half = max(1, round(sum(widths) / 4 / view.slice_mm))
+    centre = (own[0] + own[-1]) // 2
+    return max(0, min(own[0], centre - half)), min(view.count - 1, max(own[-1], centre + half))

@@ -168,6 +168,7 @@ class Choices:
         windowUpper: HU, likewise.
         ownCheckpoint: the file for ModelChoice.OWN.
         marginMm: mm.
+        paceMm: mm; 0 is every slice.
         keepAllSeeds: the engine's radius None.
     """
 
@@ -193,6 +194,7 @@ class Choices:
     stride: Stride = Stride(_MEMORY.stride)
     gate: int = _MEMORY.gate
     passes: int = _DEFAULTS.passes
+    paceMm: float = _DEFAULTS.pace_mm
     clahe: bool = _DEFAULTS.clahe
     marginMm: float = _DEFAULTS.margin_mm
     cropEach: bool = _DEFAULTS.crop_each
@@ -223,6 +225,7 @@ def values_of(settings: Settings) -> dict[str, Any]:
         "fusion": Fusion(settings.fusion),
         "dropIslands": settings.drop_islands,
         "passes": settings.passes,
+        "paceMm": settings.pace_mm,
         "keepAllSeeds": memory.radius is None,
         "radius": memory.radius or _RADIUS,
         "recent": memory.recent,
@@ -251,6 +254,7 @@ def settings_from(choices: Choices) -> Settings:
         drop_islands=choices.dropIslands,
         extend=choices.extend,
         passes=choices.passes,
+        pace_mm=choices.paceMm,
     )
 
 

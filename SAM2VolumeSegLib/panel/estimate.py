@@ -71,11 +71,11 @@ def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | No
     visited, memories, encoded = 0, 0.0, set()
     for segment in (name for group in sight.groups for name in group):
         for plane in sight.planes_of(segment):
-            order, span, crop = sight.volume.view(plane).order, sight.span(segment, plane), sight.crop(segment)
-            prompted = [order.index(seed.index) for seed in sight.seeds_on(segment, plane)]
-            visited += span.slices
-            memories += span.slices * _memories(prompted, span, settings.memory)
-            indices = [order[position] for position in span.positions]
+            order, stops, crop = sight.volume.view(plane).order, sight.stops(segment, plane), sight.crop(segment)
+            prompted = [stops.number(order.index(seed.index)) for seed in sight.seeds_on(segment, plane)]
+            visited += stops.span.slices
+            memories += stops.span.slices * _memories(prompted, stops.span, settings.memory)
+            indices = [order[position] for position in stops.positions]
             if is_encoded is not None:
                 pictures = sight.pictures(segment, plane)
                 indices = [index for index in indices if not is_encoded(pictures, index)]

@@ -9,10 +9,10 @@ import numpy as np
 
 from SAM2VolumeSegLib.model.network import SliceMemory
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.propagate import Walk, extra_prompts
 from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.vote import Vote, average
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Plane
 
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
@@ -27,34 +27,43 @@ class AxisJob:
         name: Of the segment.
         seeds: Its painted slices on this axis, and those declared empty.
         settings: Of the run.
-        prompted: Masks of the seeds as the model sees them, by position.
-        span: What is propagated through.
+        stops: The slices that are visited. Walks and votes count in their numbers.
+        prompted: Masks of the seeds as the model sees them, by stop.
         passes_left: How many have not begun.
-        votes: The answer by position, for every slice without a seed, once every pass has ended.
+        votes: The answer by stop, for each without a seed, once every pass has ended.
     """
 
     def __init__(self, tracker: SliceTracker, sight: Sight, name: str, plane: Plane):
         self.tracker, self.name, self.settings = tracker, name, sight.settings
         self.seeds = sight.seeds_on(name, plane)
         self.pictures = pictures = sight.pictures(name, plane)
-        self.prompted = {pictures.positions[seed.index]: pictures.mask_to_model(seed.mask) for seed in self.seeds}
-        self.span = sight.span(name, plane)
+        self.stops = sight.stops(name, plane)
+        self.prompted = {self.stop_of(seed): pictures.mask_to_model(seed.mask) for seed in self.seeds}
         self.steps = STEPS[self.settings.direction]
         self.passes_left = self.settings.passes
         self.votes: dict[int, Vote] = {}
         self._walks: list[Walk] = []
         self._extra: dict[int, np.ndarray] = {}
 
+    def stop_of(self, seed: SeedSlice) -> int:
+        """The stop of a seed."""
+        return self.stops.number(self.pictures.positions[seed.index])
+
+    def index(self, stop: int) -> int:
+        """Index of a stop's slice in the volume's array."""
+        return self.pictures.index(self.stops.position(stop))
+
     @property
     def remaining(self) -> int:
         """Slices left, at most, in all directions and passes."""
-        passes = self.passes_left * len(self.steps) * self.span.slices
+        passes = self.passes_left * len(self.steps) * self.stops.span.slices
         return passes + sum(walk.left for walk in self._walks)
 
     @property
     def vote_count(self) -> int:
-        """Slices that have a vote, seeds included; at most, as long as there are slices left."""
-        return self.span.slices if self.remaining else len(self.votes) + len(self.seeds)
+        """Slices that have a vote, also seeds and those between stops; at most, as long as there are slices left."""
+        voted = list(self.stops.span.positions) if self.remaining else [*self.votes, *self.prompted]
+        return self.stops.position(max(voted)) - self.stops.position(min(voted)) + 1
 
     def start_pass(self) -> list[Walk]:
         """The walks of the next pass, one for each direction.
@@ -63,9 +72,9 @@ class AxisJob:
         """
         if self.votes:
             self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
-        prompts = _PromptMemories(self.tracker, self.pictures, self.prompted | self._extra)
-        policy, limits, index = self.settings.memory, self.tracker.network.limits, self.pictures.index
-        self._walks = [Walk(prompts, self.span, policy, step, index, limits) for step in self.steps]
+        prompts = _PromptMemories(self.tracker, self, self.prompted | self._extra)
+        policy, limits = self.settings.memory, self.tracker.network.limits
+        self._walks = [Walk(prompts, self.stops.span, policy, step, self.index, limits) for step in self.steps]
         self.passes_left -= 1
         return self._walks
 
@@ -84,35 +93,39 @@ class AxisJob:
         self.votes = average(directions) | {position: self.votes[position] for position in self._extra}
         self._walks = []
 
-    def weight(self, position: int, step: int) -> float:
-        """How much the vote at a position counts, when it was reached in direction `step`; 1 for a plain mean.
+    def is_between_seeds(self, position: int) -> bool:
+        """Whether a slice lies no further out than the outermost seeds."""
+        return self.stops.position(min(self.prompted)) <= position <= self.stops.position(max(self.prompted))
+
+    def weight(self, stop: int, step: int) -> float:
+        """How much the vote at a stop counts, when it was reached in direction `step`; 1 for a plain mean.
 
         By nearness: the inverse of the distance in mm to the seed that the propagation came from, because errors add up
         on the way. A seed itself counts as half a slice away.
         """
         if self.settings.fusion == "mean":
             return 1.0
-        passed = [(position - seed) * step for seed in self.prompted if (position - seed) * step >= 0]
+        ways = [(self.stops.position(stop) - self.stops.position(seed)) * step for seed in self.prompted]
         # Beyond the outermost seed, against `step`, it came from that seed.
-        slices = min(passed) if passed else min(abs(position - seed) for seed in self.prompted)
+        slices = min([way for way in ways if way >= 0] or map(abs, ways))
         return 1.0 / (max(slices, 0.5) * self.pictures.view.slice_mm)
 
 
 class _PromptMemories(Mapping[int, SliceMemory]):
-    """Memories of masks by position, made when first looked at: the first slice of a run is not kept waiting."""
+    """Memories of masks by stop, made when first looked at: the first slice of a run is not kept waiting."""
 
-    def __init__(self, tracker: SliceTracker, pictures: PlanePictures, masks: Mapping[int, np.ndarray]):
-        self._tracker, self._pictures, self._masks = tracker, pictures, masks
+    def __init__(self, tracker: SliceTracker, job: AxisJob, masks: Mapping[int, np.ndarray]):
+        self._tracker, self._job, self._masks = tracker, job, masks
         self._made: dict[int, SliceMemory] = {}
 
-    def __getitem__(self, position: int) -> SliceMemory:
-        if position not in self._made:
-            prediction = self._tracker.prompt(self._pictures, self._pictures.index(position), self._masks[position])
-            self._made[position] = prediction.memory
-        return self._made[position]
+    def __getitem__(self, stop: int) -> SliceMemory:
+        if stop not in self._made:
+            prediction = self._tracker.prompt(self._job.pictures, self._job.index(stop), self._masks[stop])
+            self._made[stop] = prediction.memory
+        return self._made[stop]
 
-    def __contains__(self, position: object) -> bool:
-        return position in self._masks
+    def __contains__(self, stop: object) -> bool:
+        return stop in self._masks
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._masks)

@@ -142,6 +142,15 @@ CHOICES = (
         limits=(1, 2),
     ),
     Choice(
+        "pace_mm", "axes", _("Pace"), "--pace",
+        _("How far apart the slices are that the model goes through. Painted ones are always among them, those between "
+        "are interpolated. Slices that lie closer hardly differ."),
+        values={0.0: _("Every slice")}, limits=(0, 10), unit="mm", typed="0 (every slice) to 10 mm",
+        note="as near as whole slices come to it: every third one of 0.5 mm, every one of 1 mm. Memory counts the "
+        "slices that are gone through, so it reaches further where slices are thin. The paper's CTs have slices of "
+        "1.5 mm, and every one is gone through.",
+    ),
+    Choice(
         "memory.radius", "memory", _("Seed radius (SPS)"), "--radius",
         _("How far away a painted slice may be to be looked at, as a share of all slices gone through. The paper found "
         "0.3 best."),

@@ -9,12 +9,16 @@ from itertools import groupby
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.edges import BAND_MM
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 from SAM2VolumeSegLib.volume.planes import Rectangle
 
 AT_ONCE = 8  # slices whose votes are computed together
+ABSENT_BEYOND = {"nearness": 0.25, "mean": 1.0}
+"""How much "it is not here" counts from an axis beyond its outermost painted slices, by the fusion: there it walks on
+until it loses the structure, for good, while other axes still follow it."""
 
 
 @dataclass(eq=False)
@@ -26,6 +30,7 @@ class Claim:
         logits: float32, the mean of the votes by their weights; a voxel without any is background.
         weight: float32, sum of the weights.
         painted: bool, by the user.
+        unpainted: bool, known to be something else: on a slice that is painted, or declared absent, and not painted.
         mask: bool, what is claimed.
         confidence: see SegmentResult.
         plane_logits: likewise.
@@ -35,25 +40,22 @@ class Claim:
     logits: np.ndarray
     weight: np.ndarray
     painted: np.ndarray
+    unpainted: np.ndarray
     mask: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
 
-    def trimmed(self) -> Claim:
-        """The same with a box that is no larger than what is claimed."""
-        used = Box.of(self.mask)
-        return replace(
-            self,
-            box=used.moved(self.box.lower),
-            logits=self.logits[used.slices].copy(),
-            weight=self.weight[used.slices].copy(),
-            painted=self.painted[used.slices].copy(),
-            mask=self.mask[used.slices].copy(),
-        )
+    def trimmed(self, volume: Volume) -> Claim:
+        """The same with a box that is no larger than what is claimed, and what could become so at the CT's edges."""
+        used = Box.of(self.mask).moved(self.box.lower).grown(BAND_MM, volume).meet(self.box)
+        part = self.box.index_of(used)
+        names = "logits", "weight", "painted", "unpainted", "mask"
+        arrays = {name: getattr(self, name)[part].copy() for name in names}
+        return replace(self, box=used, **arrays)
 
 
 def claim_of(
-    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], keep_votes: bool
+    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], reach: Box, keep_votes: bool
 ) -> Generator[None, None, Claim]:
     """Bring together what the axes of a segment found.
 
@@ -61,6 +63,7 @@ def claim_of(
         volume: the CT.
         seeds: all of the segment's, also those on axes that do not propagate.
         jobs: the segment's axes, all passes ended.
+        reach: voxels beyond it are not claimed, unless they are painted.
         keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
             axis votes for the segment.
 
@@ -70,27 +73,29 @@ def claim_of(
     Returns:
         The claim.
     """
-    painted_at, seen = painted_box(seeds, volume), reach_of(jobs)
+    painted_at, seen = painted_box(seeds, volume), reach
     if not keep_votes:
-        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs)]))
+        seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs, painted_at)]).grown(BAND_MM, volume))
     total, weight = np.zeros(seen.shape, dtype=np.float32), np.zeros(seen.shape, dtype=np.float32)
     planes, confidence = {}, {}
     for job in jobs:
         view = job.pictures.view
         part = view.bounds(seen.lower, seen.upper)
         votes = np.full(seen.shape, np.nan, dtype=np.float32) if keep_votes else None
-        for index, (top, bottom, left, right), vote, counts in _votes(job, part):
-            offset = index - seen.lower[view.axis]
+        for vote in _votes(job, part):
+            offset = job.pictures.index(vote.position) - seen.lower[view.axis]
             if 0 <= offset < seen.shape[view.axis]:
+                top, bottom, left, right = vote.part
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
-                    view.slice(votes, offset)[at] = vote
-                view.slice(total, offset)[at] += counts * vote
-                view.slice(weight, offset)[at] += counts
+                    view.slice(votes, offset)[at] = vote.logits
+                weights = np.float32(vote.weight)
+                if not job.is_between_seeds(vote.position):
+                    weights = np.where(vote.logits < 0, weights * ABSENT_BEYOND[job.settings.fusion], weights)
+                view.slice(total, offset)[at] += weights * vote.logits
+                view.slice(weight, offset)[at] += weights
             yield
-        seeded = {seed.index: 1.0 for seed in job.seeds}
-        found = {job.pictures.index(position): vote.confidence for position, vote in job.votes.items()}
-        confidence[view.plane] = dict(sorted((found | seeded).items()))
+        confidence[view.plane] = _confidence(job)
         if votes is not None:
             planes[view.plane] = votes
     np.divide(total, weight, out=total, where=weight > 0)
@@ -100,7 +105,7 @@ def claim_of(
     logits = _grown(total, seen, box, -LOGIT_LIMIT)
     planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
     weight = _grown(weight, seen, box, 0)
-    painted, mask = np.zeros(box.shape, dtype=bool), logits > 0
+    painted, unpainted, mask = np.zeros(box.shape, dtype=bool), np.zeros(box.shape, dtype=bool), logits > 0
     for seed in seeds:
         view = volume.view(seed.plane)
         offset = seed.index - box.lower[view.axis]
@@ -108,9 +113,10 @@ def claim_of(
             top, bottom, left, right = view.bounds(box.lower, box.upper)
             given = seed.mask[top:bottom, left:right]
             view.slice(painted, offset)[...] |= given
+            view.slice(unpainted, offset)[...] |= ~given
             view.slice(mask, offset)[...] = given
-    claim = Claim(box, logits, weight, painted, mask | painted, confidence, planes)
-    return claim if keep_votes else claim.trimmed()
+    claim = Claim(box, logits, weight, painted, unpainted & ~painted, mask | painted, confidence, planes)
+    return claim if keep_votes else claim.trimmed(volume)
 
 
 def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
@@ -122,33 +128,85 @@ def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndar
     return grown
 
 
-def _votes(job: AxisJob, part: Rectangle) -> Iterator[tuple[int, Rectangle, np.ndarray, float]]:
-    """The votes of an axis, a few at once, because they are large.
+@dataclass(frozen=True, eq=False)
+class _SliceVote:
+    """What an axis says of one slice.
 
-    A slice that was predicted has a vote inside of the model's window, a painted slice everywhere.
+    Attributes:
+        position: of the slice.
+        part: of the picture, that has a vote.
+        logits: float32 [rows, columns] of the part.
+        weight: how much they count.
+    """
+
+    position: int
+    part: Rectangle
+    logits: np.ndarray
+    weight: float
+
+    def inside(self, part: Rectangle) -> np.ndarray:
+        """The logits of a part within its own."""
+        (top, _, left, _), (first, last, start, end) = self.part, part
+        return self.logits[first - top : last - top, start - left : end - left]
+
+
+def _votes(job: AxisJob, part: Rectangle) -> Iterator[_SliceVote]:
+    """The votes of an axis: of its stops, and of the slices between two stops that have one.
 
     Args:
         job: the axis.
         part: what is wanted of each picture.
 
     Yields:
-        Of every slice: index, the part of the picture that has a vote, its logits there, their weight.
+        The vote of each slice, in the order of their positions.
     """
-    seeded = {seed.index for seed in job.seeds}
+    previous = None
+    for stop, vote in _votes_of_stops(job, part):
+        if previous is not None and previous[0] + 1 == stop:
+            yield from _between(previous[1], vote)
+        yield vote
+        previous = stop, vote
+
+
+def _between(one: _SliceVote, other: _SliceVote) -> Iterator[_SliceVote]:
+    """The votes of the slices between two stops: logits are interpolated, and so is the way from the seed.
+
+    A weight is the inverse of a way, see `AxisJob.weight`.
+    """
+    part, slices = _overlap(one.part, other.part), other.position - one.position
+    for position in range(one.position + 1, other.position):
+        share = (position - one.position) / slices
+        logits = ((1 - share) * one.inside(part) + share * other.inside(part)).astype(np.float32)
+        yield _SliceVote(position, part, logits, 1 / ((1 - share) / one.weight + share / other.weight))
+
+
+def _votes_of_stops(job: AxisJob, part: Rectangle) -> Iterator[tuple[int, _SliceVote]]:
+    """The votes of the stops in order, a few at once, because they are large.
+
+    A slice that was predicted has a vote inside of the model's window, a painted slice everywhere.
+    """
     seen = _overlap(part, job.pictures.seen)
-    positions = [position for position in job.votes if job.pictures.index(position) not in seeded]
-    for _, group in groupby(positions, key=lambda position: len(job.votes[position].weights)):
+    top, bottom, left, right = part
+    seeds = {job.stop_of(seed): seed for seed in job.seeds}
+    directions = {stop: len(vote.weights) for stop, vote in job.votes.items()} | dict.fromkeys(seeds, 0)
+    for count, group in groupby(sorted(directions), key=directions.__getitem__):
         alike = list(group)
         for first in range(0, len(alike), AT_ONCE):
             some = alike[first : first + AT_ONCE]
-            votes = [job.votes[position] for position in some]
-            means = Vote.means(votes, lambda logits: job.pictures.logits_from_model(logits, seen))
-            for position, vote, mean in zip(some, votes, means, strict=True):
-                yield job.pictures.index(position), seen, mean, vote.weight
-    top, bottom, left, right = part
-    for seed in job.seeds:
-        sure = np.where(seed.mask[top:bottom, left:right], LOGIT_LIMIT, -LOGIT_LIMIT)
-        yield seed.index, part, sure, job.weight(job.pictures.positions[seed.index], 1)
+            if count:
+                votes = [job.votes[stop] for stop in some]
+                means = Vote.means(votes, lambda logits: job.pictures.logits_from_model(logits, seen))
+                found = [(seen, mean, vote.weight) for mean, vote in zip(means, votes, strict=True)]
+            else:
+                masks = [seeds[stop].mask[top:bottom, left:right] for stop in some]
+                found = [(part, _sure(mask), job.weight(stop, 1)) for mask, stop in zip(masks, some, strict=True)]
+            for stop, vote in zip(some, found, strict=True):
+                yield stop, _SliceVote(job.stops.position(stop), *vote)
+
+
+def _sure(mask: np.ndarray) -> np.ndarray:
+    """Logits of what was painted, float32."""
+    return np.where(mask, np.float32(LOGIT_LIMIT), np.float32(-LOGIT_LIMIT))
 
 
 def _overlap(part: Rectangle, other: Rectangle) -> Rectangle:
@@ -157,23 +215,29 @@ def _overlap(part: Rectangle, other: Rectangle) -> Rectangle:
     return top, max(top, min(part[1], other[1])), left, max(left, min(part[3], other[3]))
 
 
-def _voted(jobs: Sequence[AxisJob]) -> Iterator[Box]:
+def _voted(jobs: Sequence[AxisJob], painted_at: Box) -> Iterator[Box]:
     """Where each axis votes for the segment: elsewhere a mean of votes cannot be positive."""
     for job in jobs:
-        positive = {position: (vote.logits > 0).any(axis=0) for position, vote in job.votes.items()}
-        positive = {position: pixels for position, pixels in positive.items() if pixels.any()}
+        view, span = job.pictures.view, job.stops.span
+        positive = {stop: (vote.logits > 0).any(axis=0) for stop, vote in job.votes.items()}
+        positive = {stop: pixels for stop, pixels in positive.items() if pixels.any()}
         part = job.pictures.reach(np.any(list(positive.values()), axis=0)) if positive else None
-        if part is not None:
-            indices = [job.pictures.index(position) for position in positive]
-            yield Box(*job.pictures.view.corners(min(indices), max(indices), part))
+        # Up to the next stops, between which it also may be.
+        first, last = min([*positive, *job.prompted]) - 1, max([*positive, *job.prompted]) + 1
+        lowest, highest = sorted(job.index(stop) for stop in (max(first, span.first), min(last, span.last)))
+        for used in (part, view.bounds(painted_at.lower, painted_at.upper)):
+            if used is not None:
+                yield Box(*view.corners(lowest, highest, used))
 
 
-def reach_of(jobs: Sequence[AxisJob]) -> Box:
-    """The crop, opened to the ends of the span along every axis that goes on beyond its seeds."""
-    crop = jobs[0].pictures.box
-    boxes = [crop]
-    for job in jobs:
-        view = job.pictures.view
-        first, last = sorted(job.pictures.index(position) for position in (job.span.first, job.span.last))
-        boxes.append(Box(*view.corners(first, last, view.bounds(crop.lower, crop.upper))))
-    return Box.around_boxes(boxes)
+def _confidence(job: AxisJob) -> dict[int, float]:
+    """Of every slice that has a vote, by index: 1 where it was painted."""
+    known = {stop: vote.confidence for stop, vote in job.votes.items()} | dict.fromkeys(job.prompted, 1.0)
+    found = {}
+    for stop in known:
+        first = job.stops.position(stop)
+        found[first] = known[stop]
+        if stop + 1 in known:
+            last, more = job.stops.position(stop + 1), known[stop + 1] - known[stop]
+            found |= {p: known[stop] + more * (p - first) / (last - first) for p in range(first + 1, last)}
+    return dict(sorted((job.pictures.index(position), value) for position, value in found.items()))

@@ -18,7 +18,7 @@ VOTE_SHARE, FUSE_SHARE = 0.3, 0.5
 none was timed."""
 PREDICTION = {True: 0.6, False: 3.6}
 """In prompts, how long a prediction takes, in batches and alone (demo at 64 and 160 px, tiny at 512, on a CPU)."""
-FUSE_STEPS = 5  # that `fuse` makes for each segment, at most
+FUSE_STEPS = 10  # about what `fuse` makes for each segment
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
 
 
@@ -35,7 +35,7 @@ class Clock:
         self._tracker, self._jobs = tracker, jobs
         tracker.restart_paces()
         self._started, self._since = time.monotonic(), 0
-        wanted = {(job.pictures, job.pictures.index(position)) for job in jobs for position in job.span.positions}
+        wanted = {(job.pictures, job.index(stop)) for job in jobs for stop in job.stops.span.positions}
         # Segments on one crop share pictures, and each slice is encoded once.
         self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
         self._predicted, self._told, self._beside = 0, time.monotonic(), 0.0
@@ -91,7 +91,7 @@ class Clock:
                 except StopIteration as end:
                     answer = end.value
                     break
-            self._unfused -= 1
+            self._unfused = max(self._unfused - 1, 0)
             if time.monotonic() - self._told > TELL_AFTER:
                 yield self._progress(name)
         self._unfused = 0

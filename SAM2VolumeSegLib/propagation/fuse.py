@@ -1,4 +1,4 @@
-"""From what all segments claim to masks: contested voxels, islands."""
+"""From what all segments claim to masks: edges of the CT, islands, contested voxels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ import numpy as np
 from scipy import ndimage
 
 from SAM2VolumeSegLib.propagation.claims import Claim
+from SAM2VolumeSegLib.propagation.edges import at_edges
 from SAM2VolumeSegLib.propagation.result import SegmentResult
-from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
+from SAM2VolumeSegLib.volume import Box, BoxMask, Volume, Window, to_unit
 
 
 def fuse(
-    volume: Volume, claims: Mapping[str, Claim], drop_islands: bool
+    volume: Volume, claims: Mapping[str, Claim], drop_islands: bool, window: Window | None = None
 ) -> Generator[str, None, dict[str, SegmentResult]]:
     """Masks from claims.
 
@@ -29,6 +30,7 @@ def fuse(
         drop_islands: remove what is not connected (26 neighbours) to anything painted. Once before the contest: a walk
             that went on past its structure lands in a neighbour, and what it found there is no claim on it. Again in
             the end: what a contest cuts off is not connected any more.
+        window: before all, move surfaces to the edges that are seen in this window; None leaves them.
 
     Yields:
         The name of a segment after each piece of work.
@@ -36,13 +38,15 @@ def fuse(
     Returns:
         The answers by name.
     """
+    in_order = {name: claims[name] for name in sorted(claims)}
+    whole = Box.around_boxes([claim.box for claim in claims.values()])
+    twice = yield from _painted_twice(in_order, whole)
+    if window is not None:
+        yield from _to_edges(volume, in_order, twice, whole, window)
     if drop_islands:
         for name, claim in claims.items():
             claim.mask = _connected(claim.mask, claim.painted)
             yield name
-    in_order = {name: claims[name] for name in sorted(claims)}
-    whole = Box.around_boxes([claim.box for claim in claims.values()])
-    twice = yield from _painted_twice(in_order, whole)
     yield from (_each_with_each(in_order, twice) if twice else _all_at_once(in_order, whole))
     segments = {}
     for name, claim in claims.items():
@@ -62,6 +66,28 @@ def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[str, No
     if painted.max() < 2:
         return set()
     return {name for name, claim in claims.items() if (painted[whole.index_of(claim.box)][claim.painted] > 1).any()}
+
+
+def _to_edges(
+    volume: Volume, claims: Mapping[str, Claim], twice: set[str], whole: Box, window: Window
+) -> Iterator[str]:
+    """Move each claim's surface. What is painted as another segment is known not to be this one."""
+    owned = np.zeros(whole.shape, dtype=bool)
+    for name, claim in claims.items():
+        if name not in twice:
+            owned[whole.index_of(claim.box)] |= claim.painted
+    for name, claim in claims.items():
+        outside = claim.unpainted | (owned[whole.index_of(claim.box)] & ~claim.painted)
+        image = to_unit(volume.voxels[claim.box.slices], window)
+        steps = at_edges(image, volume.spacing[::-1], claim.logits, claim.painted, outside)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                claim.logits = end.value
+                break
+            yield name
+        claim.mask = (claim.logits > 0) | claim.painted
 
 
 def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:

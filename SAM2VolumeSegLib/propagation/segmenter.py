@@ -88,11 +88,14 @@ class Segmenter:
                     yield clock.predicted(step.job.name, pictures.view.plane, step.index)
             for name in dict.fromkeys(job.name for job in jobs):
                 own = [job for job in jobs if job.name == name]
-                claims[name] = yield from clock.voting(own, claim_of(volume, seeds[name], own, keep_votes))
+                claims[name] = yield from clock.voting(
+                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes)
+                )
                 for job in own:
                     job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
-        segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands))
+        window = sight.window if request.settings.edges else None
+        segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window))
         seconds = time.monotonic() - started
         return Result(segments, self._provenance(request, sight.window, segments, seconds))
 

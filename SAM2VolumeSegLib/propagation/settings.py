@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -43,10 +44,13 @@ class Settings:
         fusion: one of `FUSIONS`: how the votes of axes and directions are averaged. "mean" is the paper's plain mean;
             "nearness" weights each by the inverse of the distance to the seed that it came from, because errors add up
             on the way.
+        edges: move the surface to the CT's own edges, see `edges`.
         drop_islands: remove parts of the result that are not connected to anything painted.
-        extend: go on beyond the first and the last seed of an axis until the structure is gone, or to the end of the
-            roi. An axis with a single painted slice always does, because there is nothing between.
+        extend: go on beyond the first and the last seed of an axis until the structure is gone; no further than
+            `Sight.reach`. An axis with a single painted slice always does, because there is nothing between.
         passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
+        pace_mm: distance of the slices that are predicted along an axis, as near as whole slices come to it; those
+            between are interpolated, and painted ones are always visited. 0 predicts every slice, as the paper does.
 
     Raises:
         InputError: a value is not one of these.
@@ -61,9 +65,11 @@ class Settings:
     memory: MemoryPolicy = field(default_factory=VolumeMemory)
     direction: str = "forward-backward"
     fusion: str = "nearness"
+    edges: bool = True
     drop_islands: bool = True
-    extend: bool = False
+    extend: bool = True
     passes: int = 1
+    pace_mm: float = 1.5
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
@@ -90,6 +96,8 @@ class Settings:
             raise InputError(_("The number of passes is {passes}; it must be 1 or 2.").format(passes=self.passes))
         if not 0 <= self.margin_mm < float("inf"):
             raise InputError(_("The margin is {margin_mm} mm; it must be 0 or more.").format(margin_mm=self.margin_mm))
+        if not 0 <= self.pace_mm < float("inf"):
+            raise InputError(_("The pace is {pace_mm} mm; it must be 0 or more.").format(pace_mm=self.pace_mm))
         if self.planes is not None:
             object.__setattr__(self, "planes", tuple(_plane(plane) for plane in self.planes))
             if not self.planes or len(set(self.planes)) < len(self.planes):
@@ -99,6 +107,15 @@ class Settings:
                 Window.named(self.window)
         else:
             object.__setattr__(self, "window", _limits(self.window))
+
+    def every(self, slice_mm: float) -> int:
+        """Return every how many slices one is predicted: as many as come nearest to the pace.
+
+        Args:
+            slice_mm: distance between two slices.
+        """
+        # Midway, as with slices of 1 mm and a pace of 1.5 mm, the closer ones, also where 1 mm is stored as 0.9999.
+        return max(1, math.ceil(self.pace_mm / slice_mm - 0.501))
 
     def window_for(self, voxels: np.ndarray) -> Window:
         """Return the intensity window in HU for a CT's voxels, the same for every slice of every axis."""
@@ -153,7 +170,7 @@ def _plane(plane: Plane | str) -> Plane:
 
 
 RECOMMENDED = Settings()
-PAPER = replace(RECOMMENDED, fusion="mean", drop_islands=False)
-"""The paper's best: IS + SPS, a plain mean over the axes, nothing done to the result."""
+PAPER = replace(RECOMMENDED, fusion="mean", edges=False, drop_islands=False, extend=False, pace_mm=0.0)
+"""The paper's best: IS + SPS, a plain mean over the axes, every slice predicted, nothing done to the result."""
 STOCK_SAM2 = replace(PAPER, memory=STOCK, planes=(Plane.AXIAL,), direction="forward")
 """SAM2 as a video model, for comparison: the axial axis alone, all six recent slices and every prompt in memory."""

@@ -92,4 +92,4 @@ class _Waiting:
         position = self.walk.position
         assert position is not None
         self.walk.go_on(prediction)
-        return Step(self.job, pictures.index(position), known)
+        return Step(self.job, self.job.index(position), known)

@@ -13,7 +13,10 @@ def add_parsers(commands) -> None:
     """Add them to the program's commands (an argparse subparsers object)."""
     demo = commands.add_parser("demo", help="segment vertebrae in a real CT with the bundled demo model, and measure")
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results (demo-output)")
-    demo.add_argument("--data", type=Path, help="a folder with more labelled CTs, measured in the same way")
+    demo.add_argument(
+        "--data", type=Path, help="a folder of labelled CTs as in `study run`, measured in the same way (tptbox)"
+    )
+    demo.add_argument("--classes", help="class table of its label volumes: a .json file, shared or tptbox (its own)")
     demo.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
     demo.add_argument("--table", type=Path, help="write the means as CSV to this file, for `study readme`")
     demo.set_defaults(command=_demo)
@@ -24,4 +27,4 @@ def add_parsers(commands) -> None:
 def _demo(options: argparse.Namespace) -> None:
     from SAM2VolumeSegLib.research.demo import run_demo
 
-    run_demo(options.out, options.data, options.device, options.table)
+    run_demo(options.out, options.data, options.device, options.table, options.classes)

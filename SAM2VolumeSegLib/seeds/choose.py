@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,9 +85,9 @@ def typed_marks(
     Raises:
         InputError: no such segment or slice; a slice to skip is no seed, the last one, or declared absent as well.
     """
-    declared = [_typed(text, seeds, volume) for text in absent]
+    declared = [typed_slice(text, seeds, volume) for text in absent]
     marks = Marks()
-    for name, place in [_typed(text, seeds, volume) for text in skip]:
+    for name, place in [typed_slice(text, seeds, volume) for text in skip]:
         plane, index = place
         if place not in [(seed.plane, seed.index) for seed in seeds[name]]:
             listed = "; ".join(describe(seed, volume) for seed in seeds[name])
@@ -112,18 +112,25 @@ def typed_marks(
     return marks
 
 
-def _typed(text: str, seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> tuple[str, SlicePlace]:
+def typed_slice(text: str, segments: Collection[str], volume: Volume) -> tuple[str, SlicePlace]:
+    """Read ``"axial:34"``, with ``"L3=axial:34"`` where there are several segments: the segment's name and the slice.
+
+    Raises:
+        InputError: no such segment or slice.
+    """
     name, _equals, place = text.rpartition("=")
-    if not name and len(seeds) > 1:
+    if not name and len(segments) > 1:
         raise InputError(
             _('"{text}" could mean any of {segments}: write "{first}={text}".').format(
-                text=text, segments=", ".join(seeds), first=next(iter(seeds))
+                text=text, segments=", ".join(segments), first=next(iter(segments))
             )
         )
-    name = name or next(iter(seeds))
-    if name not in seeds:
+    name = name or next(iter(segments))
+    if name not in segments:
         raise InputError(
-            _('"{text}" names no segment. The segments are: {seeds}.').format(text=text, seeds=", ".join(seeds))
+            _('"{text}" names no segment. The segments are: {segments}.').format(
+                text=text, segments=", ".join(segments)
+            )
         )
     return name, parse_slice(place, volume)
 

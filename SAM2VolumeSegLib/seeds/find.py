@@ -8,11 +8,13 @@ weighted set cover, solved greedily (Chvatal 1979) and then pruned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
+from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, paint_seeds
 from SAM2VolumeSegLib.volume.crop import Box
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.text import size_text
@@ -25,6 +27,8 @@ _SHARPNESS = 3
 ones lose first and last slices of a few voxels: of 2 to 6, 3 did best on slices cut from 59 labelled bones."""
 
 _SLAB = 16
+_FEW_VOXELS = 2
+"""An end of more voxels rarely lies on another painted slice with all of them: on 21 real bones it never did."""
 
 
 def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
@@ -63,7 +67,7 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
         raise InputError(
             _(
                 "Nothing is painted. Paint the structure on at least one axial, coronal or sagittal slice; "
-                "its first, a middle and its last slice work well."
+                "one in its middle on each of the three works well."
             )
         )
     views = [volume.view(plane) for plane in _PLANES]
@@ -73,6 +77,36 @@ def find_seeds(mask: np.ndarray, volume: Volume) -> list[SeedSlice]:
         SeedSlice(_PLANES[axis], index, views[axis].slice(mask, index).copy())
         for axis, index in ((axis, views[axis].order[position]) for axis, position in _painted_slices(upright))
     ]
+
+
+def uncounted_ends(seeds: Sequence[SeedSlice], volume: Volume) -> list[SeedSlice]:
+    """Return slices at the end of an axis that may have been painted, and that nothing tells from lines.
+
+    The first or last slice of a bone often holds a voxel or two. Where these lie on a painted slice of another plane as
+    well, the mask is the same whether the end was painted or not, so `find_seeds` does not count it. Here it is named
+    where its axis has a seed at its other end: who painted one end may well have painted both.
+
+    Args:
+        seeds: as `find_seeds` gives them.
+        volume: the CT.
+    """
+    planes = {seed.plane for seed in seeds if not seed.absent}
+    if len(planes) < 2:
+        return []
+    painted = paint_seeds(seeds, volume)
+    places = {(seed.plane, seed.index) for seed in seeds}
+    found = []
+    for view in (volume.view(plane) for plane in _PLANES if plane in planes):
+        filled = np.flatnonzero(painted.any(axis=tuple({0, 1, 2} - {view.axis})))
+        for end, other in ((filled[0], filled[-1]), (filled[-1], filled[0])):
+            mask = view.slice(painted, end)
+            if (
+                (view.plane, other) in places
+                and (view.plane, end) not in places
+                and np.count_nonzero(mask) <= _FEW_VOXELS
+            ):
+                found.append(SeedSlice(view.plane, int(end), mask.copy()))
+    return found
 
 
 def _painted_slices(mask: np.ndarray) -> list[tuple[int, int]]:

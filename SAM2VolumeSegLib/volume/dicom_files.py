@@ -39,6 +39,11 @@ _TAGS = [
 _NO_PICTURES = {"RT Dose Storage", "Segmentation Storage", "Parametric Map Storage"}
 """They have rows and columns, but are no pictures of the patient."""
 
+_WITHOUT_PREAMBLE = (b"\x02\0", b"\x08\0")
+"""Some old files begin with their first element, of group 0002 or 0008."""
+_DIRECTORY = "Media Storage Directory Storage"
+"""The index of a disc, DICOMDIR: it alone has no SOP class of its own."""
+
 
 @dataclass(frozen=True)
 class DicomImage:
@@ -101,16 +106,15 @@ def find_dicom(folder: Path) -> DicomFolder:
         ) from error
     found = DicomFolder()
     unknown: list[Path] = []
-    for path in _files(folder, found.unreadable):
+    for path in files_below(folder, found.unreadable):
         try:
             with path.open("rb") as file:
                 start = file.read(132)
         except OSError:
             found.unreadable.append(path)
             continue
-        is_dicom = start[128:] == b"DICM"
-        # Some old files begin with their first element, of group 0002 or 0008.
-        if not is_dicom and start[:2] not in (b"\x02\0", b"\x08\0"):
+        has_preamble = start[128:] == b"DICM"
+        if not has_preamble and start[:2] not in _WITHOUT_PREAMBLE:
             unknown.append(path)
             continue
         check_name(path)
@@ -120,7 +124,7 @@ def find_dicom(folder: Path) -> DicomFolder:
         elif image:
             found.others.add(image)
         else:
-            (found.unreadable if is_dicom else unknown).append(path)
+            (found.unreadable if has_preamble else unknown).append(path)
     names = {_pattern(image.path) for image in found.images}
     endings = {image.path.suffix.lower() for image in found.images} & {".dcm", ".ima", ".dicom"}
     found.unreadable += [p for p in unknown if _pattern(p) in names or p.suffix.lower() in endings]
@@ -129,17 +133,58 @@ def find_dicom(folder: Path) -> DicomFolder:
     return found
 
 
+def is_dicom(path: Path) -> bool:
+    """Say whether a file that can be opened is DICOM, with its preamble or without."""
+    with path.open("rb") as file:
+        start = file.read(132)
+    return start[128:] == b"DICM" or start[:2] in _WITHOUT_PREAMBLE and _header(path) is not None
+
+
 def what_dicom_file_is(path: Path) -> str:
-    """Say in a sentence what a single DICOM file is, and what to give in its place."""
+    """Say in a sentence what a single DICOM file that was given as an image is, and what to give in its place."""
     image = _header(path)
     if isinstance(image, DicomImage):
+        if image.frames > 1:
+            return multi_frame(image)
         return _(
             '"{path}" is one file of a DICOM series ({kind}). Give the folder that holds the whole series.'
         ).format(path=path, kind=image.kind)
+    return _('"{path}" is a DICOM file without an image that is read here ({kind}). Give the folder of a CT.').format(
+        path=path, kind=image or _("damaged")
+    )
+
+
+def why_no_seeds(path: Path) -> str:
+    """Say in a sentence what a DICOM file or folder is that was given as seeds, and how to make seeds of it."""
+    if path.is_dir():
+        return _(
+            '"{path}" is a folder. Seeds are one file, a .seg.nrrd or a label image. Load what a folder of DICOM holds '
+            "in 3D Slicer and save it as .seg.nrrd."
+        ).format(path=path)
+    image = _header(path)
+    kind = image.kind if isinstance(image, DicomImage) else image
+    if kind == "RT Structure Set":
+        return _(
+            '"{path}" is an RT structure set: it holds contours and no painted voxels. Load it with its CT in 3D '
+            "Slicer (extension SlicerRT), make a binary labelmap its source representation (module Segmentations), "
+            "and save it as .seg.nrrd."
+        ).format(path=path)
+    if kind == "Segmentation":
+        return _(
+            '"{path}" is a DICOM segmentation, which is not read here. Load it with its CT in 3D Slicer (extension '
+            "QuantitativeReporting) and save it as .seg.nrrd."
+        ).format(path=path)
     return _(
-        '"{path}" is a DICOM file without an image that is read here ({kind}). A CT is the folder with '
-        "its DICOM series; for seeds, load the file in 3D Slicer and save what is painted as .seg.nrrd."
-    ).format(path=path, kind=image or "damaged")
+        '"{path}" is a DICOM file ({kind}) and no painted segmentation. Give a .seg.nrrd or a label image as seeds.'
+    ).format(path=path, kind=kind or _("damaged"))
+
+
+def multi_frame(image: DicomImage) -> str:
+    """Say in a sentence what to do with a file that holds several pictures."""
+    return _(
+        '"{path}" is a multi-frame DICOM file ({kind}), which is not read here. Save it as NRRD in 3D Slicer and use '
+        "that."
+    ).format(path=image.path, kind=image.kind)
 
 
 def read_dataset(path: Path, **options: Any) -> Dataset:
@@ -152,8 +197,13 @@ def read_dataset(path: Path, **options: Any) -> Dataset:
     return dcmread(path, force=True, **options)
 
 
-def _files(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
-    """Yield regular files, and links to nothing; folders that cannot be opened are added to ``unreadable``."""
+def files_below(folder: Path, unreadable: list[Path]) -> Iterator[Path]:
+    """Yield each regular file of a folder and its subfolders once, and links to nothing; hidden files are none.
+
+    Args:
+        folder: where to look.
+        unreadable: gets the folders that cannot be opened.
+    """
     seen = {os.path.realpath(folder)}
 
     def is_new(path: str) -> bool:
@@ -185,6 +235,8 @@ def _header(path: Path) -> DicomImage | str | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # values are converted, and warned of, when they are asked for
             data = read_dataset(path, stop_before_pixels=True, specific_tags=_TAGS)
+            if _directory(data):
+                return _DIRECTORY.removesuffix(" Storage")
             kind = data.SOPClassUID.name
             if _is_no_picture(data):
                 return kind.removesuffix(" Storage")
@@ -202,6 +254,11 @@ def _header(path: Path) -> DicomImage | str | None:
             )
     except Exception:  # pydicom raises whatever a damaged file makes it stumble over
         return None
+
+
+def _directory(data: Dataset) -> bool:
+    kind = data.file_meta.get("MediaStorageSOPClassUID")
+    return kind is not None and kind.name == _DIRECTORY
 
 
 def _is_no_picture(data: Dataset) -> bool:

@@ -9,12 +9,13 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.volume.dicom_files import DicomFolder, DicomImage, find_dicom
+from SAM2VolumeSegLib.volume.dicom_files import DicomFolder, DicomImage, find_dicom, multi_frame
 from SAM2VolumeSegLib.volume.dicom_pixels import read_slices
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.paths import check_name
 from SAM2VolumeSegLib.volume.plausible import check_axes
 
+CT = "CT Image"
 _MAX_TILT_DEGREES = 0.2
 _MAX_GAP_DEVIATION = 0.05
 """As a part of the usual slice distance: headers round positions, often to a hundredth of a millimetre."""
@@ -33,14 +34,14 @@ def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.
 
     Args:
         folder: holds the series, also in subfolders.
-        series: series instance UID, to choose one of several. Without it the only CT with positions is chosen; scout
-            views, doses and screenshots are none.
+        series: series instance UID, to choose one of several. Without it the only CT with positions is chosen, or the
+            only series with positions where none is a CT; scout views, doses and screenshots are none.
 
     Returns:
         Voxels [k, j, i], IJK to RAS (mm), and the description of the series.
 
     Warns:
-        InputWarning: one CT was chosen among other series.
+        InputWarning: one series was chosen among others, or what is read is no CT.
 
     Raises:
         InputError: no DICOM images; files that cannot be read or are cut off; several series and none chosen; slices
@@ -52,6 +53,15 @@ def read_dicom_series(folder: Path, series: str | None) -> tuple[np.ndarray, np.
     title = _title(images)
     for image in images:
         _check_single(image)
+    if (kind := images[0].kind) != CT:
+        warnings.warn(
+            _(
+                '"{title}" is no CT ({kind}), so its values may be no HU. Choose the window min-max, or one that fits '
+                "these values."
+            ).format(title=title, kind=kind),
+            InputWarning,
+            stacklevel=2,
+        )
     with np.errstate(all="ignore"):  # absurd numbers are refused by check_axes
         images, step = _stack(images, title)
         first = images[0]
@@ -87,22 +97,31 @@ def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomI
     for image in sorted(found.images, key=lambda image: image.series):
         by_uid.setdefault(image.series, []).append(image)
     if series is None:
-        cts = [uid for uid, images in by_uid.items() if any(map(_is_ct, images))]
         if len(by_uid) == 1:
             return found.images
-        if len(cts) == 1:
-            images = by_uid[cts[0]]
-            warnings.warn(
+        placed = [uid for uid, images in by_uid.items() if any(map(_is_placed, images))]
+        cts = [uid for uid in placed if any(image.kind == CT for image in by_uid[uid])]
+        meant = cts or placed
+        if len(meant) == 1:
+            images = by_uid[meant[0]]
+            sentence = (
                 _(
-                    '"{folder}" holds {number} DICOM series. The only CT with positions is read: '
-                    "{title}, {number_of_slices} "
-                    "slices, UID {uid}."
-                ).format(
+                    '"{folder}" holds {number} DICOM series. The only CT with positions is read: {title}, '
+                    "{number_of_slices} slices, UID {uid}."
+                )
+                if cts
+                else _(
+                    '"{folder}" holds {number} DICOM series. The only one with positions is read: {title}, '
+                    "{number_of_slices} slices, UID {uid}."
+                )
+            )
+            warnings.warn(
+                sentence.format(
                     folder=folder.name,
                     number=len(by_uid),
                     title=_title(images),
                     number_of_slices=len(images),
-                    uid=cts[0],
+                    uid=meant[0],
                 ),
                 InputWarning,
                 stacklevel=2,
@@ -123,8 +142,8 @@ def _choose(folder: Path, found: DicomFolder, series: str | None) -> list[DicomI
     )
 
 
-def _is_ct(image: DicomImage) -> bool:
-    return image.kind == "CT Image" and "LOCALIZER" not in image.image_type and image.position.size > 0
+def _is_placed(image: DicomImage) -> bool:
+    return "LOCALIZER" not in image.image_type and image.position.size > 0
 
 
 def _title(images: list[DicomImage]) -> str:
@@ -133,12 +152,7 @@ def _title(images: list[DicomImage]) -> str:
 
 def _check_single(image: DicomImage) -> None:
     if image.frames > 1:
-        raise InputError(
-            _(
-                '"{path}" is a multi-frame DICOM file, which is not read here. Save it as NRRD in 3D Slicer and '
-                "use that."
-            ).format(path=image.path)
-        )
+        raise InputError(multi_frame(image))
     if not (image.position.size and image.orientation.size and image.pixel_mm.size):
         raise InputError(
             _('"{path}" does not say where its slice lies in the patient. Choose a CT series with positions.').format(

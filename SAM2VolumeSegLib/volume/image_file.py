@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.volume.dicom_files import what_dicom_file_is
+from SAM2VolumeSegLib.volume.dicom_files import is_dicom, what_dicom_file_is
 from SAM2VolumeSegLib.volume.itk import quiet_itk
 from SAM2VolumeSegLib.volume.lps import lps_to_ras
 from SAM2VolumeSegLib.volume.nifti import is_nifti, read_nifti
@@ -57,7 +57,7 @@ def read_image(path: Path) -> tuple[np.ndarray, np.ndarray]:
         voxels, ijk_to_ras = read_nifti(path)
     elif path.suffix.lower() in (".mha", ".mhd") and b"NDims" in start:
         voxels, ijk_to_ras = _read_with_itk_header(path, "MetaImageIO", find_meta_voxels(path))
-    elif start[128:132] == b"DICM":
+    elif is_dicom(path):
         raise InputError(what_dicom_file_is(path))
     else:
         raise InputError(

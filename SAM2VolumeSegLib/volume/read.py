@@ -10,6 +10,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.volume.dicom_files import is_dicom, why_no_seeds
 from SAM2VolumeSegLib.volume.dicom_series import read_dicom_series
 from SAM2VolumeSegLib.volume.image_file import read_image
 from SAM2VolumeSegLib.volume.paths import check_file
@@ -72,6 +73,8 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
             said), or voxels are painted outside the CT.
     """
     path = Path(path)
+    if path.is_dir() or path.is_file() and is_dicom(path):
+        raise InputError(why_no_seeds(path))
     if not path.is_file():
         raise InputError(_('There is no file "{path}". Check the path of the seeds.').format(path=path))
     if seg_nrrd_header(path):

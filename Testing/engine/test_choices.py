@@ -72,7 +72,7 @@ def test_from_a_preset_every_choice_can_be_taken_back():
     assert given("--preset", "stock", "--axes", "all").planes is None
     back = given(
         "--preset", "stock", "--axes", "all", "--direction", "forward-backward", "--fusion", "nearness",
-        "--no-keep-islands", "--radius", "0.3", "--recent", "2", "--embeddings", "is",
+        "--no-keep-islands", "--pace", "1.5", "--radius", "0.3", "--recent", "2", "--embeddings", "is",
     )  # fmt: skip
     assert back == RECOMMENDED
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +18,7 @@ from SAM2VolumeSegLib.command import segment as segment_command
 from SAM2VolumeSegLib.command.parser import parse
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import RECOMMENDED
-from SAM2VolumeSegLib.seeds import simulate_seeds
+from SAM2VolumeSegLib.seeds import paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, read_provenance, read_seeds, read_volume, write_segmentation
 
 TAGS = "TerminologyEntry:List~SCT^123037004^Structure~SCT^181827002^Spine~^^~~^^~^^|"
@@ -174,6 +175,93 @@ def test_seeds_can_be_switched_off_and_declared_absent(files, a_phantom, capsys,
     assert read_provenance(out)["segments"]["L3"]["seeds"] == [f"axial:{last}", f"axial:{last - 6} absent"]
     alone = [*inputs, "--segments", "L3", "--skip", f"axial:{first}"]  # no name needed
     assert cli.main(["seeds", *alone]) == 0
+
+
+def test_an_end_that_is_not_counted_is_said_with_the_way_to_count_it(
+    a_ct, a_ct_labels, sample_ct_folder, tmp_path, capsys
+):
+    painted = paint_seeds(simulate_seeds(a_ct_labels == 21, a_ct, "first-middle-last", tuple(Plane)), a_ct)
+    write_segmentation(tmp_path / "painted.seg.nrrd", a_ct, [Segment("L2", painted)], {})
+    command = ["seeds", str(sample_ct_folder / "sub-ct_label-22_ct.nii.gz"), str(tmp_path / "painted.seg.nrrd")]
+    assert cli.main(command) == 0
+    said = capsys.readouterr()
+    assert "L2: 8 seeds" in said.out and re.match(r'Note: "L2" may have been painted on sagittal slice 55 ', said.err)
+    typed = said.err.split("To count it: ")[1].split()
+    assert cli.main([*command, *typed]) == 0
+    said = capsys.readouterr()
+    assert "L2: 9 seeds" in said.out and "sagittal slice 55 " in said.out and not said.err
+
+
+# ------------------------------------------------------------------------------------------- corrections
+
+
+def a_corrected_result(files, folder, volume, name="result.seg.nrrd"):
+    """A result, one slice of which somebody has drawn anew; returns both, the slice's index and what is on it."""
+    result, corrected = folder / name, folder / f"corrected-{name}"
+    assert segment(files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", result) == 0
+    segments = read_seeds(result, volume)
+    first = list(segments)[0]
+    index = int(np.median(np.flatnonzero(segments[first].mask.any(axis=(1, 2)))))
+    mask = segments[first].mask.copy()
+    mask[index] = False
+    mask[index, 8:14, 9:15] = True
+    segments[first] = segments[first].with_mask(mask)
+    others = [one if key == first else one.with_mask(one.mask & ~mask) for key, one in segments.items()]
+    write_segmentation(corrected, volume, others, {})
+    return result, corrected, index, mask[index]
+
+
+def test_a_corrected_slice_is_fed_back(files, a_phantom, tmp_path, capsys):
+    """Who works in a shell had to copy the slice into the painted file by a program of their own."""
+    _, corrected, index, drawn = a_corrected_result(files, tmp_path, a_phantom.volume)
+    inputs = [str(files / "ct.nrrd"), str(files / "seeds.seg.nrrd")]
+    change = ["--correct", str(corrected), f"L3=axial:{index}"]
+    again = tmp_path / "again.seg.nrrd"
+    before = corrected.read_bytes()
+    assert segment(*inputs, "-o", again, *change) == 0
+    assert corrected.read_bytes() == before
+    found, painted = read_seeds(again, a_phantom.volume), read_seeds(inputs[1], a_phantom.volume)
+    np.testing.assert_array_equal(found["L3"].mask[index], drawn)
+    for place in np.flatnonzero(painted["L3"].mask.any(axis=(1, 2))):
+        np.testing.assert_array_equal(found["L3"].mask[place], painted["L3"].mask[place])
+    assert f"axial:{index}" in read_provenance(again)["segments"]["L3"]["seeds"]
+    assert f"axial:{index}" not in read_provenance(again)["segments"]["L4"]["seeds"]
+    assert cli.main(["seeds", *inputs, *change]) == 0
+    assert "L3: 3 seeds" in capsys.readouterr().out
+    # A second correction, of what the first one gave: the slice that was corrected before is still in it.
+    change += [f"L3=axial:{index + 1}", "--correct", str(again), f"L4=axial:{index + 3}"]
+    assert cli.main(["seeds", *inputs, *change]) == 0
+    shown = capsys.readouterr().out
+    assert "L3: 4 seeds" in shown and "L4: 3 seeds" in shown
+
+
+def test_a_label_image_of_one_structure_needs_no_name(files, a_phantom, tmp_path, capsys):
+    """It does not keep the name of the segment."""
+    painted = read_seeds(files / "seeds.seg.nrrd", a_phantom.volume)["L3"].mask
+    corrected = save_labels(tmp_path / "result.nii.gz", a_phantom.volume, a_phantom.references["middle"] * 5)
+    index = int(np.flatnonzero(painted.any(axis=(1, 2)))[0]) + 2
+    one = ["--segments", "L3", "--correct", str(corrected), f"axial:{index}"]
+    assert cli.main(["seeds", str(files / "ct.nrrd"), str(files / "seeds.seg.nrrd"), *one]) == 0
+    assert f"axial slice {index} " in capsys.readouterr().out
+
+
+def test_a_correction_that_cannot_be_used_is_told(files, a_phantom, tmp_path, capsys):
+    _, corrected, index, _ = a_corrected_result(files, tmp_path, a_phantom.volume)
+    before = corrected.read_bytes()
+    inputs = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "x.seg.nrrd"]
+    for change, message in (
+        ([corrected], "needs the corrected slices"),
+        ([corrected, f"axial:{index}"], "could mean any of L3, L4"),
+        ([corrected, "L3=axial:0"], "is empty on axial slice 0 of .*--absent L3=axial:0"),
+        ([corrected, "L5=axial:3"], "names no segment"),
+        ([corrected, "L3=axial:99"], "has no axial slice 99"),
+        ([files / "seeds.nii.gz", f"L3=axial:{index}"], 'no segment "L3" in .*It has: label 7, label 22'),
+        ([tmp_path / "no.nrrd", "L3=axial:9"], "no file .*no.nrrd"),
+    ):
+        assert segment(*inputs, "--correct", *change) == 2
+        assert re.search(message, capsys.readouterr().err), message
+    assert segment(*inputs[:3], corrected, "--correct", corrected, f"L3=axial:{index}") == 2
+    assert "would be replaced by the result" in capsys.readouterr().err and corrected.read_bytes() == before
 
 
 # -------------------------------------------------------------------------------------------- checkpoints

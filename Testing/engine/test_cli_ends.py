@@ -1,5 +1,6 @@
 """How commands end: in a sentence and an exit code, whatever happens, and never without the result they made."""
 
+import argparse
 import errno
 import os
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ import pytest
 from cli_files import FAST, ROOT, paint, save_ct, save_labels
 
 from SAM2VolumeSegLib import cli
+from SAM2VolumeSegLib.command.parser import parse, parser
 from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.model import checkpoints
 
@@ -102,10 +105,36 @@ def test_warnings_for_the_user_are_notes_and_others_are_not_shown(monkeypatch, c
     assert capsys.readouterr().err == "Note: A segment was left out.\n"
 
 
-def test_a_window_from_below_zero_needs_no_equals_sign(files, capsys, tmp_path):
+def options_with_a_value(parser):
+    """Every option of every command that takes a value, with the words that lead to it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from ((name, *words) for words in options_with_a_value(below))
+        elif action.nargs != 0:
+            yield from ((option,) for option in action.option_strings)
+
+
+@pytest.mark.parametrize("words", list(options_with_a_value(parser())), ids=" ".join)
+def test_a_value_below_zero_needs_no_equals_sign(words, capsys):
+    """`--window -100,300` was an error, and one that did not help: "expected one argument"."""
+    for value in ("-100,300", "-1e3"):
+        with suppress(SystemExit):  # other things are missing
+            parse([*words, value])
+        assert f"{words[-1]}: expected" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("window", [["--window", "-100,-200"], ["--window=-100,-200"], ["--wind", "-100,-200"]])
+def test_a_window_from_below_zero_is_read(files, capsys, tmp_path, window):
     arguments = ["segment", str(files / "ct.nrrd"), str(files / "seeds.nii.gz"), "-o", str(tmp_path / "r.nii"), *FAST]
-    assert cli.main([*arguments, "--window", "-100,-200"]) == 2
+    assert cli.main([*arguments, *window]) == 2
     assert "window from -100 to -200 HU is empty" in capsys.readouterr().err
+
+
+def test_several_numbers_below_zero_are_several():
+    """Joined to their option, the second would be a file."""
+    options = parse(["study", "estimate", "results", "--gpus", "-1", "-8"])
+    assert (options.gpus, options.results) == ([-1, -8], Path("results"))
 
 
 # ----------------------------------------------------------------------------------------------------------- streams

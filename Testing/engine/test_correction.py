@@ -24,6 +24,7 @@ CASES = {
     "stride": Settings(memory=VolumeMemory(radius=None, recent=4, embeddings="sam2", stride=2), planes=AXIAL),
     "gate": Settings(memory=VolumeMemory(gate=2), planes=AXIAL),
     "extended, two passes": Settings(extend=True, passes=2, planes=AXIAL),
+    "pace": Settings(pace_mm=6.0),
 }
 
 

@@ -13,9 +13,13 @@ from dicom_files import upright, write_series
 from pydicom.uid import RLELossless, generate_uid
 
 from SAM2VolumeSegLib.errors import InputError, InputWarning
-from SAM2VolumeSegLib.volume import read_volume
+from SAM2VolumeSegLib.volume import read_seeds, read_volume
 
-CT, RT_STRUCT, RT_DOSE = (f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "481.3", "481.2"))
+CT, RT_STRUCT, RT_DOSE, SEG, MR, PET, SCREENSHOT, REPORT, ENHANCED_CT = (
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "481.3", "481.2", "66.4", "4", "128", "7", "88.22", "2.1")
+)
+DICOMDIR = "1.2.840.10008.1.3.10"
+NO_PICTURE = {"Rows": None, "Columns": None, "PixelData": None}
 
 
 @pytest.fixture
@@ -215,8 +219,8 @@ def test_one_ct_among_scout_dose_structures_and_screenshots_is_taken_and_that_is
     ct = files(folder)[0]
     another_object(folder / "scout.dcm", ct, CT, "1.2.9.1", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
     another_object(folder / "dose.dcm", ct, RT_DOSE, "1.2.9.2", Modality="RTDOSE", NumberOfFrames=1)
-    another_object(folder / "plan.dcm", ct, RT_STRUCT, "1.2.9.3", Rows=None, Columns=None, PixelData=None)
-    another_object(folder / "shot.dcm", ct, "1.2.840.10008.5.1.4.1.1.7", "1.2.9.4", ImagePositionPatient=None)
+    another_object(folder / "plan.dcm", ct, RT_STRUCT, "1.2.9.3", **NO_PICTURE)
+    another_object(folder / "shot.dcm", ct, SCREENSHOT, "1.2.9.4", ImagePositionPatient=None)
     with pytest.warns(
         InputWarning, match=r"holds 3 DICOM series\. The only CT with positions.*6 slices, UID 1\.2\.3\.5"
     ):
@@ -228,7 +232,7 @@ def test_a_dose_or_structures_beside_one_ct_are_not_spoken_of(a_series):
     folder, voxels = a_series
     ct = files(folder)[0]
     another_object(folder / "dose.dcm", ct, RT_DOSE, "1.2.9.2", NumberOfFrames=1)
-    another_object(folder / "plan.dcm", ct, RT_STRUCT, "1.2.9.3", Rows=None, Columns=None, PixelData=None)
+    another_object(folder / "plan.dcm", ct, RT_STRUCT, "1.2.9.3", **NO_PICTURE)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(read_volume(folder).voxels, voxels)
@@ -242,20 +246,91 @@ def test_a_slice_with_a_series_of_its_own_is_not_left_out(a_series):
         read_volume(folder)
 
 
+def test_the_index_of_a_disc_is_no_slice_that_is_damaged(a_series):
+    """Every CD has a DICOMDIR: its folder could not be read."""
+    folder, voxels = a_series
+    a_dicomdir(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(read_volume(folder).voxels, voxels)
+    with pytest.raises(InputError, match=r"Media Storage Directory.*Give the folder"):
+        read_volume(folder / "DICOMDIR")
+
+
+def a_dicomdir(folder) -> None:
+    data = pydicom.dcmread(files(folder)[0], stop_before_pixels=True)
+    data.file_meta.MediaStorageSOPClassUID = DICOMDIR
+    for name in ("SOPClassUID", "SeriesInstanceUID", "Rows", "Columns", "ImagePositionPatient"):
+        delattr(data, name)
+    data.save_as(folder / "DICOMDIR")
+
+
+@pytest.mark.parametrize("other", [SCREENSHOT, REPORT, SEG, RT_STRUCT, RT_DOSE])
+def test_one_series_with_positions_is_taken_where_none_is_a_ct(a_series, other):
+    """A folder of one MR and what was saved beside it was refused for "2 DICOM series"."""
+    folder, voxels = a_series
+    another_object(folder / "other.dcm", files(folder)[0], other, "1.2.9.4", ImagePositionPatient=None,
+                   **({} if other in (SCREENSHOT, SEG, RT_DOSE) else NO_PICTURE))  # fmt: skip
+    for path in folder.glob("1.2.3.5*"):
+        another_object(path, path, MR, "1.2.3.5", Modality="MR")
+    with pytest.warns(InputWarning) as notes:
+        np.testing.assert_array_equal(read_volume(folder).voxels, voxels)
+    said = [str(note.message) for note in notes]
+    assert any("is no CT (MR Image)" in one for one in said)
+    assert any("The only one with positions is read" in one for one in said) == (other == SCREENSHOT)
+
+
+def test_two_series_that_could_be_meant_are_a_choice(a_series):
+    folder, _ = a_series
+    for number, path in enumerate(files(folder)):
+        another_object(folder / f"pet{number}.dcm", path, PET, "1.2.9.5", Modality="PT")
+        another_object(path, path, MR, "1.2.3.5", Modality="MR")
+    with pytest.raises(InputError, match=r"holds 2 DICOM series.*Choose one by its series UID"):
+        read_volume(folder)
+
+
 def test_a_single_dicom_file_is_called_what_it_is(a_series, tmp_path):
     folder, _ = a_series
     ct = files(folder)[0]
     with pytest.raises(InputError, match=r"one file of a DICOM series \(CT Image\). Give the folder"):
         read_volume(ct)
+    many = tmp_path / "many.dcm"
+    another_object(many, ct, ENHANCED_CT, "1.2.9.4", NumberOfFrames=6)
+    with pytest.raises(InputError, match=r"multi-frame DICOM file \(Enhanced CT Image\).*Save it as NRRD"):
+        read_volume(many)
     plan = tmp_path / "plan.dcm"
-    another_object(plan, ct, RT_STRUCT, "1.2.9.3", Rows=None, Columns=None, PixelData=None)
-    with pytest.raises(InputError, match=r"\(RT Structure Set\).*save what is painted as \.seg\.nrrd"):
+    another_object(plan, ct, RT_STRUCT, "1.2.9.3", **NO_PICTURE)
+    with pytest.raises(InputError, match=r"\(RT Structure Set\)\. Give the folder of a CT"):
         read_volume(plan)
     alone = tmp_path / "alone"
     alone.mkdir()
     plan.rename(alone / "plan.dcm")
     with pytest.raises(InputError, match=r"no DICOM images in .* It holds: RT Structure Set"):
         read_volume(alone)
+
+
+@pytest.mark.parametrize("preamble", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (RT_STRUCT, r"is an RT structure set.*SlicerRT.*save it as \.seg\.nrrd"),
+        (SEG, r"is a DICOM segmentation.*QuantitativeReporting.*save it as \.seg\.nrrd"),
+        (REPORT, r"\(Enhanced SR\) and no painted segmentation"),
+        (CT, r"\(CT Image\) and no painted segmentation"),
+    ],
+)
+def test_dicom_given_as_seeds_is_called_what_it_is(a_series, tmp_path, kind, expected, preamble):
+    """Contours of a planning system were "no image of a known format, or damaged"."""
+    folder, _ = a_series
+    volume = read_volume(folder)
+    path = tmp_path / "given.dcm"
+    another_object(path, files(folder)[0], kind, "1.2.9.3", **({} if kind in (CT, SEG) else NO_PICTURE))
+    if not preamble:
+        path.write_bytes(path.read_bytes()[132:])
+    with pytest.raises(InputError, match=expected):
+        read_seeds(path, volume)
+    with pytest.raises(InputError, match=r"is a folder. Seeds are one file.*save it as \.seg\.nrrd"):
+        read_seeds(folder, volume)
 
 
 # ---------------------------------------------------------------------------------------- text and values

@@ -20,6 +20,7 @@ NAMES = ("above", "middle", "below")
 
 
 def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
+    chosen = replace(chosen, edges=False)  # whole arrays know none
     _, masks = finish(segment_whole(tracker, volume, seeds, chosen))
     _, result = finish(Segmenter(tracker).run(Request.of(volume, seeds, chosen)))
     assert list(result.segments) == list(seeds)
@@ -36,8 +37,10 @@ def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
         ("first-last", Settings(crop_each=True, margin_mm=0.0)),
         ("quarters", Settings(extend=True, planes=("coronal", "axial"), passes=2)),
         ("first-last", Settings(direction="backward", roi=Box((4, 2, 0), (25, 28, 20)))),
+        ("quarters", Settings(pace_mm=6.0)),
+        ("middle", Settings(pace_mm=10.0, roi=Box((4, 2, 0), (25, 28, 20)), drop_islands=False)),
     ],
-    ids=["recommended", "paper", "one slice", "crops of their own", "extended", "region of interest"],
+    ids=["recommended", "paper", "one slice", "crops of their own", "extended", "region of interest", "pace", "far"],
 )
 def test_masks_are_those_of_whole_arrays(a_fast_tracker, a_phantom, strategy, chosen):
     """A box too small by a voxel would cut the bone, and nobody would see why."""
@@ -83,7 +86,7 @@ def _claims(draw):
         painted = random.random(box.shape) < draw(st.sampled_from([0.02, 0.3]))
         painted[0, 0, 0] = True
         claims[f"s{draw(st.integers(0, 99))}-{number}"] = Claim(
-            box, logits, weight, painted, (logits > 0) | painted, {}, {}
+            box, logits, weight, painted, ~painted & False, (logits > 0) | painted, {}, {}
         )
     return shape, claims
 

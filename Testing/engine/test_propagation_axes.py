@@ -135,7 +135,7 @@ def a_claim(volume, seeds, logits, weight=1.0):
     """A segment's claim on the whole volume, from its fused logits."""
     painted = paint_seeds(seeds, volume)
     mask, weights = (logits > 0) | painted, np.full(logits.shape, weight, dtype=np.float32)
-    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, mask, {}, {})
+    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, ~mask & False, mask, {}, {})
 
 
 def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):
@@ -201,10 +201,10 @@ def test_one_absent_axis_is_outvoted_by_two_that_are_sure(a_phantom, sure, wins)
     for plane in PLANES:
         job = AxisJob(None, sight, "middle", plane)
         value = -1024.0 if plane is Plane.CORONAL else sure
-        between = range(job.span.first + 1, job.span.last)
+        between = range(job.stops.span.first + 1, job.stops.span.last)
         job.votes = {time: Vote(np.full((1, 16, 16), value, dtype=np.float32), 0.5) for time in between}
         jobs.append(job)
-    _, claim = finish(claim_of(volume, seeds, jobs, keep_votes=True))
+    _, claim = finish(claim_of(volume, seeds, jobs, Box.whole(volume), keep_votes=True))
     _, found = finish(fuse(volume, {"middle": claim}, drop_islands=False))
     segment = found["middle"]
     slices = {job.pictures.view.axis: sorted(seed.index for seed in job.seeds) for job in jobs}
@@ -229,3 +229,23 @@ def test_a_single_seed_extends_and_two_do_not(every_axis, a_phantom):
     filled, more = (np.flatnonzero(mask.any(axis=(1, 2))) for mask in (bounded, extended))
     assert (filled[0], filled[-1]) == (min(ends), max(ends))
     assert more[0] < filled[0] and more[-1] > filled[-1]
+
+
+def test_slices_between_stops_have_a_confidence_and_a_vote(a_fast_tracker, a_phantom):
+    """The panel looks for the worst slice in every slice, and a gap in a mask would be a hole in the bone."""
+    seeds = a_phantom.seeds("first-last", AXIAL)
+    result = {
+        pace: result_of(a_fast_tracker, a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=pace), keep_votes=True)
+        for pace in (0.0, 6.0)
+    }
+    every, some = (result[pace].segments["middle"] for pace in (0.0, 6.0))
+    assert some.confidence[Plane.AXIAL].keys() == every.confidence[Plane.AXIAL].keys()
+    assert (np.isnan(some.plane_logits[Plane.AXIAL]) == np.isnan(every.plane_logits[Plane.AXIAL])).all()
+    logits = some.plane_logits[Plane.AXIAL]
+    stops = Sight(a_phantom.volume, seeds, Settings(planes=AXIAL, pace_mm=6.0), 64).stops("middle", Plane.AXIAL)
+    # The phantom is stored as RAS, so that a position is an index.
+    first, last = (position - some.box.lower[0] for position in stops.positions[2:4])
+    assert last - first == 3
+    between = (2 * logits[first] + logits[last]) / 3
+    # Of float32 within LOGIT_LIMIT: the order of operations.
+    np.testing.assert_allclose(logits[first + 1], between, atol=1e-5)

@@ -53,6 +53,7 @@ settings = st.builds(
     drop_islands=st.booleans(),
     extend=st.booleans(),
     passes=st.sampled_from((1, 2)),
+    pace_mm=st.floats(0, 100),
 )
 
 
@@ -83,7 +84,17 @@ def test_the_recommendations_of_the_paper():
     assert (memory.radius, memory.recent, memory.embeddings, RECOMMENDED.window) == (0.3, 2, "is", "bone")
     assert RECOMMENDED.planes is None and RECOMMENDED.passes == 1
     assert (PAPER.memory, PAPER.fusion, PAPER.drop_islands) == (memory, "mean", False)
+    assert PAPER.pace_mm == STOCK_SAM2.pace_mm == 0, "the paper's N counts every slice"
     assert STOCK_SAM2.memory == STOCK and STOCK_SAM2.planes == (Plane.AXIAL,) and STOCK_SAM2.direction == "forward"
+
+
+@pytest.mark.parametrize(
+    ("pace_mm", "slice_mm", "every"),
+    [(0, 0.1, 1), (1.5, 0.5, 3), (1.5, 0.4999, 3), (1.5, 0.8, 2), (1.5, 1.0, 1), (1.5, 0.9999, 1), (1.5, 5, 1)],
+)
+def test_a_pace_is_kept_as_near_as_whole_slices_come(pace_mm, slice_mm, every):
+    """A pixel of 0.8 mm is as common as one of 0.5 mm; thick slices are each visited."""
+    assert Settings(pace_mm=pace_mm).every(slice_mm) == every
 
 
 def test_plain_values_are_understood():
@@ -109,6 +120,9 @@ def test_plain_values_are_understood():
         ({"direction": "sideways"}, "'sideways'.*forward-backward, forward, backward"),
         ({"fusion": "loudest"}, "'loudest'.*nearness, mean"),
         ({"passes": 3}, "passes is 3"),
+        ({"pace_mm": -0.5}, "pace is -0.5 mm"),
+        ({"pace_mm": float("nan")}, "pace"),
+        ({"pace_mm": float("inf")}, "pace"),
         ({"colour": 1, "windw": "bone"}, "no setting named colour, windw"),
         ({"memory": {"radius": 0.3, "recents": 2}}, "no setting named recents"),
         ({"memory": {"radius": 0}}, "radius is 0"),

@@ -258,7 +258,7 @@ def test_unusable_seed_files(an_oblique_ct, tmp_path):
         (fractional, "fractional labelmap"),
         (tmp_path / "text.nrrd", "cannot be read"),
         (tmp_path / "absent.seg.nrrd", "no file"),
-        (tmp_path, "no file"),
+        (tmp_path, "is a folder"),
     ):
         with pytest.raises(InputError, match=message):
             read_seeds(path, an_oblique_ct)

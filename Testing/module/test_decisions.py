@@ -208,8 +208,8 @@ def test_a_painted_slice_cannot_be_marked_absent():
 # --------------------------------------------------------------------------------------------------------------- advice
 
 
-def test_advice_leads_from_one_slice_to_three_on_every_axis():
-    """Ends first, then the largest gap, then the next axis; and it comes to an end."""
+def test_advice_leads_from_one_slice_to_three_inside_on_every_axis():
+    """One on each axis first, for that is most of what can be had; then a quarter and three quarters of the way."""
     volume, mask = a_ball()
     seeds, asked = [seed(volume, mask, Plane.AXIAL, 20)], []
     for _press in range(20):
@@ -217,36 +217,39 @@ def test_advice_leads_from_one_slice_to_three_on_every_axis():
         if advice.next is None:
             break
         asked.append(advice.next)
-        plane, index = advice.next
-        inside = np.flatnonzero(mask.any(axis=tuple(n for n in range(3) if n != volume.view(plane).axis)))
-        index = int(np.clip(index, inside[0] + 1, inside[-1] - 1))  # the user paints the nearest slice that shows it
-        seeds.append(seed(volume, mask, plane, index))
+        seeds.append(seed(volume, mask, *advice.next))
+        assert not seeds[-1].absent  # who follows it never has to look for the structure
     assert len(asked) == 8 and advice.sentence.startswith("9 painted slices: 3 axial, 3 coronal, 3 sagittal.")
-    planes = [plane for plane, _index in asked]
-    assert planes == [Plane.AXIAL] * 2 + [Plane.CORONAL] * 3 + [Plane.SAGITTAL] * 3
-    assert "the paper found best" in advice.sentence
+    assert "As good as it gets" in advice.sentence
+    assert [plane for plane, _index in asked[:2]] == [Plane.CORONAL, Plane.SAGITTAL]
+    for plane in Plane:
+        inside = np.flatnonzero(mask.any(axis=tuple(n for n in range(3) if n != volume.view(plane).axis)))
+        shares = sorted((s.index - inside[0]) / (inside[-1] - inside[0]) for s in seeds if s.plane is plane)
+        np.testing.assert_allclose(shares, (0.25, 0.5, 0.75), atol=1.5 / (inside[-1] - inside[0]))  # whole slices
 
 
-def test_known_ends_come_before_gaps():
+def test_the_longest_stretch_is_looked_for_to_the_ends_that_other_axes_show():
     volume, mask = a_ball()
-    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (18, 24)] + [seed(volume, mask, Plane.CORONAL, 20)]
+    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (22, 26)]
+    seeds += [seed(volume, mask, plane, 20) for plane in (Plane.CORONAL, Plane.CORONAL, Plane.SAGITTAL)]
+    seeds += [seed(volume, mask, Plane.SAGITTAL, 24), seed(volume, mask, Plane.CORONAL, 24)]
     advice = advise(seeds, volume)
-    assert advice.next == (Plane.AXIAL, 10) and "end of the structure" in advice.reason
+    assert advice.next == (Plane.AXIAL, 16) and "longest stretch" in advice.reason  # from 10, the first slice
+    assert "at S\u00a016.0\u00a0mm" in advice.reason
 
 
 def test_a_slice_marked_absent_is_an_end():
     volume, mask = a_ball()
-    absent = SeedSlice(Plane.AXIAL, 9, np.zeros_like(mask[9]))
+    absent = SeedSlice(Plane.AXIAL, 15, np.zeros_like(mask[15]))
     seeds = [seed(volume, mask, Plane.AXIAL, 20), absent]
-    assert advise(seeds, volume).next == (Plane.AXIAL, 28)  # as far up as the slice is wide
+    plane, index = advise(seeds, volume, [Plane.AXIAL]).next
+    assert plane is Plane.AXIAL and index > 20
 
 
-def test_the_largest_gap_is_named_between_the_ends():
+def test_on_one_axis_alone_the_structure_is_taken_to_be_as_long_as_it_is_wide():
     volume, mask = a_ball()
-    seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (11, 29)]
-    advice = advise(seeds, volume)
-    assert advice.next == (Plane.AXIAL, 20) and "largest gap" in advice.reason
-    assert "at S\u00a020.0\u00a0mm" in advice.reason
+    plane, index = advise([seed(volume, mask, Plane.AXIAL, 20)], volume, [Plane.AXIAL]).next
+    assert plane is Plane.AXIAL and index in (15, 16, 24, 25)
 
 
 def test_axes_that_are_switched_off_are_not_asked_for():
@@ -330,11 +333,12 @@ def test_every_choice_reaches_the_engine():
     chosen = ch.Choices(
         window=ch.WindowChoice.BY_HAND, windowLower=-50.0, windowUpper=700.0, sagittal=False, extend=True, radius=0.5,
         recent=1, embeddings=ch.Embeddings.SAM2, stride=ch.Stride.SECOND, gate=1, passes=2, clahe=True, marginMm=20.0,
-        cropEach=True, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
+        cropEach=True, paceMm=3.0, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
     )  # fmt: skip
     settings = ch.settings_from(chosen)
     assert settings.window == (-50.0, 700.0) and settings.planes == (Plane.AXIAL, Plane.CORONAL)
     assert (settings.extend, settings.passes, settings.clahe, settings.margin_mm) == (True, 2, True, 20.0)
+    assert settings.pace_mm == 3.0
     assert (settings.crop_each, settings.direction) == (True, "backward")
     assert (settings.fusion, settings.drop_islands) == ("mean", False)
     assert (settings.memory.radius, settings.memory.recent, settings.memory.gate) == (0.5, 1, 1)

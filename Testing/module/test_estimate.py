@@ -49,6 +49,7 @@ ROI = Box((8, 10, 9), (20, 24, 22))  # cuts the painted slices of `a_ball` off
         Settings(),
         Settings(direction="forward"),
         Settings(passes=2, planes=("axial", "sagittal")),
+        Settings(pace_mm=4.0),
         Settings(extend=True, direction="forward"),
         Settings(extend=True, roi=ROI),
         Settings(crop_each=True, planes=("coronal",)),

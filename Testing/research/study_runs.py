@@ -22,7 +22,7 @@ TIMES = ("seconds", "track_ms", "date", "commit")  # and the checkout, which may
 def a_study(folder: Path, *names: str, cases: int | None = None) -> Study:
     """Experiments on the first structures of a data folder."""
     split = finish(draw(open_data(folder)))[1]
-    return Study([find_experiment(name, "demo") for name in names], split.first(cases), "demo", SIZE)
+    return Study([find_experiment(name, "demo") for name in names], split.first(cases), "demo", SIZE, split.structures)
 
 
 def table(records: dict) -> dict:

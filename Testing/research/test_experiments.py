@@ -16,7 +16,8 @@ from SAM2VolumeSegLib.research.study.task import run_task
 from SAM2VolumeSegLib.seeds import simulate_seeds
 
 A_STRUCTURE = Structure("s0001", "sacrum", "Sacrum", "ct.nii.gz", "sacrum.nii.gz", None, "c", "m")
-BASELINES = {name: table for name, table in EXPERIMENTS.items() if name not in ("model-scale", "ours", "input-size")}
+NOT_THE_PAPERS = ("model-scale", "ours", "painting", "input-size")  # their baselines are others
+BASELINES = {name: table for name, table in EXPERIMENTS.items() if name not in NOT_THE_PAPERS}
 
 
 def key_of(configuration):
@@ -50,6 +51,20 @@ def test_rows_differ_and_are_compared_with_rows(experiment):
     assert {experiment.baseline_of(row) for row in rows} <= set(rows)
     assert set(experiment.against) <= set(rows)
     assert experiment.baseline_of(experiment.baseline) == experiment.baseline
+
+
+def test_opponents_get_the_same_paint():
+    """A lead over somebody who was given less would be no lead."""
+    experiment = EXPERIMENTS["painting"]
+    assert set(experiment.opponents) == {
+        *("3 slices, the middle of each axis", "9 slices, inside", "9 slices, with the ends")
+    }
+    for name, opponents in experiment.opponents.items():
+        ours, theirs = row("painting", name), [row("painting", one) for one in opponents]
+        assert {(one.prompts, one.prompt_planes, one.together) for one in (ours, *theirs)} == {
+            (ours.prompts, ours.prompt_planes, True)
+        }
+        assert len({one.method for one in theirs}) == 4 and {experiment.baseline_of(one) for one in opponents} == {name}
 
 
 def test_the_papers_baseline_is_one_task_in_all_experiments():
@@ -117,7 +132,7 @@ def test_prompts_are_as_many_as_a_row_says(a_ct, a_ct_labels):
     """Rows with equal budgets are compared; one prompt more would be no gain of the method."""
     for experiment in EXPERIMENTS.values():
         for found in experiment.configurations:
-            said = re.search(r"(\d) (prompts|inside)|\((\d)\)", found.name)
+            said = re.search(r"(\d) (prompts|inside|slices|axial)|\((\d)\)", found.name)
             seeds = simulate_seeds(a_ct_labels == 22, a_ct, found.prompts, found.prompt_planes)
             expected = int(said[1] or said[3]) if said else 3 * len(found.prompt_planes)
             assert len(seeds) == expected, found.name

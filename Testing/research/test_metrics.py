@@ -11,10 +11,14 @@ from scipy.spatial.distance import cdist
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.measures.metrics import (
+    METRICS,
+    Measured,
+    contact_dice,
     dice,
     hausdorff95_mm,
     hausdorff_mm,
     iou,
+    swapped_percent,
     unprompted_dice,
     volume_difference_ml,
 )
@@ -124,3 +128,43 @@ def test_masks_of_two_grids_are_refused():
     """numpy would broadcast some shapes and score nonsense."""
     with pytest.raises(InputError, match="cannot be compared"):
         dice(np.ones((4, 4, 4)), np.ones((1, 4, 4)))
+
+
+@pytest.fixture
+def two_neighbours():
+    """Two blocks of 20 x 6 x 6 mm side by side along k with 2 mm between them, voxels of 2 x 1 x 1 mm."""
+    masks = np.zeros((2, 24, 12, 12), bool)
+    masks[0, 1:11, 3:9, 3:9] = masks[1, 12:22, 3:9, 3:9] = True
+    return masks
+
+
+def test_the_contact_zone_is_where_the_neighbour_is_near(two_neighbours):
+    """A fault at the far end does not count, one beside the neighbour does."""
+    spacing, (one, other) = (2.0, 1.0, 1.0), two_neighbours
+    assert contact_dice(one, one, other, spacing) == 1
+    far, near = one.copy(), one.copy()
+    far[1], near[10] = False, False
+    assert contact_dice(far, one, other, spacing) == 1
+    # Slice 12 is the neighbour's first, 4 mm from slice 10: that one is all of the reference in the zone.
+    assert contact_dice(near, one, other, spacing) == 0
+    far_off = np.zeros_like(one)
+    far_off[-1] = True
+    assert math.isnan(contact_dice(one, one, far_off, spacing)) and math.isnan(contact_dice(one, one, None, spacing))
+
+
+def test_swapped_voxels_are_those_of_neighbours_alone(two_neighbours):
+    """Too much is one fault, too much in the neighbour another: only that one moves a fragment to the wrong bone."""
+    one, other = two_neighbours
+    result = one.copy()
+    result[11] = True  # nobody's
+    assert swapped_percent(result, one, other) == 0
+    result[12, 3:9, 3:9] = True
+    assert swapped_percent(result, one, other) == pytest.approx(10)
+    assert math.isnan(swapped_percent(result, one, None))
+
+
+def test_without_neighbours_there_is_no_figure_of_contact(two_neighbours):
+    one, other = two_neighbours
+    for name in ("contact_dice", "swapped_percent"):
+        assert METRICS[name].of(Measured(one, one)) is None
+        assert METRICS[name].of(Measured(one, one, (2.0, 1.0, 1.0), neighbours=other)) is not None

@@ -45,7 +45,7 @@ def cells_of(text, row):
 
 def test_a_table_has_the_papers_figures_beside_ours_and_the_difference(tmp_path):
     dice = {"NP": 0.4, "Baseline": 0.6, "SPS": 0.7, "IS": 0.65, "IS + SPS": 0.8}
-    structures = some_structures(2, 4)
+    structures = some_structures(8, 1)
     steps = {structure: 0.01 * number for number, structure in enumerate(structures)}
     write_results(tmp_path, structures, ["final"], lambda one, _, row: dice[row] + steps[one])
     table = table_of(tmp_path, "final")
@@ -64,7 +64,7 @@ def test_a_table_has_the_papers_figures_beside_ours_and_the_difference(tmp_path)
         "-0.49",
     ]
     assert "| SPS | Baseline | 8 | +0.100 [+0.100, +0.100] | 0.019 | better | +0.019 | -2.00 [-2.00, -2.00] |" in text
-    assert "resample structures of 2 CTs (fewer than 10)" in text
+    assert "Intervals are over 8 CTs, which are few" in text
 
 
 def test_the_table_of_bones_is_the_papers_with_ours(tmp_path):
@@ -99,8 +99,8 @@ def test_findings_hold_where_the_paper_is_right_and_do_not_where_it_is_wrong(tmp
     agree |= {"NP": -0.3, "SPS": 0.05, "IS": 0.1, "IS + SPS": 0.2}
     agree |= {f"Temp {tenths / 10}": 0.05 for tenths in range(1, 5)} | {"Temp 0.3": 0.1}
     agree |= {"Three Axis, 3 prompts": -0.2, "Three Axis, 9 prompts": 0.2, "Forward-Backward, 3 prompts": -0.05}
-    names = [name for name in EXPERIMENTS if name not in ("model-scale", "ours")]
-    structures = some_structures(4, 5)
+    names = [name for name in EXPERIMENTS if name not in ("model-scale", "ours", "painting")]
+    structures = some_structures(10, 2)
     write_results(tmp_path / "agree", structures, names, noisy(agree, sd=0.01, level=0.5))
     write_results(tmp_path / "none", structures, names, noisy({}, sd=0.01, level=0.5))
     opposite = {name: -effect for name, effect in agree.items()}
@@ -156,7 +156,7 @@ def test_one_structure_gives_its_figures_and_no_statement(tmp_path):
     write_results(tmp_path / "one", some_structures(1, 1), ["final"], noisy({}))
     text = write_report([tmp_path / "one"], tmp_path / "report").read_text(encoding="utf-8")
     assert re.search(r"\| Baseline \| 1 \| 0\.\d{3} \|", text)
-    assert "fewer than 6 pairs allow no statement" in text
+    assert "Too few CTs: fewer than 6 allow no verdict, fewer than 3 no interval" in text
     assert "nan" not in text.lower()
     assert not re.search(r"\*\*(holds|does not hold)\*\* [+-]", text)
     assert {state for ((state, _),) in findings_of([tmp_path / "one"]).values()} == {TOO_FEW, NOT_RUN}

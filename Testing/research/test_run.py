@@ -44,15 +44,36 @@ def test_equal_rows_of_experiments_are_one_task(a_phantom_folder):
 
 def test_a_batch_is_one_structure_one_model_one_size(a_phantom_folder):
     study = a_study(a_phantom_folder, "ours", "input-size", "model-scale", cases=2)
-    batches = _batches(study.tasks)
-    places = [(batch.structure, batch.model, batch.image_size) for batch in batches]
+    batches = _batches(study.tasks, study._drawn)
+    assert all(len({job.structure for job in batch.jobs}) == 1 for batch in batches)
+    places = [(batch.jobs[0].structure, batch.model, batch.image_size) for batch in batches]
     assert len(set(places)) == len(places) and {batch.model for batch in batches} == {
         None, "demo", "tiny", "small", "base+", "large",
     }  # fmt: skip
     assert {batch.image_size for batch in batches if batch.model == "demo"} == {SIZE, 96, 128, 160, 192}
-    assert sorted(key for batch in batches for key, _ in batch.tasks) == sorted(study.tasks)
-    structures = [batch.structure for batch in batches]
+    assert sorted(job.key for batch in batches for job in batch.jobs) == sorted(study.tasks)
+    structures = [batch.jobs[0].structure for batch in batches]
     assert structures == sorted(structures, key=structures.index), "the first cases must be done first"
+
+
+def test_rows_of_all_structures_are_a_batch_of_the_ct_row_after_row(a_phantom_folder):
+    """Or two workers would segment all structures twice, each for its own ones; and so would rows that alternate."""
+    study = a_study(a_phantom_folder, "painting")
+    batches = _batches(study.tasks, study._drawn)
+    places = [(batch.jobs[0].structure.ct_sha256, batch.model) for batch in batches]
+    assert len(set(places)) == len(places) == 2 * 6  # CTs; with and without a model
+    for batch in batches:
+        assert {job.structure for job in batch.jobs} == set(batch.drawn)
+        rows = [job.configuration.name for job in batch.jobs]
+        assert rows == sorted(rows, key=rows.index)
+
+
+def test_the_neighbours_are_those_of_the_split_however_many_cases_are_run(a_phantom_folder):
+    """Else the first cases would be run again when more are asked for, with other neighbours."""
+    few, all_ = (a_study(a_phantom_folder, "painting", "stride", cases=cases) for cases in (1, None))
+    assert few.tasks.keys() < all_.tasks.keys()
+    other = Study(list(few.experiments.values()), [next(iter(few.tasks.values())).structure], "demo", SIZE)
+    assert not other.tasks.keys() & few.tasks.keys(), "without its neighbours it is another question"
 
 
 @pytest.mark.parametrize(("model", "size"), [("small", 1024), ("large", 1024), ("demo", 160)])

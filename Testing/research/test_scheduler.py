@@ -27,9 +27,9 @@ NO_DEMO = (
 )
 DIES_OF_ONE_STRUCTURE = (
     "import os\nfrom SAM2VolumeSegLib.research.study import task\n"
-    "def load(structure, data, load=task.load_unchanged):\n"
-    "    return os._exit(1) if str(structure) == {name!r} else load(structure, data)\n"
-    "task.load_unchanged = load\n"
+    "def run_task(key, structure, *rest, run_task=task.run_task):\n"
+    "    return os._exit(1) if str(structure) == {name!r} else run_task(key, structure, *rest)\n"
+    "task.run_task = run_task\n"
 )
 DIES_ONCE = (
     "import os\nfrom pathlib import Path\nfrom SAM2VolumeSegLib.research.study import task\n"

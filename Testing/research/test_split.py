@@ -11,11 +11,14 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from cli_files import save_image
+from dicom_files import upright, write_series
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from propagation_runs import finish
 
+from SAM2VolumeSegLib import cli
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.layouts import DataSet, LeftOut, open_data
 from SAM2VolumeSegLib.research.data.structure import Candidate, Structure
@@ -426,3 +429,45 @@ def test_the_shared_data_give_whole_bones(shared_data):
     assert split.counts == {"Vertebrae": 14, "Rib": 11, "Hip": 2, "Femur": 2, "Sacrum": 1}
     assert [one.structure for one in split.left_out] == ["T11", "rib right 7"]
     assert split.absent == 0
+
+
+# --------------------------------------------------------------------------------------- CTs and labels as they come
+
+
+@pytest.mark.parametrize("code", ["LPS", "RAI", "PIR", "ASL"])
+def test_labels_stored_in_another_order_than_the_ct_are_its_voxels(tmp_path, code):
+    """Many programs reorient what they write; the study left such labels out as another grid."""
+    folder = write_labelled(tmp_path, some_labels())
+    labels = sitk.DICOMOrient(sitk.ReadImage(str(folder / "a-labels.nrrd")), code)
+    sitk.WriteImage(labels[:, :, 1:] if code == "ASL" else labels, str(folder / "a-labels.nrrd"))  # also cropped
+    split = drawn(folder)
+    assert sorted(names_of(split.structures)) == ["a bone 1", "a bone 2"] and not split.left_out
+    for structure in split.structures:
+        np.testing.assert_array_equal(structure.load(folder)[1], some_labels() == structure.label)
+
+
+def test_a_ct_may_be_a_folder_of_dicom(tmp_path, capsys):
+    """Who has a hospital's CTs had to convert them first."""
+    folder = write_labelled(tmp_path / "data", some_labels())
+    labels, table = folder / "a-labels.nrrd", folder / "classes.json"
+    voxels = write_series(folder / "a", "1.2.3.5", upright(12), voxels=np.zeros((12, 16, 16), np.int16))
+    matrix = np.diag([-0.5, -0.75, 2.0, 1.0])
+    matrix[:3, 3] = 10, 20, 100
+    mask = np.zeros(voxels.shape, np.uint8)
+    mask[1:10, 3:12, 4:13] = 2
+    save_image(labels, mask, matrix)
+    table.write_text(table.read_text().replace("{case}-ct.nrrd", "{case}"))
+    (structure,) = drawn(folder).structures
+    volume, reference = structure.load(folder)
+    np.testing.assert_array_equal(volume.voxels, voxels)
+    np.testing.assert_array_equal(reference, mask == 2)
+
+    command = ["study", "run", "input-size", "--data", str(folder), "--results", str(tmp_path / "results")]
+    command += ["--model", "demo", "--device", "cpu", "--quiet"]
+    (tmp_path / "results").mkdir()
+    assert cli.main(["study", "draw", str(tmp_path / "results"), "--data", str(folder)]) == 0
+    first = sorted((folder / "a").iterdir())[0]
+    first.write_bytes(first.read_bytes() + b"\0\0")
+    capsys.readouterr()
+    assert cli.main(command) == 1
+    assert '"a" of a bone 2 has changed since the split was drawn' in capsys.readouterr().out

@@ -51,11 +51,20 @@ def test_structures_of_few_cts_do_not_count_as_if_they_were_independent():
     by_ct = np.random.default_rng(3).normal(0, 0.05, 12)
     cts = np.repeat(np.arange(12), 20)
     together = paired(by_ct[cts], cts)
-    assert (together.units, together.pairs, together.cts) == ("CTs", 240, 12)
+    assert (together.pairs, together.cts) == (240, 12)
     assert together.interval == pytest.approx(paired(by_ct).interval, abs=1e-4)  # sums of floats
     assert together.p == pytest.approx(paired(by_ct).p)
-    few = paired(by_ct[cts[:180]], cts[:180])  # nine CTs
-    assert few.units == "structures"
+
+
+def test_intervals_of_few_cts_are_over_cts_and_have_no_verdict():
+    """Four CTs of fifty structures each are four observations, however alike the fifty are."""
+    by_ct = np.array([0.01, 0.02, 0.04, 0.09])
+    cts = np.repeat(np.arange(4), 50)
+    four = paired(by_ct[cts], cts)
+    assert four.interval == pytest.approx(paired(by_ct).interval, abs=1e-4)  # sums of floats
+    assert four.interval[1] - four.interval[0] > 0.03
+    assert (four.verdict, four.p) == (TOO_FEW, None)
+    assert paired(by_ct[cts[:100]], cts[:100]).interval is None, "two CTs have no spread to speak of"
 
 
 def test_the_interval_of_cts_of_unequal_size_is_around_the_mean_over_structures():
@@ -70,7 +79,8 @@ def test_the_interval_of_cts_of_unequal_size_is_around_the_mean_over_structures(
 def test_equal_rows_are_identical_and_few_pairs_say_nothing():
     assert paired([0.0] * 8).verdict == EQUAL
     five = paired([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert (five.verdict, five.interval, five.p) == (TOO_FEW, None, None)
+    assert (five.verdict, five.p) == (TOO_FEW, None) and five.interval[0] < 0.3 < five.interval[1]
+    assert paired([0.1, 0.2]).interval is None
     assert compare({"a": 0.5}, {"b": 0.5}, {"a": 1, "b": 2}) == Comparison(0, 0)
     assert paired([0.1] * 7).interval == pytest.approx((0.1, 0.1))
 
@@ -110,6 +120,16 @@ def test_the_spread_is_that_of_a_sample():
 
 def test_two_samples_that_differ_have_an_interval_without_zero():
     rng = np.random.default_rng(5)
-    lower, upper = unpaired_interval(rng.normal(0.1, 0.02, 12), rng.normal(0, 0.02, 30))
+    first, second = (list(enumerate(rng.normal(mean, 0.02, count))) for mean, count in ((0.1, 12), (0, 30)))
+    lower, upper = unpaired_interval(first, second)
     assert 0 < lower < 0.1 < upper + 0.02
-    assert unpaired_interval([0.1] * 5, [0.0] * 30) is None
+    assert unpaired_interval(first[:2], second) is None
+
+
+def test_two_samples_of_the_same_cts_are_resampled_by_ct():
+    """Each structure five times is no more knowledge; and what moves a whole CT cancels out."""
+    rng = np.random.default_rng(6)
+    first, second = (list(enumerate(rng.normal(mean, 0.02, 10))) for mean in (0.1, 0))
+    assert unpaired_interval(first * 5, second * 5) == pytest.approx(unpaired_interval(first, second))
+    moved = [[(ct, value + ct) for ct, value in sample] for sample in (first, second)]
+    assert unpaired_interval(*moved) == pytest.approx(unpaired_interval(first, second))

@@ -14,9 +14,11 @@ from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import STOCK_SAM2, Request, Segmenter
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import dice
-from SAM2VolumeSegLib.research.study import task
+from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
+from SAM2VolumeSegLib.research.study import case
+from SAM2VolumeSegLib.research.study.case import CaseFiles
 from SAM2VolumeSegLib.research.study.configuration import Configuration
-from SAM2VolumeSegLib.research.study.task import crop_of, predict, run_batch, run_task
+from SAM2VolumeSegLib.research.study.task import Job, crop_of, predict, run_batch, run_task
 from SAM2VolumeSegLib.seeds import simulate_seeds
 from SAM2VolumeSegLib.volume import Box, Plane
 
@@ -28,6 +30,7 @@ NAMES = {"key", "case", "structure", "bone", "configuration"}
 MEASURED = NAMES | {
     *("choices", "model", "reference_ml", "seeds", "dice", "iou", "unprompted_dice", "hausdorff_mm", "hausdorff95_mm"),
     *("volume_difference_ml", "slices", "encoded", "seconds", "track_ms", "program", "code", "commit", "date"),
+    *("contact_dice", "swapped_percent"),
 }
 
 
@@ -48,6 +51,11 @@ def data(sample_ct_folder, tmp_path):
     for name in (CT, MASK):
         shutil.copy(sample_ct_folder / name, tmp_path)
     return tmp_path
+
+
+def run_rows(structure, folder, rows, make_tracker=None):
+    """The records of some rows, (key, configuration), on one structure."""
+    return run_batch([Job(key, structure, row) for key, row in rows], CaseFiles(folder), make_tracker)
 
 
 def errors_of(records):
@@ -108,7 +116,7 @@ def test_the_crop_is_moved_with_the_margin(a_ct, reference):
 
 def test_a_method_without_a_model_has_no_model(structure, sample_ct_folder):
     """Nor is one loaded for it."""
-    (record,) = run_batch(structure, sample_ct_folder, [("0", INTERPOLATION)])
+    (record,) = run_rows(structure, sample_ct_folder, [("0", INTERPOLATION)])
     assert set(record) == MEASURED
     assert (record["model"], record["track_ms"], record["slices"], record["encoded"]) == (None, None, 0, 0)
     assert record["dice"] > 0.5 and set(record["seconds"]) == {"total"}
@@ -116,7 +124,8 @@ def test_a_method_without_a_model_has_no_model(structure, sample_ct_folder):
 
 def test_an_empty_prediction_has_no_distance(structure, a_ct, reference, monkeypatch):
     """Infinity is no number in JSON, and any other would be invented."""
-    monkeypatch.setitem(task.WITHOUT_MODEL, "interpolation", lambda seeds, volume: np.zeros(reference.shape, bool))
+    nothing = np.zeros(reference.shape, bool)
+    monkeypatch.setitem(WITHOUT_MODEL, "interpolation", lambda seeds, volume: dict.fromkeys(seeds, nothing))
     record = run_task("0", structure, a_ct, reference, INTERPOLATION)
     assert (record["dice"], record["iou"], record["hausdorff_mm"], record["hausdorff95_mm"]) == (0, 0, None, None)
     assert record["volume_difference_ml"] == -record["reference_ml"]
@@ -124,11 +133,11 @@ def test_an_empty_prediction_has_no_distance(structure, a_ct, reference, monkeyp
 
 def test_a_batch_loads_the_structure_and_the_model_once(structure, sample_ct_folder, a_fast_tracker, monkeypatch):
     loaded = []
-    load = Structure.load
-    monkeypatch.setattr(Structure, "load", lambda self, data: loaded.append(str(self)) or load(self, data))
+    read = case.read_volume
+    monkeypatch.setattr(case, "read_volume", lambda path: loaded.append(path.name) or read(path))
     tasks = [("0", BASELINE), ("1", INTERPOLATION), ("2", IS_SPS)]
-    records = list(run_batch(structure, sample_ct_folder, tasks, lambda: loaded.append("model") or a_fast_tracker))
-    assert loaded == ["sample vertebrae_L3", "model"]
+    records = list(run_rows(structure, sample_ct_folder, tasks, lambda: loaded.append("model") or a_fast_tracker))
+    assert loaded == [CT, "model"]
     assert [(record["key"], record["configuration"]) for record in records] == [
         (key, configuration.name) for key, configuration in tasks
     ]
@@ -137,7 +146,7 @@ def test_a_batch_loads_the_structure_and_the_model_once(structure, sample_ct_fol
 
 
 def test_a_stopped_batch_keeps_no_embeddings(structure, sample_ct_folder, a_fast_tracker):
-    batch = run_batch(structure, sample_ct_folder, [("0", BASELINE), ("1", IS_SPS)], lambda: a_fast_tracker)
+    batch = run_rows(structure, sample_ct_folder, [("0", BASELINE), ("1", IS_SPS)], lambda: a_fast_tracker)
     assert next(batch)["encoded"] > 0
     batch.close()
     assert len(a_fast_tracker.cache) == 0
@@ -146,7 +155,7 @@ def test_a_stopped_batch_keeps_no_embeddings(structure, sample_ct_folder, a_fast
 def test_a_file_that_changed_fails_its_tasks_only(structure, data):
     """Half a study from one version of a file and half from another could not be told apart later."""
     (data / MASK).write_bytes((data / CT).read_bytes())
-    (error,) = errors_of(list(run_batch(structure, data, [("0", INTERPOLATION), ("1", INTERPOLATION)])))
+    (error,) = errors_of(list(run_rows(structure, data, [("0", INTERPOLATION), ("1", INTERPOLATION)])))
     assert f'"{MASK}" of sample vertebrae_L3 has changed since the split was drawn' in error
     assert str(data) not in error  # results are shared, folders are private
 
@@ -154,10 +163,10 @@ def test_a_file_that_changed_fails_its_tasks_only(structure, data):
 def test_a_missing_and_an_unreadable_file_fail_in_words(structure, data):
     (data / CT).write_bytes(b"no image")
     changed = replace(structure, ct_sha256=sha256_of(data / CT))
-    (error,) = errors_of(list(run_batch(changed, data, [("0", INTERPOLATION)])))
+    (error,) = errors_of(list(run_rows(changed, data, [("0", INTERPOLATION)])))
     assert error.startswith(f'"{CT}" cannot be read')  # not where it lies
     (data / CT).unlink()
-    (error,) = errors_of(list(run_batch(structure, data, [("0", INTERPOLATION)])))
+    (error,) = errors_of(list(run_rows(structure, data, [("0", INTERPOLATION)])))
     assert f'"{CT}" of sample vertebrae_L3 is missing' in error
 
 
@@ -165,10 +174,10 @@ def test_a_task_that_fails_does_not_stop_the_next(structure, sample_ct_folder, m
     def broken(seeds, volume):
         raise ZeroDivisionError("division by zero")
 
-    monkeypatch.setitem(task.WITHOUT_MODEL, "nearest copy", broken)
+    monkeypatch.setitem(WITHOUT_MODEL, "nearest copy", broken)
     wrong = Configuration("Wrong", method="interpolation", prompts="thirds")
     copied = Configuration("Copy", method="nearest copy")
-    records = list(run_batch(structure, sample_ct_folder, [("0", wrong), ("1", copied), ("2", INTERPOLATION)]))
+    records = list(run_rows(structure, sample_ct_folder, [("0", wrong), ("1", copied), ("2", INTERPOLATION)]))
     assert records[0]["error"].startswith('There is no prompt strategy "thirds"')
     assert records[1]["error"] == "ZeroDivisionError: division by zero"
     assert records[2]["dice"] > 0.5
@@ -176,7 +185,7 @@ def test_a_task_that_fails_does_not_stop_the_next(structure, sample_ct_folder, m
 
 def test_a_crop_moved_off_the_volume_fails_in_words(structure, sample_ct_folder, a_fast_tracker):
     away = replace(BASELINE, shift=(500, 0, 0))
-    (error,) = errors_of(list(run_batch(structure, sample_ct_folder, [("0", away)], lambda: a_fast_tracker)))
+    (error,) = errors_of(list(run_rows(structure, sample_ct_folder, [("0", away)], lambda: a_fast_tracker)))
     assert "holds no voxel" in error
 
 
@@ -186,11 +195,71 @@ def test_a_model_that_is_missing_fails_the_tasks_that_need_it(structure, sample_
     def missing():
         raise InputError("The model 'small' is not on this machine.")
 
-    first, second, third = run_batch(
+    first, second, third = run_rows(
         structure, sample_ct_folder, [("0", BASELINE), ("1", INTERPOLATION), ("2", IS_SPS)], missing
     )
     assert errors_of([first, third]) == {"The model 'small' is not on this machine."}
     assert "error" not in second
+
+
+def test_a_failed_job_says_which_task_it_was(structure):
+    failed = Job("k1", structure, BASELINE).failed("It died.")
+    assert errors_of([failed]) == {"It died."}
+    assert [failed[name] for name in ("key", "case", "structure", "configuration")] == [
+        *("k1", "sample", "vertebrae_L3", "Baseline")
+    ]
+
+
+@pytest.fixture(scope="module")
+def three(structure):
+    """Three structures of one CT, as they were drawn."""
+    return [
+        replace(structure, name=f"vertebrae_{name}", label=label)
+        for name, label in (("L2", 21), ("L3", 22), ("L4", 23))
+    ]
+
+
+TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop_each=True), together=True)
+
+
+def test_structures_that_are_painted_together_are_segmented_in_one_run(three, sample_ct_folder, a_fast_tracker, a_ct):
+    """As a user does it: no crop from the reference, and every figure is that of the one run."""
+    files = CaseFiles(sample_ct_folder)
+    jobs = [Job(one.name, one, TOGETHER) for one in three]
+    records = list(run_batch(jobs, files, lambda: a_fast_tracker, three))
+    references = {one.name: files.load(one)[1] for one in three}
+    seeds = {name: simulate_seeds(reference, a_ct, "first-middle-last") for name, reference in references.items()}
+    result = Segmenter(a_fast_tracker).segment(Request.of(a_ct, seeds, TOGETHER.settings))
+    for record in records:
+        mask, reference = result.segments[record["structure"]].mask, references[record["structure"]]
+        assert record["dice"] == pytest.approx(dice(mask, reference), abs=1e-6)
+        assert record["choices"]["together"] is True and 0 < record["encoded"] <= record["slices"]
+    assert len({record["seconds"]["total"] for record in records}) == 1, "an equal share of one run"
+
+
+def test_what_is_next_to_a_structure_is_measured_whether_it_is_segmented_or_not(three, sample_ct_folder):
+    """Vertebrae touch: the middle one has two contact zones; a structure that was drawn alone has none."""
+    files, middle = CaseFiles(sample_ct_folder), three[1]
+    (alone,) = run_batch([Job("0", middle, INTERPOLATION)], files)
+    (beside,) = run_batch([Job("0", middle, INTERPOLATION)], files, drawn=three)
+    assert (alone["contact_dice"], alone["swapped_percent"]) == (None, None)
+    assert 0 < beside["contact_dice"] < 1 and beside["swapped_percent"] >= 0
+    assert beside["dice"] == alone["dice"]
+
+
+def test_a_run_of_several_that_fails_is_told_for_each_and_tried_once(three, sample_ct_folder, monkeypatch):
+    tried = []
+
+    def broken(seeds, volume):
+        tried.append(sorted(seeds))
+        raise ZeroDivisionError("division by zero")
+
+    monkeypatch.setitem(WITHOUT_MODEL, "interpolation", broken)
+    jobs = [Job(one.name, one, replace(INTERPOLATION, together=True)) for one in three]
+    assert errors_of(list(run_batch(jobs, CaseFiles(sample_ct_folder), drawn=three))) == {
+        "ZeroDivisionError: division by zero"
+    }
+    assert tried == [["vertebrae_L2", "vertebrae_L3", "vertebrae_L4"]]
 
 
 def test_ctrl_c_is_no_failed_task(structure, sample_ct_folder):
@@ -200,7 +269,7 @@ def test_ctrl_c_is_no_failed_task(structure, sample_ct_folder):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(run_batch(structure, sample_ct_folder, [("0", BASELINE)], interrupted))
+        list(run_rows(structure, sample_ct_folder, [("0", BASELINE)], interrupted))
 
 
 def test_the_reported_dice_is_that_of_the_whole_volume(structure, a_ct, reference):

@@ -9,8 +9,7 @@ from study_runs import SIZE, a_study
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research import study
 from SAM2VolumeSegLib.research.study import worker_side, workers
-from SAM2VolumeSegLib.research.study.configuration import Configuration
-from SAM2VolumeSegLib.research.study.workers import Batch, open_site
+from SAM2VolumeSegLib.research.study.workers import open_site
 
 
 @pytest.fixture(autouse=True)
@@ -56,15 +55,6 @@ def test_a_model_that_is_not_here(a_phantom_folder, tmp_path, monkeypatch):
     with open_site(a_phantom_folder) as site:
         absent = site.absent(["demo", "large"])
     assert absent.keys() == {"large"} and "checkpoints fetch large" in absent["large"]
-
-
-def test_a_batch_fails_as_a_whole(a_phantom_folder):
-    study = a_study(a_phantom_folder, "stride", cases=1)
-    structure = next(iter(study.tasks.values())).structure
-    batch = Batch(structure, (("k1", Configuration("A")), ("k2", Configuration("B"))), "demo", SIZE)
-    first, second = batch.failed("It died.")
-    assert (first["key"], first["configuration"], first["error"]) == ("k1", "A", "It died.")
-    assert (second["key"], second["case"], second["structure"]) == ("k2", structure.case, structure.name)
 
 
 def test_no_workers_are_none(tmp_path):

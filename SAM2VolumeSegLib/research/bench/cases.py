@@ -9,7 +9,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Settings
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
-from SAM2VolumeSegLib.volume import Box, Plane, Volume, read_seeds, read_volume
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 PROFILES = ("one-axis", "three-axes", "correction", "ten-segments", "long-volume")
 MANY = ("many-segments", "whole-spine")
@@ -96,9 +96,8 @@ def tubes(segments: int, slices: int = 64) -> BenchCase:
 def _vertebra(every: int) -> tuple[Volume, np.ndarray]:
     from SAM2VolumeSegLib.research.data.cases import bundled_case
 
-    bundled = bundled_case()
-    volume = read_volume(bundled.ct)
-    reference = read_seeds(bundled.labels, volume)["label 22"].mask
+    volume, references = bundled_case().load()
+    reference = references["L3"]
     if every == 1:
         return volume, reference
     kept = (slice(None, None, every),) * 3

@@ -6,7 +6,7 @@ Kept to measure against, and as the plain answer that the boxes have to equal.
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 from scipy import ndimage
@@ -14,7 +14,7 @@ from scipy import ndimage
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation import Settings, Sight
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.claims import reach_of
+from SAM2VolumeSegLib.propagation.claims import ABSENT_BEYOND
 from SAM2VolumeSegLib.propagation.together import Step, run_together
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
@@ -24,7 +24,7 @@ from SAM2VolumeSegLib.volume import Box, Volume
 def segment_whole(
     tracker: SliceTracker, volume: Volume, seeds: Mapping[str, Sequence[SeedSlice]], settings: Settings
 ) -> Generator[Step, None, dict[str, np.ndarray]]:
-    """Do what `Segmenter.run` does.
+    """Do what `Segmenter.run` does, but for `Settings.edges`.
 
     Yields:
         A step after each slice.
@@ -45,7 +45,7 @@ def segment_whole(
                 done.setdefault(job.name, []).append(job)
         for name in group:
             for job in done[name]:
-                _add(job, reach_of(done[name]), sums[name], weights[name])
+                _add(job, sight.reach(name), sums[name], weights[name])
                 job.votes.clear()
     logits = {
         name: np.divide(total, weights[name], out=np.full_like(total, -LOGIT_LIMIT), where=weights[name] > 0)
@@ -58,22 +58,31 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
     """Add the votes of one axis, inside of what the segment's axes reached."""
     view = job.pictures.view
     top, bottom, left, right = view.bounds(reach.lower, reach.upper)
-    seeded = {seed.index for seed in job.seeds}
-    votes = [
-        (job.pictures.index(position), Vote.means([vote], job.pictures.logits_from_model)[0], vote.weight)
-        for position, vote in job.votes.items()
-        if job.pictures.index(position) not in seeded
-    ]
+    said = {
+        job.stops.position(stop): (Vote.means([vote], job.pictures.logits_from_model)[0], vote.weight)
+        for stop, vote in job.votes.items()
+    }
     for seed in job.seeds:
-        sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT)
-        votes.append((seed.index, sure, job.weight(job.pictures.positions[seed.index], 1)))
+        sure = np.where(seed.mask, LOGIT_LIMIT, -LOGIT_LIMIT).astype(np.float32)
+        said[job.pictures.positions[seed.index]] = (sure, job.weight(job.stop_of(seed), 1))
+    votes = [(job.pictures.index(position), logits, counts) for position, (logits, counts) in said.items()]
+    for first, last in pairwise(job.stops.positions):
+        if first in said and last in said:
+            (logits, counts), (other_logits, other_counts) = said[first], said[last]
+            for position in range(first + 1, last):
+                share = (position - first) / (last - first)
+                blend = ((1 - share) * logits + share * other_logits).astype(np.float32)
+                votes.append((job.pictures.index(position), blend, 1 / ((1 - share) / counts + share / other_counts)))
     for index, logits, counts in votes:
         if not reach.lower[view.axis] <= index < reach.upper[view.axis]:
             continue
         part = (slice(top, bottom), slice(left, right))
         voted = ~np.isnan(logits[part])
-        view.slice(total, index)[part][voted] += counts * logits[part][voted]
-        view.slice(weight, index)[part][voted] += counts
+        each = np.full(logits[part].shape, counts, dtype=np.float32)
+        if not job.is_between_seeds(job.pictures.positions[index]):
+            each[logits[part] < 0] = counts * ABSENT_BEYOND[job.settings.fusion]
+        view.slice(total, index)[part][voted] += (each * logits[part])[voted]
+        view.slice(weight, index)[part][voted] += each[voted]
 
 
 def _fused(volume, seeds, logits, weights, drop_islands) -> dict[str, np.ndarray]:

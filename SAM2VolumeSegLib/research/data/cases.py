@@ -5,40 +5,85 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.research.data.class_table import LabelledCase, read_class_table
-from SAM2VolumeSegLib.research.data.layouts import TPTBOX, data_folder
+from SAM2VolumeSegLib.research.data.class_table import read_class_table
+from SAM2VolumeSegLib.research.data.layouts import CLASSES, TPTBOX, DataSet, LeftOut, data_folder, open_data
+from SAM2VolumeSegLib.research.data.structure import MORE_THAN_SLICES, Candidate
+from SAM2VolumeSegLib.volume import Plane, Volume, read_seeds, read_volume
 
+SHARED = "shared"
 TITLES = {
-    "Torso": "torso",
-    "Lumbar spine, five vertebrae": "lumbar",
-    "Lumbar spine, thick slices": "thick-slices",
-    "Lumbar spine": "sub-ct",
+    "torso": "Torso",
+    "lumbar": "Lumbar spine, five vertebrae",
+    "thick-slices": "Lumbar spine, thick slices",
+    "sub-ct": "Lumbar spine",
 }
 """Titles of the cases of the packaged class tables, in the order of the demonstration."""
 
 
+class Reference(NamedTuple):
+    """Where the reference of a structure is.
+
+    Attributes:
+        file: its mask, or a label volume.
+        label: its value there; None: all that is in the file.
+    """
+
+    file: Path
+    label: int | None
+
+
 @dataclass(frozen=True)
 class DemoCase:
-    """A CT and the labels of the structures to segment in it.
+    """A CT and the structures to segment in it.
 
     Attributes:
         title: for people, and in the names of files.
-        ct: the image file.
-        labels: the label volume.
-        names: of the structures by label.
+        ct: the image file, or the folder of its DICOM series.
+        references: by the name of the structure.
     """
 
     title: str
     ct: Path
-    labels: Path
-    names: Mapping[int, str]
+    references: Mapping[str, Reference]
 
     def results(self, out: Path) -> tuple[Path, Path]:
         """Return where the segmentation and the picture are written."""
         stem = self.title.lower().replace(",", "").replace(" ", "-")
         return out / f"{stem}.seg.nrrd", out / f"{stem}.png"
+
+    def load(self) -> tuple[Volume, dict[str, np.ndarray]]:
+        """Return the CT, and the masks [k, j, i] of the structures that are large enough to be measured.
+
+        One that is not in the CT at all has an empty mask or no voxel with its label, and is left out, as is one on
+        `MORE_THAN_SLICES` axial slices or fewer.
+
+        Raises:
+            InputError: a file is missing, unreadable or on another grid, or no structure is left.
+        """
+        volume = read_volume(self.ct)
+        found: dict[str, np.ndarray] = {}
+        for file in dict.fromkeys(reference.file for reference in self.references.values()):
+            try:
+                segments = read_seeds(file, volume)
+            except InputError:
+                if read_volume(file).voxels.any():
+                    raise
+                continue
+            for name, (own, label) in self.references.items():
+                masks = [one.mask for key, one in segments.items() if label is None or key == f"label {label}"]
+                if own == file and masks and _is_large(mask := np.any(masks, axis=0), volume):
+                    found[name] = mask
+        if not found:
+            raise InputError(
+                f'No structure of "{self.title}" is on more than {MORE_THAN_SLICES} axial slices of its CT. Check its '
+                "labels."
+            )
+        return volume, {name: found[name] for name in self.references if name in found}
 
 
 def bundled_case() -> DemoCase:
@@ -47,32 +92,51 @@ def bundled_case() -> DemoCase:
     Raises:
         InputError: it is not installed.
     """
-    (case,) = _cases(data_folder(TPTBOX), TPTBOX)
+    (case,) = _cases(open_data(TPTBOX), TITLES)
     return case
 
 
-def shared_cases(folder: Path) -> list[DemoCase]:
-    """Return the labelled CTs below a folder laid out as `torso-ct` and `spine-ct`.
+def cases_below(folder: Path, classes: str | None = None) -> tuple[list[DemoCase], tuple[LeftOut, ...]]:
+    """Return the labelled CTs of a folder in any layout that the study reads, and the cases that lack files.
+
+    Args:
+        folder: the data folder; one laid out as `torso-ct` and `spine-ct` needs no class table.
+        classes: as in `open_data`.
 
     Raises:
-        InputError: none is there.
+        InputError: as `open_data`.
     """
-    found = [case for case in _cases(folder, "shared") if case.ct.exists()]
-    if not found:
-        raise InputError(f"There is no torso-ct or spine-ct folder with a CT below {folder}.")
-    return found
+    own = data_folder(folder) / CLASSES
+    shared = read_class_table(SHARED).cases(data_folder(folder))
+    if classes is None and not own.is_file() and any((own.parent / case.ct).exists() for case in shared):
+        classes = SHARED
+    data = open_data(folder, classes)
+    return _cases(data, TITLES if classes == SHARED or str(folder) == TPTBOX else {}), data.left_out
 
 
-def _cases(folder: Path, table: str) -> list[DemoCase]:
-    cases = read_class_table(table).cases(folder)
+def _cases(data: DataSet, titles: Mapping[str, str]) -> list[DemoCase]:
+    """Return the cases with titles in the order of these, then the others by name."""
+    names = dict.fromkeys(one.case for one in data.candidates)
+    order = [*(name for name in titles if name in names), *(name for name in names if name not in titles)]
     return [
-        DemoCase(title, folder / case.ct, folder / case.labels, _whole_enough(case))
-        for title in TITLES
-        for case in cases
-        if case.case == TITLES[title]
+        DemoCase(
+            titles.get(case, case),
+            data.folder / next(one.ct for one in data.candidates if one.case == case),
+            {
+                one.name: Reference(data.folder / one.mask, one.label)
+                for one in data.candidates
+                if one.case == case and not (case in titles and _is_crumb(one))
+            },
+        )
+        for case in order
     ]
 
 
-def _whole_enough(case: LabelledCase) -> dict[int, str]:
-    """Names by label, without the crumbs that the torso's upper edge leaves of ribs and T11."""
-    return {value: one.name for value, one in case.studied.items() if one.bone != "Rib" and one.name != "T11"}
+def _is_crumb(one: Candidate) -> bool:
+    """Say whether a structure is what the upper edge of the packaged table's torso leaves of ribs and T11."""
+    return one.bone == "Rib" or one.name == "T11"
+
+
+def _is_large(mask: np.ndarray, volume: Volume) -> bool:
+    others = tuple({0, 1, 2} - {volume.view(Plane.AXIAL).axis})
+    return np.count_nonzero(mask.any(axis=others)) > MORE_THAN_SLICES

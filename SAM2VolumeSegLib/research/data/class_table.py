@@ -16,7 +16,7 @@
 "data" is what split files and reports call the data. A table gives a value its structure's name and class (one of the
 ten of ``bones.BONES`` or another); null says that the value is known and not studied. An entry of "cases" is one case,
 or a pattern for many with {case} in its file names, which stands for any text without "/"; the first entry that fits a
-case decides. Files are below the data folder, with "/" between folders.
+case decides. Files are below the data folder, with "/" between folders. "ct" may be the folder of a DICOM series.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LabelledCase:
 
     Attributes:
         case: its name.
-        ct: file below the data folder.
+        ct: file below the data folder, or folder of a DICOM series.
         labels: file below the data folder.
         classes: by label value; None: known and not studied.
     """

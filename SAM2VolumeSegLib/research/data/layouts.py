@@ -171,9 +171,10 @@ def _hint(folder: Path) -> str:
 def _labelled(folder: Path, table: ClassTable, name: str) -> DataSet:
     candidates, left_out, known = [], [], {}
     for case in table.cases(folder):
-        missing = [file for file in (case.ct, case.labels) if not (folder / file).is_file()]
-        if missing:
-            left_out.append(LeftOut(case.case, "", f"there is no file {missing[0]}"))
+        ct, labels = folder / case.ct, folder / case.labels
+        if not ct.exists() or not labels.is_file():
+            missing = case.labels if ct.exists() else case.ct
+            left_out.append(LeftOut(case.case, "", f"there is no file {missing}"))
             continue
         known[case.labels] = frozenset(case.classes)
         candidates += [

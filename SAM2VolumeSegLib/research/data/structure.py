@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.volume import Volume, read_seeds, read_volume
+from SAM2VolumeSegLib.volume import Segment, Volume, read_seeds, read_volume
+
+MORE_THAN_SLICES = 6
+"""Only structures on more than six axial slices are used (arXiv:2603.23116, appendix B-A)."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Candidate:
         case: name of the CT ("s0011").
         name: of the structure ("vertebrae_L3").
         bone: its class, one of the ten of the paper's Table III or another.
-        ct: file below the data folder, with "/" between folders.
+        ct: file below the data folder, or folder of a DICOM series, with "/" between folders.
         mask: file below the data folder, in the same way.
         label: the value of the structure in a label volume; None where the mask file holds it alone.
     """
@@ -38,8 +42,8 @@ class Structure(Candidate):
     """A structure that was drawn.
 
     Attributes:
-        ct_sha256: of its CT's file when it was drawn, hexadecimal.
-        mask_sha256: of its mask's file.
+        ct_sha256: of its CT when it was drawn (`digest_of`), hexadecimal.
+        mask_sha256: of its mask.
     """
 
     ct_sha256: str
@@ -62,9 +66,20 @@ class Structure(Candidate):
             InputError: a file is missing, unreadable or on another grid, or the structure is not in it.
         """
         volume = read_volume(data / self.ct)
-        segments = read_seeds(data / self.mask, volume)
+        return volume, self.reference_in(read_seeds(data / self.mask, volume), data)
+
+    def reference_in(self, segments: Mapping[str, Segment], data: Path) -> np.ndarray:
+        """Return the reference, bool [k, j, i], from what its file holds.
+
+        Args:
+            segments: as `read_seeds` gives them.
+            data: the data folder, for the sentence of the error.
+
+        Raises:
+            InputError: the structure is not in it.
+        """
         if self.label is None:
-            return volume, np.any([segment.mask for segment in segments.values()], axis=0)
+            return np.any([segment.mask for segment in segments.values()], axis=0)
         if f"label {self.label}" not in segments:
             raise InputError(f'"{data / self.mask}" has no voxel with the label {self.label} ({self.name}).')
-        return volume, segments[f"label {self.label}"].mask
+        return segments[f"label {self.label}"].mask

@@ -12,12 +12,15 @@ from typing import Literal
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Box
 
 NONE = "-"
 """What a table shows where there is no figure."""
+CONTACT_MM = 5.0
+"""Where structures touch: this near to the reference, and to a neighbour's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +32,14 @@ class Measured:
         reference: mask of the same shape.
         spacing: mm between voxels in array order (k, j, i), that is ``volume.spacing[::-1]``.
         prompted: bool, of the same shape: every voxel of the slices that were given. None: no slice was.
+        neighbours: bool, of the same shape: the references of other structures. None: none is known.
     """
 
     result: np.ndarray
     reference: np.ndarray
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     prompted: np.ndarray | None = None
+    neighbours: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -162,6 +167,60 @@ def volume_difference_ml(result: np.ndarray, reference: np.ndarray, spacing: tup
     return (np.count_nonzero(result) - np.count_nonzero(reference)) * math.prod(spacing) / 1000
 
 
+def contact_dice(
+    result: np.ndarray,
+    reference: np.ndarray,
+    neighbours: np.ndarray | None,
+    spacing: tuple[float, float, float],
+) -> float:
+    """Return the Dice of two masks over the contact zone: what is within `CONTACT_MM` of reference and neighbours.
+
+    Args:
+        result: mask [k, j, i].
+        reference: mask of the same shape.
+        neighbours: mask of the same shape, the references of other structures. None: none is known.
+        spacing: as in `hausdorff_mm`.
+
+    Returns:
+        As `dice`; NaN where no neighbour is near.
+    """
+    result, reference = _masks(result, reference)
+    if neighbours is None or not (reference.any() and neighbours.any()):
+        return math.nan
+    # Nothing further away belongs to the zone.
+    rim = [math.ceil(CONTACT_MM / mm) for mm in spacing]
+    box = Box.of(reference)
+    part = tuple(
+        slice(max(0, first - more), end + more) for first, end, more in zip(box.lower, box.upper, rim, strict=True)
+    )
+    result, reference, neighbours = (mask[part] for mask in (result, reference, neighbours))
+    if not neighbours.any():
+        return math.nan
+    zone = _near(reference, spacing) & _near(neighbours, spacing)
+    return dice(result & zone, reference & zone) if (reference & zone).any() else math.nan
+
+
+def swapped_percent(result: np.ndarray, reference: np.ndarray, neighbours: np.ndarray | None) -> float:
+    """Return how much of other structures a mask holds, in percent of its reference.
+
+    Args:
+        result: mask [k, j, i].
+        reference: mask of the same shape.
+        neighbours: mask of the same shape, the references of other structures. None: none is known.
+
+    Returns:
+        Percent, above 100 where it holds more than the reference's size; NaN where no neighbour is known.
+    """
+    result, reference = _masks(result, reference)
+    if neighbours is None or not (reference.any() and neighbours.any()):
+        return math.nan
+    return 100 * np.count_nonzero(result & neighbours & ~reference) / np.count_nonzero(reference)
+
+
+def _near(mask: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+    return ndimage.distance_transform_edt(~mask, sampling=spacing) <= CONTACT_MM
+
+
 def _directed_95_mm(surface: sitk.Image, other: sitk.Image) -> float:
     away = sitk.SignedMaurerDistanceMap(other, squaredDistance=False, useImageSpacing=True)
     return float(np.percentile(sitk.GetArrayViewFromImage(away)[sitk.GetArrayViewFromImage(surface) != 0], 95))
@@ -248,6 +307,21 @@ METRICS = {
             digits=1,
             better="nearer to zero",
             needed=True,
+        ),
+        Metric(
+            "contact_dice",
+            "contact Dice",
+            lambda one: contact_dice(one.result, one.reference, one.neighbours, one.spacing),
+            can_be_undefined=True,
+        ),
+        Metric(
+            "swapped_percent",
+            "swapped",
+            lambda one: swapped_percent(one.result, one.reference, one.neighbours),
+            unit="%",
+            digits=2,
+            better="lower",
+            can_be_undefined=True,
         ),
     )
 }

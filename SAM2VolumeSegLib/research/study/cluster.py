@@ -11,7 +11,6 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -215,17 +214,17 @@ class Cluster:
             return future.result()
         error = future.exception() if future.status == "error" else None
         if isinstance(error, distributed.KilledWorker):
-            left = replace(batch, tasks=tuple(task for task in batch.tasks if task[0] not in known))
-            return left.failed(
+            why = (
                 "Every worker that took this structure died: their memory may be too small for it. Look into their "
                 "logs, and run again with fewer workers on a machine."
             )
+            return [job.failed(why) for job in batch.jobs if job.key not in known]
         if isinstance(error, InputError):
             raise error
         if error is None:
             raise self._gone()
         raise InputError(
-            f"A worker cannot run {batch.structure} ({type(error).__name__}: {first_line(error)}): is the same "
+            f"A worker cannot run {batch} ({type(error).__name__}: {first_line(error)}): is the same "
             f"version of everything installed on all workers? Here it is SAM2VolumeSeg {__version__}."
         ) from error
 

@@ -17,8 +17,10 @@ DECIDES = (
     "seeds",
     "model",
     "propagation",
+    "scene/slicer_filters.py",
     "research/measures",
     "research/data/structure.py",
+    "research/study/case.py",
     "research/study/task.py",
 )
 """Folders and files of the library through which a task goes. Names and sentences of messages are in them as well:

@@ -139,7 +139,7 @@ def _run(options: argparse.Namespace) -> int:
     experiments = _experiments(options.experiment, options.model)
     data = open_data(options.data, options.classes)
     split = _drawn(options.results, data, quiet=options.quiet)
-    study = Study(experiments, split.first(options.cases), options.model, options.image_size)
+    study = Study(experiments, split.first(options.cases), options.model, options.image_size, split.structures)
     _say_older(study, options.results)
     with open_site(data.folder, options.device, options.workers, options.scheduler) as site:
         try:

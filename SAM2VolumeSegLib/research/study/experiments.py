@@ -50,6 +50,7 @@ class Experiment:
         baseline: name of the row that the others are compared with.
         configurations: the rows, with unique names.
         against: row -> another row that it is compared with instead, mostly one with as many prompts.
+        opponents: row -> rows of methods without a model from the same prompts; its lead is over the best of them.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Experiment:
     baseline: str
     configurations: tuple[Configuration, ...]
     against: Mapping[str, str] = field(default_factory=dict)
+    opponents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def table(self) -> str | None:
@@ -272,6 +274,49 @@ OURS = Experiment(
     },
 )
 
+_PAINTED = {  # what is painted of each structure: strategy, planes
+    "1 axial slice": ("middle", (Plane.AXIAL,)),
+    "3 slices, the middle of each axis": ("middle", AXES),
+    "3 axial slices, inside": ("quarters", (Plane.AXIAL,)),
+    "9 slices, inside": ("quarters", AXES),
+    "9 slices, with the ends": ("first-middle-last", AXES),
+}
+_MET = ("3 slices, the middle of each axis", "9 slices, inside", "9 slices, with the ends")
+_OPPONENTS = {
+    "Marker watershed": "marker watershed",
+    "Grow from seeds": "grow from seeds",
+    "Random walk": "random walk",
+    "Fill between slices": "fill between slices",
+    "Interpolation": "interpolation",
+}
+
+PAINTING = Experiment(
+    "painting",
+    "What a user gets for what is painted",
+    "All structures of a CT are painted and segmented in one run with the recommended settings and a crop for each, "
+    "which is made from what is painted; beside it methods without a model, which see the same paint of all of them.",
+    "9 slices, inside",
+    (
+        *(
+            Configuration(row, replace(RECOMMENDED, crop_each=True), *painted, together=True)
+            for row, painted in _PAINTED.items()
+        ),
+        *(
+            Configuration(
+                f"{title}, {row}",
+                prompts=_PAINTED[row][0],
+                prompt_planes=_PAINTED[row][1],
+                method=method,
+                together=True,
+            )
+            for row in _MET
+            for title, method in _OPPONENTS.items()
+        ),
+    ),
+    against={f"{title}, {row}": row for row in _MET for title in _OPPONENTS},
+    opponents={row: tuple(f"{title}, {row}" for title in _OPPONENTS) for row in _MET},
+)
+
 CROP = Experiment(
     "crop",
     "Crop",
@@ -313,6 +358,7 @@ EXPERIMENTS = {
         THRESHOLD,
         FINAL,
         OURS,
+        PAINTING,
         CROP,
         INPUT_SIZE,
     )

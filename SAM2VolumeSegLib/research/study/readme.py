@@ -67,6 +67,7 @@ class Quotes:
     | finding TEXT SCOPE | difference and interval of one finding on one data set, or on all data |
     | difference EXPERIMENT ROW METRIC | of a row from its baseline, with its interval |
     | mean EXPERIMENT ROW METRIC | of a row |
+    | painting | what a user gets for what is painted, beside the best method without a model |
     | demo | the table of the demonstration |
     | demo-model FACT | sha256 or megabytes of the bundled checkpoint |
     """
@@ -90,6 +91,7 @@ class Quotes:
             "finding": self._finding,
             "difference": self._difference,
             "mean": self._mean,
+            "painting": self._painting,
             "demo": self._demo,
             "demo-model": self._model,
         }
@@ -123,6 +125,23 @@ class Quotes:
 
     def _mean(self, experiment: str, row: str, metric: str) -> str:
         return METRICS[metric].text(float(self._line(experiment, row)[metric]))
+
+    def _painting(self) -> str:
+        metrics = [METRICS[name] for name in ("dice", "hausdorff95_mm", "contact_dice", "swapped_percent")]
+        body = []
+        for line in self._table("painting"):
+            if line["model"] and line["n"] != "0":
+                figures = [metric.text(float(line[metric.name]) if line[metric.name] else None) for metric in metrics]
+                cells = [line["row"], *figures, f"{float(line['seconds']):.1f}"]
+                if line["lead"]:
+                    sides = (float(line["lead_lower"]), float(line["lead_upper"])) if line["lead_lower"] else None
+                    lead = Comparison(int(line["n"]), 0, float(line["lead"]), sides)
+                    cells += [line["opponent"].split(",")[0], difference(lead)]
+                else:
+                    cells += [NONE, NONE]
+                body.append(cells)
+        head = ["painted on each structure", *(metric.heading for metric in metrics), "seconds"]
+        return _block(grid([*head, "best without a model", "lead over it in Dice"], body))
 
     def _demo(self) -> str:
         lines = _read(self.results / DEMO)

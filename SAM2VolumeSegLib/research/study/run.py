@@ -16,6 +16,7 @@ from SAM2VolumeSegLib.research.measures.metrics import DICE
 from SAM2VolumeSegLib.research.study.configuration import Configuration, task_key
 from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, identity, plain_text
 from SAM2VolumeSegLib.research.study.store import ResultsFile
+from SAM2VolumeSegLib.research.study.task import Job
 from SAM2VolumeSegLib.research.study.workers import Batch, Site
 
 if TYPE_CHECKING:
@@ -71,6 +72,13 @@ class StudyProgress:
 class Study:
     """The tasks of some experiments over some structures.
 
+    Args:
+        experiments: what is run.
+        structures: on which.
+        model: by name, for rows that fix none.
+        image_size: of its input in pixels; None takes the model's own.
+        drawn: all structures of the split, which are the neighbours of those above; None where these are all.
+
     Attributes:
         experiments: by name.
         tasks: by key, structure by structure; rows with equal choices share one.
@@ -87,7 +95,11 @@ class Study:
         structures: Sequence[Structure],
         model: str = "small",
         image_size: int | None = None,
+        drawn: Sequence[Structure] | None = None,
     ):
+        self._drawn: dict[str, list[Structure]] = {}
+        for structure in structures if drawn is None else drawn:
+            self._drawn.setdefault(structure.ct_sha256, []).append(structure)
         self.experiments = {experiment.name: experiment for experiment in experiments}
         self.tasks: dict[str, Task] = {}
         self.rows: dict[str, dict[str, list[str]]] = {name: {} for name in self.experiments}
@@ -123,7 +135,7 @@ class Study:
         with ResultsFile(results) as file:
             counted = _Counted(self, runnable, file)
             yield counted.progress(site)
-            with closing(site.run(_batches(counted.outstanding))) as work:
+            with closing(site.run(_batches(counted.outstanding, self._drawn))) as work:
                 for records in work:
                     for record in records:
                         if file.append(record):
@@ -153,11 +165,12 @@ class Study:
         return lines
 
     def _task(self, structure, row, model, image_size) -> tuple[str, Task]:
+        drawn = self._drawn[structure.ct_sha256]
         if row.method != "sam2":
-            return task_key(structure, row, None), Task(structure, row, None, None, None)
+            return task_key(structure, row, None, drawn), Task(structure, row, None, None, None)
         facts = self._model(row.model or model, row.image_size or image_size)
         task = Task(structure, row, facts["name"], facts["image_size"], facts["sha256"])
-        return task_key(structure, row, facts), task
+        return task_key(structure, row, facts, drawn), task
 
     def _model(self, name: str, image_size: int | None) -> dict[str, Any]:
         """What a key needs of a model. The input size never depends on the device, or the results would."""
@@ -232,9 +245,23 @@ class _Counted:
         return f"{DICE.title} of {name}: " + ", ".join(f"{row} {DICE.text(means[row])}" for row in rows)
 
 
-def _batches(tasks: dict[str, Task]) -> list[Batch]:
-    """Tasks of one structure, one model and one input size together, in the order of their first ones."""
-    together: dict[tuple, list[tuple[str, Configuration]]] = {}
+def _batches(tasks: dict[str, Task], drawn: Mapping[str, Sequence[Structure]]) -> list[Batch]:
+    """Tasks of one structure, one model and one input size together, in the order of their first ones.
+
+    Rows that segment all structures of a CT together are batches of the CT, row after row.
+    """
+    found: dict[tuple, list[Job]] = {}
     for key, task in tasks.items():
-        together.setdefault((task.structure, task.model, task.image_size), []).append((key, task.configuration))
-    return [Batch(structure, tuple(own), model, size) for (structure, model, size), own in together.items()]
+        of = task.structure.ct_sha256 if task.configuration.together else task.structure
+        found.setdefault((of, task.model, task.image_size), []).append(Job(key, task.structure, task.configuration))
+    return [
+        Batch(tuple(_row_after_row(jobs)), model, size, tuple(drawn[jobs[0].structure.ct_sha256]))
+        for (_, model, size), jobs in found.items()
+    ]
+
+
+def _row_after_row(jobs: Sequence[Job]) -> list[Job]:
+    rows: dict[str, list[Job]] = {}
+    for job in jobs:
+        rows.setdefault(plain_text(job.configuration.choices()), []).append(job)
+    return [job for row in rows.values() for job in row]

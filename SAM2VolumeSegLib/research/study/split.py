@@ -7,6 +7,7 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,22 +15,22 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.data.bones import in_order
+from SAM2VolumeSegLib.research.data.digest import digest_of
 from SAM2VolumeSegLib.research.data.layouts import DataSet, LeftOut
-from SAM2VolumeSegLib.research.data.structure import Candidate, Structure
+from SAM2VolumeSegLib.research.data.structure import MORE_THAN_SLICES, Candidate, Structure
 from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_text, is_whole
 from SAM2VolumeSegLib.volume import Plane, Volume, read_volume
+from SAM2VolumeSegLib.volume.placement import Placement
 from SAM2VolumeSegLib.volume.read import MAX_LABELS
 from SAM2VolumeSegLib.volume.target import write_text
+from SAM2VolumeSegLib.volume.text import size_text
 from SAM2VolumeSegLib.volume.volume import grid_distance
 
 FORMAT = 1
 SPLIT = "split.json"
 PER_CLASS = 250
 """Structures of each class: 2,500 in the paper's final evaluation. The first 500 are its ablations' 50 of each."""
-MORE_THAN_SLICES = 6
-"""Only structures on more than six axial slices are used (appendix B-A)."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +208,8 @@ class _Files:
         if slices <= MORE_THAN_SLICES:
             raise InputError(f"on {slices} axial slices, and more than {MORE_THAN_SLICES} are needed")
         grid, ct_sha256 = _remembered(self._cts, candidate.ct, self._ct)
-        if not grid.same_grid(mask.grid.voxels.shape, mask.grid.ijk_to_ras):
-            raise InputError(f"CT and labels are on different grids: {_difference(grid, mask.grid)}")
+        if (difference := _difference(grid, mask.grid)) is not None:
+            raise InputError(f"CT and labels are on different grids: {difference}")
         return Structure(**asdict(candidate), ct_sha256=ct_sha256, mask_sha256=mask.sha256)
 
     def unknown(self) -> Iterator[LeftOut]:
@@ -251,9 +252,9 @@ class _Files:
         return _Mask(_grid(volume), slices_of, slices, sha256)
 
     def _sha256(self, file: str) -> str:
-        """Return a file's SHA-256."""
+        """Return the SHA-256 of a file, or of a CT's folder."""
         try:
-            return sha256_of(self.data.folder / file)
+            return digest_of(self.data.folder / file)
         except OSError as error:
             raise InputError(f'"{file}" cannot be read ({error.strerror}).') from error
 
@@ -275,8 +276,14 @@ def _grid(volume: Volume) -> Volume:
     return Volume(np.broadcast_to(np.int16(0), volume.voxels.shape), volume.ijk_to_ras, volume.name)
 
 
-def _difference(ct: Volume, labels: Volume) -> str:
-    ours, theirs = (" x ".join(str(n) for n in one.voxels.shape[::-1]) for one in (ct, labels))
+def _difference(ct: Volume, labels: Volume) -> str | None:
+    """Say how labels lie off the CT's voxels; None where all are on them, stored in whatever order, or cropped."""
+    with suppress(InputError):
+        placed = Placement.of(labels.voxels.shape, labels.ijk_to_ras, ct, labels.name)
+        ends = (first + count for first, count in zip(placed.offset, placed.shape, strict=True))
+        if min(placed.offset) >= 0 and all(end <= count for end, count in zip(ends, ct.voxels.shape, strict=True)):
+            return None
+    ours, theirs = (size_text(one.voxels.shape[::-1]) for one in (ct, labels))
     if ours != theirs:
         return f"{ours} and {theirs} voxels"
     apart = grid_distance(ct.ijk_to_ras, labels.ijk_to_ras, ct.voxels.shape)

@@ -1,27 +1,26 @@
-"""One task of the study: segment a structure as a configuration says, and measure."""
+"""The tasks of the study: segment structures as a configuration says, and measure."""
 
 from __future__ import annotations
 
 import math
-import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.data.structure import Structure
-from SAM2VolumeSegLib.research.measures.copy_nearest import copy_nearest
-from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.metrics import Measured, measure
+from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
+from SAM2VolumeSegLib.research.study.case import CaseFiles
 from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.research.study.configuration import Configuration
 from SAM2VolumeSegLib.research.study.record import FailedRecord, ModelFacts, Record, record_head
@@ -31,7 +30,6 @@ from SAM2VolumeSegLib.volume import Box, Volume
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.tracker import SliceTracker
 
-WITHOUT_MODEL = {"interpolation": interpolate_seeds, "nearest copy": copy_nearest}
 REST = "resampling and fusion"
 
 
@@ -61,7 +59,7 @@ class Prediction:
 def predict(
     volume: Volume, reference: np.ndarray, configuration: Configuration, tracker: SliceTracker | None = None
 ) -> Prediction:
-    """Segment a structure from prompts cut from its reference, seen through a crop around it.
+    """Segment a structure alone, from prompts cut from its reference, seen through a crop around it.
 
     Args:
         volume: the CT.
@@ -72,36 +70,79 @@ def predict(
     Raises:
         InputError: no prompts can be cut, or the moved crop misses them.
     """
-    seeds = simulate_seeds(reference, volume, configuration.prompts, configuration.prompt_planes)
+    roi = crop_of(volume, reference, configuration)
+    settings = replace(configuration.settings, roi=roi)
+    return _predict(volume, {"structure": reference}, configuration, settings, tracker)["structure"]
+
+
+def predict_together(
+    volume: Volume,
+    references: Mapping[str, np.ndarray],
+    configuration: Configuration,
+    tracker: SliceTracker | None = None,
+) -> dict[str, Prediction]:
+    """Segment structures of a CT in one run, from prompts cut from their references and nothing else of these.
+
+    Args:
+        volume: the CT.
+        references: bool [k, j, i] on its grid, by the structure's name.
+        configuration: of the row.
+        tracker: the model; None for a method without one. It starts without embeddings, as a user's.
+
+    Returns:
+        By name. Times are an equal share of the run's.
+
+    Raises:
+        InputError: no prompts can be cut.
+    """
+    if tracker:
+        tracker.forget()
+    return _predict(volume, references, configuration, configuration.settings, tracker)
+
+
+def _predict(volume, references, configuration, settings, tracker) -> dict[str, Prediction]:
+    seeds = {
+        name: simulate_seeds(reference, volume, configuration.prompts, configuration.prompt_planes)
+        for name, reference in references.items()
+    }
     if configuration.method in WITHOUT_MODEL:
         started = time.perf_counter()
-        mask = WITHOUT_MODEL[configuration.method](seeds, volume)
-        return Prediction(mask, seeds, None, 0, 0, {"total": time.perf_counter() - started}, None)
-    return _propagate(volume, reference, seeds, configuration, tracker)
+        masks = WITHOUT_MODEL[configuration.method](seeds, volume)
+        seconds = (time.perf_counter() - started) / len(seeds)
+        return {name: Prediction(masks[name], own, None, 0, 0, {"total": seconds}, None) for name, own in seeds.items()}
+    return _propagate(volume, seeds, settings, tracker)
 
 
-def _propagate(volume, reference, seeds, configuration, tracker) -> Prediction:
+def _propagate(volume, seeds, settings, tracker) -> dict[str, Prediction]:
     from SAM2VolumeSegLib.propagation import Request
     from SAM2VolumeSegLib.propagation.segmenter import Segmenter, Steps
     from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 
-    settings = replace(configuration.settings, roi=crop_of(volume, reference, configuration))
     tracker.predictions.clear()  # embeddings are shared, but each configuration shows what its predictions take
-    encoded, started = tracker.encoded, time.perf_counter()
+    slices, encoded = Counter(), Counter()
+    before, started = tracker.encoded, time.perf_counter()
     with ComponentTimes(tracker) as times:
-        steps = Steps(Segmenter(tracker).run(Request.of(volume, {"structure": seeds}, settings)))
+        steps = Steps(Segmenter(tracker).run(Request.of(volume, seeds, settings)))
         for step in steps:
-            slices = step.done
+            slices[step.segment] += step.plane is not None
+            encoded[step.segment] += tracker.encoded - before
+            before = tracker.encoded
     total = time.perf_counter() - started
-    return Prediction(
-        mask=steps.result.segments["structure"].mask,
-        seeds=seeds,
-        model=steps.result.provenance["model"],
-        slices=slices,
-        encoded=tracker.encoded - encoded,
-        seconds={"total": total, **times.seconds, REST: total - sum(times.seconds.values())},
-        track_ms=[float(ms) for ms in np.percentile(times.track_ms, (0, 25, 50, 75, 100))] if times.track_ms else None,
-    )
+    seconds = {"total": total, **times.seconds, REST: total - sum(times.seconds.values())}
+    return {
+        name: Prediction(
+            mask=steps.result.segments[name].mask,
+            seeds=own,
+            model=steps.result.provenance["model"],
+            slices=slices[name],
+            encoded=encoded[name],
+            seconds={part: one / len(seeds) for part, one in seconds.items()},
+            track_ms=[float(ms) for ms in np.percentile(times.track_ms, (0, 25, 50, 75, 100))]
+            if times.track_ms
+            else None,
+        )
+        for name, own in seeds.items()
+    }
 
 
 def crop_of(volume: Volume, reference: np.ndarray, configuration: Configuration) -> Box:
@@ -121,8 +162,9 @@ def run_task(
     reference: np.ndarray,
     configuration: Configuration,
     tracker: SliceTracker | None = None,
+    neighbours: np.ndarray | None = None,
 ) -> Record:
-    """Segment one loaded structure and measure.
+    """Segment one loaded structure alone and measure.
 
     Args:
         key: of the task.
@@ -131,23 +173,48 @@ def run_task(
         reference: bool [k, j, i] on its grid.
         configuration: of the row.
         tracker: the model; None for a method without one.
-
-    Returns:
-        Its record, plain values that JSON can hold; a figure is None where it is not defined, as the distances of an
-        empty prediction are.
+        neighbours: as `record_of`.
 
     Raises:
         InputError: as `predict`.
     """
     found = predict(volume, reference, configuration, tracker)
+    return record_of(key, structure, volume, reference, configuration, found, neighbours)
+
+
+def record_of(
+    key: str,
+    structure: Structure,
+    volume: Volume,
+    reference: np.ndarray,
+    configuration: Configuration,
+    found: Prediction,
+    neighbours: np.ndarray | None = None,
+) -> Record:
+    """Measure what was found of one structure.
+
+    Args:
+        key: of the task.
+        structure: where volume and reference are from.
+        volume: the CT.
+        reference: bool [k, j, i] on its grid.
+        configuration: of the row.
+        found: to be measured.
+        neighbours: bool [k, j, i], the references of the other structures drawn from the CT; None where there is none.
+
+    Returns:
+        Its record, plain values that JSON can hold; a figure is None where it is not defined, as the distances of an
+        empty prediction are.
+    """
     spacing = volume.spacing[::-1]  # in array order k, j, i
+    measured = Measured(found.mask, reference, spacing, _prompted(found.seeds, volume), neighbours)
     return {
         **record_head(key, structure, configuration.name),
         "choices": configuration.choices(),
         "model": found.model,
         "reference_ml": _rounded(np.count_nonzero(reference) * math.prod(spacing) / 1000),
         "seeds": len(found.seeds),
-        **measure(Measured(found.mask, reference, spacing, _prompted(found.seeds, volume))),
+        **measure(measured),
         "slices": found.slices,
         "encoded": found.encoded,
         "seconds": {part: _rounded(seconds) for part, seconds in found.seconds.items()},
@@ -159,43 +226,84 @@ def run_task(
     }
 
 
+class Job(NamedTuple):
+    """A task as a worker gets it.
+
+    Attributes:
+        key: of the task.
+        structure: that is segmented.
+        configuration: how.
+    """
+
+    key: str
+    structure: Structure
+    configuration: Configuration
+
+    def failed(self, error: str) -> FailedRecord:
+        """Return the record of a task that failed, with a sentence that says why."""
+        return {**record_head(self.key, self.structure, self.configuration.name), "error": error}
+
+
 def run_batch(
-    structure: Structure,
-    data: Path,
-    tasks: Sequence[tuple[str, Configuration]],
+    jobs: Sequence[Job],
+    files: CaseFiles,
     make_tracker: Callable[[], SliceTracker] | None = None,
+    drawn: Sequence[Structure] = (),
 ) -> Iterator[Record | FailedRecord]:
-    """Run tasks of one structure and one model, which load its files once and share embeddings.
+    """Run tasks on structures of one CT and with one model, which share embeddings.
+
+    Rows that segment structures together run once for all of their structures, where these follow each other.
 
     Args:
-        structure: of all of them.
-        data: the folder that the structure's files are below.
-        tasks: key and configuration of each.
+        jobs: the tasks.
+        files: of the CT.
         make_tracker: gives the model; called when the first configuration needs it.
+        drawn: all structures that were drawn from the CT.
 
     Yields:
-        A record for each task. It is a failed one where the structure cannot be read, is not what it was when it was
-        drawn, or the task fails.
+        A record for each task. It is a failed one where the structure, or one beside it, cannot be read, is not what it
+        was when it was drawn, or the task fails.
     """
+    tracker, together = None, _Together()
     try:
-        volume, reference = load_unchanged(structure, data)
-    except Exception as error:  # one bad case must not end a run over thousands
-        for key, configuration in tasks:
-            yield _failed(key, structure, configuration, error)
-        return
-    tracker = None
-    try:
-        for key, configuration in tasks:
+        for job in jobs:
+            key, structure, configuration = job
             try:
+                volume, reference = files.load(structure)
+                neighbours = files.union(one for one in drawn if one != structure)
                 if configuration.method not in WITHOUT_MODEL:
                     tracker = tracker or make_tracker()
-                record = run_task(key, structure, volume, reference, configuration, tracker)
-            except Exception as error:
-                record = _failed(key, structure, configuration, error)
+                if configuration.together:
+                    found = together.of(configuration, volume, drawn, files, tracker)[structure.name]
+                    record = record_of(key, structure, volume, reference, configuration, found, neighbours)
+                else:
+                    record = run_task(key, structure, volume, reference, configuration, tracker, neighbours)
+            except Exception as error:  # one bad case must not end a run over thousands
+                record = job.failed(str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}")
             yield record
     finally:
         if tracker:
-            tracker.forget()  # no other structure can use it
+            tracker.forget()  # no other CT can use it
+
+
+class _Together:
+    """The latest run of several structures, or why it failed: its tasks follow each other."""
+
+    def __init__(self):
+        self._configuration: Configuration | None = None
+        self._found: dict[str, Prediction] | Exception = {}
+
+    def of(self, configuration, volume, drawn, files, tracker) -> dict[str, Prediction]:
+        if configuration != self._configuration:
+            self._configuration = configuration
+            try:
+                references = {one.name: files.load(one)[1] for one in drawn}
+                self._found = predict_together(volume, references, configuration, tracker)
+            except Exception as error:
+                self._found = error
+        if isinstance(self._found, Exception):
+            raise self._found
+        return self._found
 
 
 @cache
@@ -209,36 +317,6 @@ def _commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def load_unchanged(structure: Structure, data: Path) -> tuple[Volume, np.ndarray]:
-    """Return CT and reference as `Structure.load` does, from files that are what they were when the split was drawn.
-
-    Args:
-        structure: as it was drawn.
-        data: the folder that its files are below.
-
-    Raises:
-        InputError: a file is missing, has changed or cannot be read. Its sentence names no folder: results and reports
-            may be published.
-    """
-    for name, expected in ((structure.ct, structure.ct_sha256), (structure.mask, structure.mask_sha256)):
-        if not (data / name).is_file():
-            raise InputError(f'The file "{name}" of {structure} is missing in the data folder: copy it there again.')
-        if sha256_of(data / name) != expected:
-            raise InputError(
-                f'The file "{name}" of {structure} has changed since the split was drawn: put the old one back, or '
-                "draw another split in a new results folder."
-            )
-    try:
-        return structure.load(data)
-    except InputError as error:
-        raise InputError(str(error).replace(f"{data}{os.sep}", "")) from error
-
-
-def _failed(key: str, structure: Structure, configuration: Configuration, error: Exception) -> FailedRecord:
-    text = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-    return {**record_head(key, structure, configuration.name), "error": text}
 
 
 def _prompted(seeds: Sequence[SeedSlice], volume: Volume) -> np.ndarray:

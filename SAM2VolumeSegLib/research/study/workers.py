@@ -5,38 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.research.data.structure import Structure
-from SAM2VolumeSegLib.research.study.configuration import Configuration
-from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, record_head
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.tracker import SliceTracker
+    from SAM2VolumeSegLib.research.study.case import CaseFiles
+    from SAM2VolumeSegLib.research.study.task import Job
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Tasks of one structure and one model: they load its files once and share its embeddings.
+    """Tasks on structures of one CT and with one model: they load its files once and share its embeddings.
 
     Attributes:
-        structure: of all of them.
-        tasks: key and configuration of each.
+        jobs: the tasks.
         model: the name of a known model, None for methods without one.
         image_size: side of what the model sees in pixels, None without one.
+        drawn: all structures that were drawn from the CT.
     """
 
-    structure: Structure
-    tasks: tuple[tuple[str, Configuration], ...]
+    jobs: tuple[Job, ...]
     model: str | None
     image_size: int | None
+    drawn: tuple[Structure, ...]
 
-    def failed(self, error: str) -> list[FailedRecord]:
-        """Return the records of tasks that fail all for one reason."""
-        return [{**record_head(key, self.structure, row.name), "error": error} for key, row in self.tasks]
+    def __str__(self) -> str:
+        """Name the structures."""
+        return ", ".join(dict.fromkeys(str(job.structure) for job in self.jobs))
 
 
 class Site(Protocol):
@@ -152,9 +154,18 @@ def records_of(batch: Batch, data: Path, device: str, neighbours: int = 1) -> It
     """
     from SAM2VolumeSegLib.research.study.task import run_batch
 
-    return run_batch(
-        batch.structure, data, batch.tasks, lambda: _tracker(batch.model, batch.image_size, device, neighbours)
-    )
+    def tracker():
+        return _tracker(batch.model, batch.image_size, device, neighbours)
+
+    return run_batch(batch.jobs, _files(data, batch.jobs[0].structure.ct_sha256), tracker, batch.drawn)
+
+
+@lru_cache(maxsize=1)
+def _files(data: Path, ct_sha256: str) -> CaseFiles:
+    """The files of a CT, kept for its next batch."""
+    from SAM2VolumeSegLib.research.study.case import CaseFiles
+
+    return CaseFiles(data)
 
 
 def _tracker(name: str, image_size: int | None, device: str, neighbours: int) -> SliceTracker:

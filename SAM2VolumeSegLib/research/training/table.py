@@ -10,7 +10,7 @@ where the structure ends; the model, from one prompt, has to see it.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -21,7 +21,7 @@ import torch
 from tqdm import tqdm
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, shared_cases
+from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.training.scenarios import (
     SCENARIOS,
@@ -31,7 +31,7 @@ from SAM2VolumeSegLib.research.training.scenarios import (
     zero_pointers,
 )
 from SAM2VolumeSegLib.research.training.validate import load
-from SAM2VolumeSegLib.volume import Box, Volume, read_seeds, read_volume
+from SAM2VolumeSegLib.volume import Box, Volume
 
 ABLATIONS = {"temporal embeddings permuted": permute_embeddings, "object pointers zeroed": zero_pointers}
 ABLATED = SCENARIOS[2]
@@ -74,12 +74,10 @@ CROPS = (
 )
 
 
-def structures(case: DemoCase) -> Iterator[tuple[Volume, np.ndarray]]:
+def structures(case: DemoCase) -> list[tuple[Volume, np.ndarray]]:
     """The CT and each reference mask [k, j, i] of a case."""
-    volume = read_volume(case.ct)
-    labels = read_seeds(case.labels, volume)
-    for value in case.names:
-        yield volume, labels[f"label {value}"].mask
+    volume, references = case.load()
+    return [(volume, reference) for reference in references.values()]
 
 
 def by_model(tracker: SliceTracker, crop: Crop) -> Method:
@@ -166,21 +164,22 @@ def main():
     """Measure a checkpoint and print the table, as the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--data", type=Path, help="a folder with torso-ct and spine-ct, measured besides")
+    parser.add_argument("--data", type=Path, help="a folder of labelled CTs, measured besides")
     parser.add_argument("--size", type=int, default=160, help="pixels")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=1, help="structures measured at a time, each on one core")
     chosen = parser.parse_args()
-    cases = [bundled_case(), *(shared_cases(chosen.data) if chosen.data else ())]
-    samples = [sample for case in cases for sample in structures(case)]
+    cases = [bundled_case(), *(cases_below(chosen.data)[0] if chosen.data else ())]
+    samples_of = {case.title: structures(case) for case in cases}
+    samples = [sample for own in samples_of.values() for sample in own]
     with ProcessPoolExecutor(
         chosen.workers, get_context("spawn"), _begin, (chosen.checkpoint, chosen.size, chosen.device)
     ) as pool:
         found = list(tqdm(pool.map(_measure, samples), total=len(samples), unit="structure"))
     columns, first = {}, 0
-    for case in cases:
-        columns[f"{case.title} ({len(case.names)})"] = found[first : first + len(case.names)]
-        first += len(case.names)
+    for title, own in samples_of.items():
+        columns[f"{title} ({len(own)})"] = found[first : first + len(own)]
+        first += len(own)
     if len(cases) > 1:
         columns[f"all structures ({len(samples)})"] = found
     print("Mean Dice ± standard deviation over six crops; in brackets copying and interpolation.\n")

@@ -243,8 +243,9 @@ def _vertebrae(results: StudyResults, model: StudyModel | None, scope: str | Non
     gains = {
         sample: (one["bone"], one["dice"] - base[sample]["dice"]) for sample, one in best.items() if sample in base
     }
-    own = [gain for bone, gain in gains.values() if bone == "Vertebrae"]
-    others = [gain for bone, gain in gains.values() if bone != "Vertebrae"]
+    ct_of = results.ct_of
+    own = [(ct_of[sample], gain) for sample, (bone, gain) in gains.items() if bone == "Vertebrae"]
+    others = [(ct_of[sample], gain) for sample, (bone, gain) in gains.items() if bone != "Vertebrae"]
     if not gains:
         return NOT_RUN, ""
     text = f"{len(own)} vertebrae, {len(others)} others"
@@ -253,7 +254,8 @@ def _vertebrae(results: StudyResults, model: StudyModel | None, scope: str | Non
         return TOO_FEW, text
     lower, upper = interval
     state = HOLDS if lower > 0 else FAILS if upper < PRACTICAL else UNCLEAR
-    return state, f"{signed(np.mean(own) - np.mean(others))} [{signed(lower)}, {signed(upper)}], {text}"
+    apart = np.mean([gain for _, gain in own]) - np.mean([gain for _, gain in others])
+    return state, f"{signed(apart)} [{signed(lower)}, {signed(upper)}], {text}"
 
 
 def _faster(results: StudyResults, model: StudyModel | None, scope: str | None) -> tuple[str, str]:
@@ -276,7 +278,7 @@ def _timed(found: Comparison, words: str, reference: dict[Sample, float]) -> tup
         return NOT_RUN, ""
     if found.interval is None:
         return TOO_FEW, count(found.pairs, "pair")
-    state = {BETTER: HOLDS, WORSE: FAILS}.get(found.verdict, UNCLEAR)
+    state = {BETTER: HOLDS, WORSE: FAILS, TOO_FEW: TOO_FEW}.get(found.verdict, UNCLEAR)
     return state, f"{difference(found, 1)} ms {words} {np.mean(list(reference.values())):.1f} ms"
 
 

@@ -88,9 +88,10 @@ def triplets(structure: Structure, data: Path, tracker: SliceTracker) -> Figure:
         InputError: the files are missing, unreadable, or have changed since the split was drawn.
     """
     from SAM2VolumeSegLib.research.data.layouts import data_folder
-    from SAM2VolumeSegLib.research.study.task import load_unchanged, predict
+    from SAM2VolumeSegLib.research.study.case import CaseFiles
+    from SAM2VolumeSegLib.research.study.task import predict
 
-    volume, reference = load_unchanged(structure, data_folder(data))
+    volume, reference = CaseFiles(data_folder(data)).load(structure)
     rows = {row.name: row for row in find_experiment("final").configurations}
     found = {name: predict(volume, reference, rows[name], tracker) for name in METHODS}
     masks = {name: one.mask for name, one in found.items()}

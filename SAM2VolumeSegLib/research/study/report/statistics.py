@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-MIN_PAIRS = 6
-"""Fewer pairs cannot give a two-sided Wilcoxon p below 0.05 (five: 0.0625), so they get no interval either."""
-MIN_CTS = 10
-"""From this many CTs on, CTs are resampled, because structures of one CT are not independent; below, structures are."""
+MIN_CTS = 3
+"""Fewer CTs get no interval: with two, nothing but the one, the other and their mean could come out."""
+MIN_RANKED = 6
+"""Fewer CTs cannot give a two-sided Wilcoxon p below 0.05 (five: 0.0625), so they get no verdict."""
+FEW_CTS = 10
+"""Intervals of fewer CTs are coarse: resampling few knows only their own spread, and is too narrow for others."""
 RESAMPLES = 9999
 LEVEL = 0.95
-BETTER, WORSE, UNCLEAR, EQUAL, TOO_FEW = "better", "worse", "no clear difference", "identical", "too few structures"
+BETTER, WORSE, UNCLEAR, EQUAL, TOO_FEW = "better", "worse", "no clear difference", "identical", "too few CTs"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,8 @@ class Comparison:
         pairs: structures.
         cts: CTs that they are from.
         difference: mean of row minus other; None without a pair.
-        interval: 95 % confidence interval of it; None where there are too few pairs.
-        p: two-sided Wilcoxon signed-rank, Holm-corrected once `correct` was called; None where there are too few pairs.
-        units: what was resampled and ranked, "CTs" or "structures".
+        interval: 95 % confidence interval of it; None where there are too few CTs.
+        p: two-sided Wilcoxon signed-rank, Holm-corrected once `correct` was called; None where there are too few CTs.
         towards: sign of the rank sum: 1 where most and the largest differences are positive, -1 negative, else 0.
     """
 
@@ -50,7 +51,6 @@ class Comparison:
     difference: float | None = None
     interval: tuple[float, float] | None = None
     p: float | None = None
-    units: str = "structures"
     towards: int = 0
 
     @property
@@ -59,9 +59,9 @@ class Comparison:
 
         Better or worse only where the interval excludes zero, p is below 0.05, and mean and ranks point the same way.
         """
-        if self.interval is None:
+        if self.interval is None or self.p is None:
             return TOO_FEW
-        if self.p is None or self.p >= 1 - LEVEL:
+        if self.p >= 1 - LEVEL:
             return EQUAL if self.interval == (0.0, 0.0) else UNCLEAR
         if self.interval[0] > 0 and self.towards > 0:
             return BETTER
@@ -87,9 +87,8 @@ def compare(
 
     Returns:
         The mean difference with a BCa bootstrap interval (`scipy.stats.bootstrap`, 9,999 resamples, fixed seed) and the
-        p of `scipy.stats.wilcoxon`. With at least ten CTs, whole CTs are resampled, and the ranks are of the mean
-        differences of CTs; with fewer, structures take their place, and the interval is too narrow by as much as the
-        structures of one CT resemble each other.
+        p of `scipy.stats.wilcoxon`. Structures of one CT are not independent, so whole CTs are resampled, and the ranks
+        are of the mean differences of CTs.
     """
     common = [structure for structure in values if structure in others]
     differences = np.array([values[structure] - others[structure] for structure in common])
@@ -97,31 +96,49 @@ def compare(
     found = Comparison(len(common), len(set(cts)))
     if not common:
         return found
-    by_ct = found.cts >= MIN_CTS
-    found = replace(found, difference=float(differences.mean()), units="CTs" if by_ct else "structures")
-    if found.pairs < MIN_PAIRS:
+    found = replace(found, difference=float(differences.mean()))
+    if found.cts < MIN_CTS:
         return found
-    _, group = np.unique(cts, return_inverse=True) if by_ct else (None, np.arange(len(common)))
-    sums, sizes = np.bincount(group, differences), np.bincount(group)
+    sums, sizes = _by_ct(differences, cts)
+    found = replace(found, interval=_interval(sums, sizes))
+    if found.cts < MIN_RANKED:
+        return found
     # Equal differences of rounded figures differ in their last digits, which must not give them ranks.
     p, towards = _wilcoxon(np.round(sums / sizes, 9))
-    return replace(found, interval=_interval(sums, sizes), p=p, towards=towards)
+    return replace(found, p=p, towards=towards)
 
 
-def unpaired_interval(first: Sequence[float], second: Sequence[float]) -> tuple[float, float] | None:
-    """Return the 95 % interval of the difference of the means of two independent samples, None where one is too small.
+def unpaired_interval(
+    first: Sequence[tuple[Hashable, float]], second: Sequence[tuple[Hashable, float]]
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of the difference of the means of two samples, None where there is too little.
 
-    Structures are resampled (percentile bootstrap: BCa is for one sample in scipy's older versions).
+    Whole CTs are resampled (percentile bootstrap); resamples without one of the samples do not count.
+
+    Args:
+        first: CT and figure of each structure.
+        second: likewise; the CTs may be the same ones.
     """
-    if min(len(first), len(second)) < MIN_PAIRS:
+    if min(len({ct for ct, _ in sample}) for sample in (first, second)) < MIN_CTS:
         return None
-    from scipy.stats import bootstrap
+    cts = list(dict.fromkeys(ct for ct, _ in (*first, *second)))
+    place = {ct: number for number, ct in enumerate(cts)}
+    drawn = _generator().multinomial(len(cts), np.full(len(cts), 1 / len(cts)), RESAMPLES)  # how often each CT is there
+    means = []
+    for sample in (first, second):
+        where, values = [place[ct] for ct, _ in sample], [value for _, value in sample]
+        sizes = drawn @ np.bincount(where, minlength=len(cts))
+        with np.errstate(invalid="ignore"):
+            means.append(drawn @ np.bincount(where, values, len(cts)) / sizes)
+    lower, upper = np.nanquantile(means[0] - means[1], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(lower), float(upper)
 
-    def difference(one, other, axis=-1):
-        return np.mean(one, axis=axis) - np.mean(other, axis=axis)
 
-    found = bootstrap((first, second), difference, **_BOOTSTRAP, method="percentile", random_state=_generator())
-    return tuple(float(side) for side in found.confidence_interval)
+def _by_ct(values: np.ndarray, cts: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum of the values of each CT, and how many it has."""
+    place = {ct: number for number, ct in enumerate(dict.fromkeys(cts))}
+    group = [place[ct] for ct in cts]
+    return np.bincount(group, values), np.bincount(group)
 
 
 def correct(comparisons: Sequence[Comparison]) -> list[Comparison]:

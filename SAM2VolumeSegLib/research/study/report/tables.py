@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +15,9 @@ from SAM2VolumeSegLib.research.study.paper import PAPER_METRICS, PER_BONE, PER_B
 from SAM2VolumeSegLib.research.study.record import figure
 from SAM2VolumeSegLib.research.study.report.rows import ReportRow, StudyModel, StudyResults
 from SAM2VolumeSegLib.research.study.report.statistics import (
+    FEW_CTS,
     MIN_CTS,
-    MIN_PAIRS,
+    MIN_RANKED,
     TOO_FEW,
     Comparison,
     Spread,
@@ -24,6 +25,19 @@ from SAM2VolumeSegLib.research.study.report.statistics import (
     correct,
     spread,
 )
+
+
+@dataclass(frozen=True)
+class Lead:
+    """How far a row is before the best method without a model that had the same prompts.
+
+    Attributes:
+        opponent: name of that method's row: of those with results the one with the best mean Dice.
+        dice: the difference from it.
+    """
+
+    opponent: str
+    dice: Comparison
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class TableLine:
         paper_baseline: those of the baseline.
         dice: the difference from the baseline; None for a baseline and for a row without results.
         hausdorff: the same in mm.
+        lead: over the best opponent; None for a row without opponents, or without results.
     """
 
     row: ReportRow
@@ -51,6 +66,7 @@ class TableLine:
     paper_baseline: PaperFigures | None
     dice: Comparison | None
     hausdorff: Comparison | None
+    lead: Lead | None
 
     @property
     def name(self) -> str:
@@ -126,12 +142,23 @@ def experiment_table(
             paper.get(experiment.baseline_of(name)),
             against[DICE.name].get(name),
             against[HAUSDORFF.name].get(name),
+            _lead(results, rows, name, experiment.opponents.get(name, ())),
         )
         for name, row in rows.items()
     )
     measured = {sample for row in rows.values() for sample in row.records}
     sets = tuple(name for name in results.data if any(results.data_of[sample] == name for sample in measured))
     return ExperimentTable(experiment, model, sets, lines, len(measured), len({sample[0] for sample in measured}))
+
+
+def _lead(results: StudyResults, rows: Mapping[str, ReportRow], name: str, opponents: Sequence[str]) -> Lead | None:
+    own = rows[name].figures(DICE.name)
+    others = {one: rows[one].figures(DICE.name) for one in opponents}
+    means = {one: float(np.mean(list(figures.values()))) for one, figures in others.items() if figures}
+    if not own or not means:
+        return None
+    best = next(one for one, mean in means.items() if mean == DICE.best(means.values()))
+    return Lead(best, compare(own, others[best], results.ct_of))
 
 
 # ------------------------------------------------------------------------------------------------------- Markdown
@@ -154,7 +181,7 @@ def markdown(results: StudyResults, table: ExperimentTable) -> str:
                 cells.append(f"{paper[0]:.{digits}f} ± {paper[1]:.{digits}f}" if paper else NONE)
                 cells.append(signed(ours.mean - paper[0], digits) if ours and paper else NONE)
         body.append(cells)
-    parts = [grid(head, body), _paired(table), _notes(table), _more(results, table)]
+    parts = [grid(head, body), _leads(table), _paired(table), _notes(table), _more(results, table)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -197,6 +224,17 @@ def per_bone(results: StudyResults, model: StudyModel | None) -> tuple[str, list
     return grid(head, body) if body else "", table
 
 
+def _leads(table: ExperimentTable) -> str:
+    """How far rows are before the best of their opponents."""
+    head = ["", "best without a model", "pairs", "CTs", f"lead over it in {DICE.title} [95 %]"]
+    body = [
+        [line.name, line.lead.opponent, str(line.lead.dice.pairs), str(line.lead.dice.cts), difference(line.lead.dice)]
+        for line in table.lines
+        if line.lead
+    ]
+    return grid(head, body) if body else ""
+
+
 def _paired(table: ExperimentTable) -> str:
     head = ["", "against", "pairs", f"{DICE.title} difference [95 %]", "p (Holm)", "verdict", "paper's difference"]
     head.append(f"{HAUSDORFF.title} difference {HAUSDORFF.unit} [95 %]")
@@ -211,7 +249,8 @@ def _paired(table: ExperimentTable) -> str:
 
 def _more(results: StudyResults, table: ExperimentTable) -> str:
     """What the paper has no figures of; and the mean Dice on each data set, where there are several."""
-    more = [metric for name, metric in METRICS.items() if name not in PAPER_METRICS]
+    measured = {name for line in table.lines for name, found in line.spreads.items() if found}
+    more = [metric for name, metric in METRICS.items() if name in measured - set(PAPER_METRICS)]
     sets = table.data if len(table.data) > 1 else ()
     by_set = [results.rows(table.experiment, table.model, name) for name in sets]
     body = []
@@ -236,12 +275,14 @@ def _notes(table: ExperimentTable) -> str:
     ]
     compared = [line.dice for line in table.lines if line.dice]
     if any(one.verdict == TOO_FEW for one in compared):
-        notes.append(f"{TOO_FEW.capitalize()}: fewer than {MIN_PAIRS} pairs allow no statement.")
-    if any(one.interval and one.units == "structures" for one in compared):
-        cts = max(one.cts for one in compared)
         notes.append(
-            f"Intervals and p resample structures of {count(cts, 'CT')} (fewer than {MIN_CTS}); structures of one CT "
-            "are not independent, so they speak for these CTs and are too narrow for others."
+            f"{TOO_FEW[0].upper()}{TOO_FEW[1:]}: fewer than {MIN_RANKED} allow no verdict, fewer than {MIN_CTS} no "
+            "interval."
+        )
+    cts = max((one.cts for one in compared if one.interval), default=FEW_CTS)
+    if cts < FEW_CTS:
+        notes.append(
+            f"Intervals are over {count(cts, 'CT')}, which are few: they are coarse, and speak for CTs like these."
         )
     partial = [line for line in table.lines if line.row.records and len(line.row.records) < table.structures]
     if partial:
@@ -271,8 +312,9 @@ def csv_lines(table: ExperimentTable) -> list[list]:
     head += [f"{metric}{part}" for metric in METRICS for part in ("", "_sd")]
     head += ["hausdorff_undefined", "seconds"]
     head += [f"paper_{metric}{part}" for metric in PAPER_METRICS for part in ("", "_sd")]
-    head += ["against", "pairs", "cts", "resampled", "dice_difference", "dice_lower", "dice_upper", "dice_p_holm"]
+    head += ["against", "pairs", "cts", "dice_difference", "dice_lower", "dice_upper", "dice_p_holm"]
     head += ["verdict", "hausdorff_difference", "hausdorff_lower", "hausdorff_upper", "paper_dice_difference"]
+    head += ["opponent", "lead", "lead_lower", "lead_upper"]
     lines = [head]
     for line in table.lines:
         used = next((one["model"] for one in line.row.records.values()), None)
@@ -286,11 +328,13 @@ def csv_lines(table: ExperimentTable) -> list[list]:
         for metric in PAPER_METRICS:
             cells += _paper(line.paper, METRICS[metric]) or (None, None)
         if one := line.dice:
-            cells += [line.baseline, one.pairs, one.cts, one.units, one.difference, *(one.interval or (None, None))]
+            cells += [line.baseline, one.pairs, one.cts, one.difference, *(one.interval or (None, None))]
             cells += [one.p, one.verdict, line.hausdorff.difference, *(line.hausdorff.interval or (None, None))]
             cells.append(line.paper.dice[0] - line.paper_baseline.dice[0] if line.paper else None)
         else:
-            cells += [None] * 13
+            cells += [None] * 12
+        lead = line.lead
+        cells += [lead.opponent, lead.dice.difference, *(lead.dice.interval or (None, None))] if lead else [None] * 4
         lines.append(cells)
     return lines
 
@@ -331,11 +375,11 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def difference(found: Comparison, digits: int = 3) -> str:
-    """Return the mean difference and its interval."""
+    """Return the mean difference and its interval, or alone where there are too few CTs for one."""
     if found.difference is None:
         return NONE
     if found.interval is None:
-        return TOO_FEW
+        return signed(found.difference, digits)
     lower, upper = (signed(side, digits) for side in found.interval)
     return f"{signed(found.difference, digits)} [{lower}, {upper}]"
 

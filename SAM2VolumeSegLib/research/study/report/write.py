@@ -29,7 +29,7 @@ from SAM2VolumeSegLib.research.study.report.rows import (
     file_name,
     read_folders,
 )
-from SAM2VolumeSegLib.research.study.report.statistics import MIN_CTS, MIN_PAIRS, RESAMPLES
+from SAM2VolumeSegLib.research.study.report.statistics import FEW_CTS, MIN_CTS, MIN_RANKED, RESAMPLES
 from SAM2VolumeSegLib.research.study.report.tables import (
     ExperimentTable,
     caption,
@@ -363,8 +363,9 @@ def _reading(results: StudyResults) -> str:
         "Mean ± standard deviation over structures. Dice and IoU are 0 where the prediction is empty; such a structure "
         "has no distance. Everything is measured on the whole CT.",
         f"Rows are compared on the structures that both have: mean difference, BCa bootstrap interval ({RESAMPLES} "
-        "resamples), Wilcoxon signed-rank p with Holm's correction inside an experiment. From "
-        f"{MIN_CTS} CTs on whole CTs are resampled, below it structures; fewer than {MIN_PAIRS} pairs get no interval.",
+        "resamples), Wilcoxon signed-rank p with Holm's correction inside an experiment. Whole CTs are resampled and "
+        f"ranked, because structures of one CT are not independent: fewer than {FEW_CTS} give coarse intervals, fewer "
+        f"than {MIN_RANKED} no verdict, fewer than {MIN_CTS} no interval.",
         "A verdict other than no clear difference needs both: an interval without zero, and a corrected p below 0.05.",
         "Our crop is the reference's bounding box and a margin; what else the paper leaves open is decided in "
         "`SAM2VolumeSegLib/research/study/experiments.py`.",
