@@ -15,7 +15,6 @@ from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import Clock
-from SAM2VolumeSegLib.propagation.compete import Elsewhere, run_competing
 from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
@@ -82,26 +81,17 @@ class Segmenter:
             portions += _portions([self._jobs(sight, name) for name in group])
         clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
         claims: dict[str, Claim] = {}
-        own = request.settings
-        if own.compete or own.elsewhere:
-            portions = [[job for jobs in portions for job in jobs]]
-        elsewhere = Elsewhere(volume, seeds) if own.elsewhere else None
         while portions:
             jobs = portions.pop(0)
-            if own.compete or own.elsewhere:
-                for plane in dict.fromkeys(job.pictures.view.plane for job in jobs):
-                    along = [job for job in jobs if job.pictures.view.plane is plane]
-                    for step in run_competing(self.tracker, along, own.compete, elsewhere):
-                        yield clock.predicted(step.job.name, plane, step.index)
-            for pictures in () if own.compete or own.elsewhere else dict.fromkeys(job.pictures for job in jobs):
+            for pictures in dict.fromkeys(job.pictures for job in jobs):
                 for step in run_together(self.tracker, pictures, [job for job in jobs if job.pictures is pictures]):
                     yield clock.predicted(step.job.name, pictures.view.plane, step.index)
             for name in dict.fromkeys(job.name for job in jobs):
-                mine = [job for job in jobs if job.name == name]
+                own = [job for job in jobs if job.name == name]
                 claims[name] = yield from clock.voting(
-                    mine, claim_of(volume, seeds[name], mine, sight.reach(name), keep_votes)
+                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes)
                 )
-                for job in mine:
+                for job in own:
                     job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         window = sight.window if request.settings.edges else None

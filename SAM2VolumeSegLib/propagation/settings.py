@@ -51,8 +51,6 @@ class Settings:
         passes: 2 repeats each propagation with the most confident slice of every gap as an extra prompt.
         pace_mm: distance of the slices that are predicted along an axis, as near as whole slices come to it; those
             between are interpolated, and painted ones are always visited. 0 predicts every slice, as the paper does.
-        compete: segments are carried in lock-step, and compete for pixels before a slice is remembered.
-        elsewhere: what is painted as another segment is remembered as not this one, on every plane.
 
     Raises:
         InputError: a value is not one of these.
@@ -72,8 +70,6 @@ class Settings:
     extend: bool = True
     passes: int = 1
     pace_mm: float = 1.5
-    compete: bool = False
-    elsewhere: bool = False
 
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:

@@ -33,8 +33,6 @@ def test_every_setting_is_a_choice():
     assert {choice.field for choice in CHOICES} == {field.name for field in fields(Settings)} - {
         "memory",
         "roi",
-        "compete",
-        "elsewhere",
     } | memory
 
 
