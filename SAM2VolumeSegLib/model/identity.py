@@ -36,8 +36,7 @@ def query_identity(slice_key: Hashable, query: SliceQuery, furthest_pointer: int
     """
     spatial = [(age, memory.identity) for age, memory in query.spatial]
     pointers = [(ago, memory.identity) for ago, memory in query.pointers]
-    asked = ("beyond",) if query.beyond else ()  # a prediction without it is no answer to a query for it
-    return _digest("tracked", slice_key, spatial, pointers, furthest_pointer if pointers else None, *asked)
+    return _digest("tracked", slice_key, spatial, pointers, furthest_pointer if pointers else None)
 
 
 def _digest(*parts: object) -> bytes:

@@ -39,15 +39,12 @@ class SlicePrediction:
         iou: Predicted overlap with the truth [B].
         object_score: Logit [B] that the structure is there.
         memory: What later slices can look at.
-        beyond: How far other candidate masks reach beyond this one [B] (see `policy.SliceFacts`); None where no query
-            asked for it.
     """
 
     logits: torch.Tensor
     iou: torch.Tensor
     object_score: torch.Tensor
     memory: SliceMemory
-    beyond: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,14 +56,12 @@ class SliceQuery:
         spatial: (age, memory), not empty; ages as in model/policy.py.
         pointers: (slices ago, memory whose pointer counts).
         num_slices: Length of the stack.
-        beyond: Whether `SlicePrediction.beyond` is asked for.
     """
 
     index: int
     spatial: tuple[tuple[int, SliceMemory], ...]
     pointers: tuple[tuple[int, SliceMemory], ...]
     num_slices: int
-    beyond: bool = False
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -7,11 +7,10 @@ from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
 from SAM2VolumeSegLib.model.policy import MemoryPolicy
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 
-KINDS: dict[str, type[MemoryPolicy]] = {policy.kind: policy for policy in (VolumeMemory, DistractorAwareMemory)}
+KINDS: dict[str, type[MemoryPolicy]] = {policy.kind: policy for policy in (VolumeMemory,)}
 
 
 def policy_from_dict(values: Mapping[str, Any]) -> MemoryPolicy:

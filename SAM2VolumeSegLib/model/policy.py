@@ -28,19 +28,17 @@ class MemoryLimits:
     Attributes:
         ages: Recent slices that it has temporal embeddings for: ages 1 (the slice just passed) to `ages`.
         pointers: Length of the stack, in slices, over which it looks at object pointers, the present slice included.
-        candidates: Masks that it proposes for a tracked slice, of which the best is the answer.
     """
 
     ages: int
     pointers: int
-    candidates: int = 1
 
     def furthest_pointer(self, num_slices: int) -> int:
         """How many slices ago the oldest pointer is in a stack of `num_slices`."""
         return min(num_slices, self.pointers) - 1
 
 
-SAM2_LIMITS = MemoryLimits(ages=6, pointers=16, candidates=3)
+SAM2_LIMITS = MemoryLimits(ages=6, pointers=16)
 """Those of all networks that Meta published as SAM 2 and 2.1, and of the demo model."""
 
 
@@ -51,13 +49,10 @@ class SliceFacts:
     Attributes:
         confidence: The network's own estimate of the overlap times the probability that the structure is there, 0..1.
         area: Share of the picture that the mask covers, 0..1.
-        beyond: How much of another candidate mask lies outside of the chosen one, as a share of the two together,
-            0..1; the largest of all candidates. Near 0 they agree, 0.5 is something else of the same size.
     """
 
     confidence: float = math.nan
     area: float = math.nan
-    beyond: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -148,7 +143,7 @@ def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
     """Refuse a policy that asks for more than the network of `model` has.
 
     Raises:
-        InputError: It needs more recent slices than there are embeddings for, or candidate masks where there are none.
+        InputError: It needs more recent slices than there are embeddings for.
         ValueError: A mistake in the policy: it needs something that `SliceFacts` does not have.
     """
     if unknown := policy.needs - {field.name for field in fields(SliceFacts)}:
@@ -159,13 +154,6 @@ def check_fits(policy: MemoryPolicy, limits: MemoryLimits, model: str) -> None:
                 "The memory asks for {wanted} recent slices, but the model '{model}' was trained with {available}: "
                 "keep at most {available}, or choose another model."
             ).format(wanted=policy.ages, model=model, available=limits.ages)
-        )
-    if "beyond" in policy.needs and limits.candidates < 2:
-        raise InputError(
-            _(
-                "The memory compares candidate masks, but the model '{model}' proposes a single one: choose "
-                "another memory, or another model."
-            ).format(model=model)
         )
 
 

@@ -36,13 +36,7 @@ class VolumeSAM2(SAM2Base):
     @property
     def limits(self) -> MemoryLimits:
         """What its memory can hold: the last of `num_maskmem` temporal embeddings is for prompts."""
-        candidates = self.sam_mask_decoder.num_multimask_outputs if self._multimask else 1
-        return MemoryLimits(self.num_maskmem - 1, self.max_obj_ptrs_in_encoder, candidates)
-
-    @property
-    def _multimask(self) -> bool:
-        """Whether the decoder proposes several masks for a tracked slice."""
-        return self._use_multimask(is_init_cond_frame=False, point_inputs=None)
+        return MemoryLimits(self.num_maskmem - 1, self.max_obj_ptrs_in_encoder)
 
     def on(self, device: torch.device) -> VolumeSAM2:
         """Itself, moved to a device."""
@@ -74,12 +68,11 @@ class VolumeSAM2(SAM2Base):
         heads = self._forward_sam_heads(
             backbone_features=fused,
             high_res_features=features[:-1],
-            multimask_output=self._multimask,
+            multimask_output=self._use_multimask(is_init_cond_frame=False, point_inputs=None),
         )
-        candidates, _, ious, logits, upsampled, pointer, object_score = heads
+        _, _, ious, logits, upsampled, pointer, object_score = heads
         memory = self.remember(features[-1], upsampled, object_score, pointer, prompted=False)
-        beyond = _beyond(logits, candidates) if any(query.beyond for query in queries) else None
-        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory, beyond)
+        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory)
 
     def attend(self, top: torch.Tensor, queries: Sequence[SliceQuery]) -> torch.Tensor:
         """Fuse the top features [B, C, h, w] with the memories that B queries look at; same shape."""
@@ -157,13 +150,3 @@ class VolumeSAM2(SAM2Base):
 def _to_tokens(maps: torch.Tensor) -> torch.Tensor:
     """[B, C, h, w] -> [h*w, B, C], the layout of sam2's attention."""
     return maps.flatten(2).permute(2, 0, 1)
-
-
-def _beyond(logits: torch.Tensor, candidates: torch.Tensor) -> torch.Tensor:
-    """Share [B] of the chosen masks [B, 1, s, s] and another candidate [B, n, s, s] together that the chosen one lacks.
-
-    The largest of all candidates; 0 where nothing is found.
-    """
-    chosen = logits > 0
-    together = (chosen | (candidates > 0)).flatten(2).sum(dim=2)  # [B, n]
-    return ((together - chosen.flatten(2).sum(dim=2)) / together.clamp(min=1)).amax(dim=1)

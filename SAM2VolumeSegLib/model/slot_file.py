@@ -21,18 +21,17 @@ class SlotFile:
     """Lists of tensors by key in one file of equal slots; when it is full, the least recently used goes first.
 
     The file has no name in the folder (on Windows, it is deleted when it is closed): no other process can see it, and
-    the system removes it however this process ends. It is made when the first entry is put. The size of that entry,
-    and `spare_bytes`, is the size of a slot; larger entries are not kept. When the disk is full, or no file can be
-    made, nothing is kept, and nothing fails.
+    the system removes it however this process ends. It is made when the first entry is put. The size of that entry
+    is the size of a slot; larger entries are not kept. When the disk is full, or no file can be made, nothing is
+    kept, and nothing fails.
 
     Attributes:
         folder: Made if it is missing; where that fails, and for None, it is the system's folder for temporary files.
         budget_bytes: None is a quarter of what is free in the folder, once the file is made.
-        spare_bytes: How much larger than the first entry others may be.
     """
 
-    def __init__(self, folder: Path | None = None, budget_bytes: int | None = None, spare_bytes: int = 0):
-        self.folder, self.budget_bytes, self.spare_bytes = folder, budget_bytes, spare_bytes
+    def __init__(self, folder: Path | None = None, budget_bytes: int | None = None):
+        self.folder, self.budget_bytes = folder, budget_bytes
         self._file: FileIO | None = None
         self._slot_bytes = 0
         self._entries: OrderedDict[Hashable, tuple[int, list[tuple]]] = OrderedDict()
@@ -118,7 +117,7 @@ class SlotFile:
         """The file, made where the first entry, of that size, is put; and the budget in bytes."""
         if self._file is not None and self.budget_bytes is not None:
             return self._file, self.budget_bytes
-        self._slot_bytes = first_bytes + self.spare_bytes
+        self._slot_bytes = first_bytes
         folder = self.folder
         try:
             if folder is not None:

@@ -23,7 +23,6 @@ from SAM2VolumeSegLib.model.tensor_cache import TensorCache
 
 Answer = TypeVar("Answer")
 PREDICTION_SHARE = 0.2  # of the memory for embeddings: a prediction is a twentieth as large, but a slice has several
-BEYOND_BYTES = 4  # that a prediction takes more where candidate masks were compared
 MAIN_MEMORY_BYTES = 512 << 20
 """Embeddings kept in main memory; the others go to a file, which the system keeps in whatever memory is free. Reading
 takes milliseconds (tiny at 512 pixels: 1, from the disk 4), encoding again hundreds."""
@@ -69,7 +68,7 @@ class SliceTracker:
         self.predictions = TensorCache(
             int(PREDICTION_SHARE * budget),
             plan.device,
-            SlotFile(checkpoints.cache_folder(), spare_bytes=BEYOND_BYTES),  # a prompt has none, and may come first
+            SlotFile(checkpoints.cache_folder()),
         )
         self.encoded = 0
         self.tracked = 0
@@ -226,8 +225,8 @@ class SliceTracker:
         found = self.predictions.get(identity)
         if found is None:
             return None
-        logits, iou, object_score, features, pointer, *beyond = (tensor.to(self.plan.device) for tensor in found)
-        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity), *beyond)
+        logits, iou, object_score, features, pointer = (tensor.to(self.plan.device) for tensor in found)
+        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
 
     def _keep(self, identity: bytes, prediction: SlicePrediction, n: int) -> SlicePrediction:
         """The n-th prediction of a batch, compact, and known from now on."""
@@ -239,9 +238,8 @@ class SliceTracker:
         logits, iou, score = cut(prediction.logits, torch.float32), cut(prediction.iou), cut(prediction.object_score)
         # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
         features, pointer = cut(memory.features, torch.bfloat16), cut(memory.pointer)
-        beyond = [] if prediction.beyond is None else [cut(prediction.beyond, torch.float32)]
-        self.predictions.put(identity, [logits, iou, score, features, pointer, *beyond])
-        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity), *beyond)
+        self.predictions.put(identity, [logits, iou, score, features, pointer])
+        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity))
 
     def _call(self, method: Callable[..., Answer], *arguments: object) -> Answer:
         with torch.inference_mode(), self.plan.autocast():

@@ -107,7 +107,6 @@ class Walk:
             tuple((age, self._memory(other)) for other, age in chosen.spatial),
             tuple((ago, self._memory(other)) for other, ago in chosen.pointers),
             self._span.slices,
-            beyond="beyond" in self._policy.needs,
         )
 
     def go_on(self, prediction: SlicePrediction | None) -> None:
@@ -116,7 +115,7 @@ class Walk:
         position, stretch.positions = stretch.positions[0], stretch.positions[1:]
         if prediction is not None:
             found = self._found[position] = Found.of(prediction)
-            self._tracked[position] = self._facts(found, prediction.beyond)
+            self._tracked[position] = self._facts(found)
             self._memories[position] = prediction.memory
             if stretch.until_gone:
                 self._gone = 0 if (found.logits > 0).any() else self._gone + 1
@@ -125,7 +124,7 @@ class Walk:
             self._forget(position)
         self._skip_done()
 
-    def _facts(self, found: Found, beyond: torch.Tensor | None) -> SliceFacts:
+    def _facts(self, found: Found) -> SliceFacts:
         """What the policy needs to know, read from the device at once; nothing where it needs nothing."""
         needed = sorted(self._policy.needs)
         if not needed:
@@ -133,7 +132,6 @@ class Walk:
         numbers: dict[str, Callable[[], Any]] = {
             "confidence": lambda: found.confidence,
             "area": lambda: (found.logits > 0).float().mean(dim=(1, 2, 3)),
-            "beyond": lambda: beyond,
         }
         values = torch.cat([numbers[name]().float() for name in needed]).cpu().tolist()
         return SliceFacts(**dict(zip(needed, values, strict=True)))

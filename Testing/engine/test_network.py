@@ -12,7 +12,6 @@ from sam2_reference import a_moving_disc, our_logits, predictor_logits, twin
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.devices import DevicePlan
-from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction
 from SAM2VolumeSegLib.model.policy import MemoryLimits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
@@ -35,7 +34,7 @@ def others(request, tmp_path_factory):
     weights = checkpoints.load_weights(DEMO)
     rows = [0, 5, 1, 4, 2, 3, 0, 5, 1][: embeddings - 1]
     ours, theirs = twin(config, weights | {"maskmem_tpos_enc": weights["maskmem_tpos_enc"][[*rows, 6]]}, SIZE)
-    assert ours.limits == MemoryLimits(embeddings - 1, pointers, 3)
+    assert ours.limits == MemoryLimits(embeddings - 1, pointers)
     return ours, theirs
 
 
@@ -107,9 +106,3 @@ def test_the_tracker_needs_nothing_but_the_protocol(a_phantom):
     between = segment.mask[min(painted) + 1 : max(painted)]
     assert between.any(axis=(1, 2)).all() and not between.all()
     assert tracker.tracked == len(between) and tracker.network.limits.ages < STOCK.ages
-
-
-def test_what_a_network_cannot_compare_is_refused(a_phantom):
-    settings = Settings(memory=DistractorAwareMemory())
-    with pytest.raises(InputError, match="compares candidate masks, but the model 'other' proposes a single one"):
-        result_of(tracker_of(Threshold(), 96), a_phantom.volume, a_phantom.seeds("first-last", AXIAL), settings)

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.model.distractor_memory import DistractorAwareMemory
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
@@ -32,10 +31,6 @@ volume_memories = st.one_of(
         st.integers(0, 6),
     ),
 )
-policies = st.one_of(
-    volume_memories,
-    st.builds(DistractorAwareMemory, volume_memories, st.integers(1, 6), st.floats(0.01, 0.99), st.floats(0, 1)),
-)
 settings = st.builds(
     Settings,
     window=st.one_of(
@@ -47,7 +42,7 @@ settings = st.builds(
     margin_mm=st.floats(0, 1000),
     roi=st.one_of(st.none(), boxes()),
     crop_each=st.booleans(),
-    memory=policies,
+    memory=volume_memories,
     direction=st.sampled_from(list(DIRECTIONS)),
     fusion=st.sampled_from(list(FUSIONS)),
     drop_islands=st.booleans(),
@@ -127,9 +122,7 @@ def test_plain_values_are_understood():
         ({"memory": {"radius": 0.3, "recents": 2}}, "no setting named recents"),
         ({"memory": {"radius": 0}}, "radius is 0"),
         ({"memory": {"recent": -1}}, "recent slices is -1"),
-        ({"memory": {"kind": "photographic"}}, "no memory of the kind 'photographic'.*volume, distractor-aware"),
-        ({"memory": {"kind": "distractor-aware", "anchor": 3}}, "no setting named anchor"),
-        ({"memory": {"kind": "distractor-aware", "base": {"radius": 0}}}, "radius is 0"),
+        ({"memory": {"kind": "photographic"}}, "no memory of the kind 'photographic'.*: volume"),
         ({"memory": {"recent": 4}}, "IS has an embedding for two"),
     ],
     ids=str,
@@ -143,8 +136,6 @@ def test_a_value_that_is_none_is_refused_in_words(values, message):
     "values",
     [
         {"memory": "volume"}, {"memory": None}, {"memory": {"kind": ["volume"]}}, {"memory": {"radius": "0.3"}},
-        {"memory": {"kind": "distractor-aware", "base": None}},
-        {"memory": {"kind": "distractor-aware", "anchors": 1.5}},
         {"roi": [1, 2]}, {"roi": {"lower": [0, 0, 0]}}, {"margin_mm": "15"},
     ],
 )  # fmt: skip
@@ -152,8 +143,3 @@ def test_stored_values_of_another_kind_are_refused_with_a_sentence(values):
     """A results file or a provenance that somebody edited by hand."""
     with pytest.raises(InputError):
         Settings.from_dict(values)
-
-
-def test_a_stored_distractor_aware_memory_may_name_the_kind_of_its_base():
-    stored = {"memory": {"kind": "distractor-aware", "base": {"kind": "volume", "recent": 1}}}
-    assert Settings.from_dict(stored).memory.base.recent == 1
