@@ -17,7 +17,7 @@ from types import SimpleNamespace
 MODULE_FOLDER = Path(__file__).parents[2] / "SAM2VolumeSeg"
 WIDGET = "enabled toolTip minimumSize sizePolicy geometry "
 BUTTON = WIDGET + "text checked checkable "
-NUMBER = WIDGET + "minimum maximum value singleStep decimals "
+NUMBER = WIDGET + "minimum maximum value singleStep decimals specialValueText "
 PROPERTIES = {
     "QWidget": WIDGET,
     "qMRMLWidget": WIDGET,
