@@ -5,8 +5,8 @@ neither torch nor sam2.
 
 torch's threads sleep while they wait for each other, unless the user has said how they should wait. By OpenMP's default
 they spin, and beside one busy program, which has the core that the last thread needs, a run takes ten times as long and
-more. OpenMP reads this when torch is loaded. Whatever imports torch here has imported this package before; where somebody
-else has loaded torch already, as another extension in the same Slicer may have, it comes too late and changes nothing.
+more. OpenMP reads this when torch is loaded. Whatever imports torch here has imported this package before; where
+somebody else has loaded torch already, as another extension in the same Slicer may have, it comes too late.
 """
 
 import os
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# libgomp (torch on Linux), libomp (macOS) and Intel's (Windows) know the first; the others say the same thing to one of them.
+# libgomp (torch on Linux), libomp (macOS) and Intel's (Windows) know the first; each of the others, one of them.
 if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "KMP_LIBRARY"} & os.environ.keys():
     os.environ["OMP_WAIT_POLICY"] = "PASSIVE"
 
