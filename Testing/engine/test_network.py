@@ -101,7 +101,7 @@ class Threshold:
 def test_the_tracker_needs_nothing_but_the_protocol(a_phantom):
     """Another input size, logits of another size, no object pointers, no torch module: a run to its end."""
     tracker, seeds = tracker_of(Threshold(), 96), a_phantom.seeds("first-last", AXIAL)
-    result = result_of(tracker, a_phantom.volume, seeds, Settings(window=(100, 900), direction="forward"))
+    result = result_of(tracker, a_phantom.volume, seeds, Settings(window=(100, 900), direction="forward", extend=False))
     segment, painted = result.segments["middle"], [seed.index for seed in seeds["middle"]]
     between = segment.mask[min(painted) + 1 : max(painted)]
     assert between.any(axis=(1, 2)).all() and not between.all()
