@@ -340,5 +340,5 @@ def test_a_volume_is_measured_in_ml(files, a_phantom, tmp_path, capsys):
     painted[10:12, 5:15, 5:15] = True
     small = Volume(a_phantom.volume.voxels, a_phantom.volume.ijk_to_ras)
     write_segmentation(tmp_path / "seeds.seg.nrrd", small, [Segment("block", painted)], {})
-    assert segment(files / "ct.nrrd", tmp_path / "seeds.seg.nrrd", "-o", tmp_path / "out.nii") == 0
+    assert segment(files / "ct.nrrd", tmp_path / "seeds.seg.nrrd", "--no-extend", "-o", tmp_path / "out.nii") == 0
     assert "block: 1.6 ml" in capsys.readouterr().out
