@@ -19,6 +19,7 @@ DECIDES = (
     "propagation",
     "scene/slicer_filters.py",
     "research/measures",
+    "research/data/digest.py",
     "research/data/structure.py",
     "research/study/case.py",
     "research/study/task.py",
