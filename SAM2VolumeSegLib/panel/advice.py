@@ -75,7 +75,7 @@ def _counts_text(counts: dict[Plane, int]) -> str:
 
 
 def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
-    fewest = min(counts[plane] for plane in planes)
+    fewest = min((counts[plane] for plane in planes), default=0)
     if fewest >= ENOUGH:
         return _("As good as it gets: three or more on each axis.")
     if fewest and len(planes) > 1:
