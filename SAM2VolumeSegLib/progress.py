@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 Step = TypeVar("Step")
 Answer = TypeVar("Answer")
@@ -28,6 +28,18 @@ class ProgressLine:
     total: int
     doing: str
     rest: str = ""
+
+
+class Steps(Generic[Step, Answer]):
+    """What a generator yields: ``for step in steps``. After the loop, what it returns is ``steps.result``."""
+
+    result: Answer
+
+    def __init__(self, run: Generator[Step, None, Answer]):
+        self._run = run
+
+    def __iter__(self) -> Iterator[Step]:
+        self.result = yield from self._run
 
 
 def follow(

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
+from SAM2VolumeSegLib.seeds.painted import painted_box
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -100,12 +100,10 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
 
 def _extent(own: Sequence[int], painted: Sequence[SeedSlice], plane: Plane, volume: Volume) -> tuple[int, int]:
     """First and last slice of the structure along an axis, as far as the paint tells."""
-    view, others = volume.view(plane), [seed for seed in painted if seed.plane is not plane]
-    if is_painted(others):
-        box = painted_box(painted, volume)
+    view, box = volume.view(plane), painted_box(painted, volume)
+    if any(seed.plane is not plane for seed in painted):
         return box.lower[view.axis], box.upper[view.axis] - 1
     # Nothing shows it: as long as it is wide.
-    box = painted_box(painted, volume)
     widths = [
         n * mm for axis, (n, mm) in enumerate(zip(box.shape, volume.spacing[::-1], strict=True)) if axis != view.axis
     ]

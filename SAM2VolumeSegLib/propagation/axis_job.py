@@ -15,6 +15,9 @@ from SAM2VolumeSegLib.propagation.vote import Vote, average
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Plane
 
+ABSENT_BEYOND = {"nearness": 0.25, "mean": 1.0}
+"""How much "it is not here" counts from an axis beyond its outermost painted slices, by the fusion: there it walks on
+until it loses the structure, for good, while other axes still follow it."""
 STEPS = {"forward": (1,), "backward": (-1,), "forward-backward": (1, -1)}
 
 
@@ -93,9 +96,20 @@ class AxisJob:
         self.votes = average(directions) | {position: self.votes[position] for position in self._extra}
         self._walks = []
 
-    def is_between_seeds(self, position: int) -> bool:
-        """Whether a slice lies no further out than the outermost seeds."""
-        return self.stops.position(min(self.prompted)) <= position <= self.stops.position(max(self.prompted))
+    def weights(self, position: int, logits: np.ndarray, weight: float) -> np.ndarray:
+        """How much the vote on a slice counts, pixel by pixel: `weight`, and "absent" less beyond the outermost seeds.
+
+        Args:
+            position: of the slice.
+            logits: what is said of its pixels.
+            weight: of the vote.
+
+        Returns:
+            float32, of the shape of the logits.
+        """
+        between = self.stops.position(min(self.prompted)) <= position <= self.stops.position(max(self.prompted))
+        absent = 1.0 if between else ABSENT_BEYOND[self.settings.fusion]
+        return (weight * np.where(logits < 0, absent, 1.0)).astype(np.float32)
 
     def weight(self, stop: int, step: int) -> float:
         """How much the vote at a stop counts, when it was reached in direction `step`; 1 for a plain mean.

@@ -16,9 +16,6 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 from SAM2VolumeSegLib.volume.planes import Rectangle
 
 AT_ONCE = 8  # slices whose votes are computed together
-ABSENT_BEYOND = {"nearness": 0.25, "mean": 1.0}
-"""How much "it is not here" counts from an axis beyond its outermost painted slices, by the fusion: there it walks on
-until it loses the structure, for good, while other axes still follow it."""
 
 
 @dataclass(eq=False)
@@ -89,8 +86,7 @@ def claim_of(
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
                 if votes is not None:
                     view.slice(votes, offset)[at] = vote.logits
-                absent = 1.0 if job.is_between_seeds(vote.position) else ABSENT_BEYOND[job.settings.fusion]
-                weights = (vote.weight * np.where(vote.logits < 0, absent, 1.0)).astype(np.float32)
+                weights = job.weights(vote.position, vote.logits, vote.weight)
                 view.slice(total, offset)[at] += weights * vote.logits
                 view.slice(weight, offset)[at] += weights
             yield

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage
 
+from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.claims import Claim
 from SAM2VolumeSegLib.propagation.edges import at_edges
 from SAM2VolumeSegLib.propagation.result import SegmentResult
@@ -79,14 +80,10 @@ def _to_edges(
     for name, claim in claims.items():
         outside = claim.unpainted | (owned[whole.index_of(claim.box)] & ~claim.painted)
         image = to_unit(volume.voxels[claim.box.slices], window)
-        steps = at_edges(image, volume.spacing[::-1], claim.logits, claim.painted, outside)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                claim.logits = end.value
-                break
+        steps = Steps(at_edges(image, volume.spacing[::-1], claim.logits, claim.painted, outside))
+        for _step in steps:
             yield name
+        claim.logits = steps.result
         claim.mask = (claim.logits > 0) | claim.painted
 
 

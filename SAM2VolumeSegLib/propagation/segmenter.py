@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
+from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import Clock
@@ -23,18 +24,6 @@ from SAM2VolumeSegLib.propagation.together import run_together
 from SAM2VolumeSegLib.volume import Window
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
-
-
-class Steps:
-    """The progress of a run, slice by slice: ``for progress in steps``. After the loop ``steps.result`` is there."""
-
-    result: Result
-
-    def __init__(self, run: Generator[Progress, None, Result]):
-        self._run = run
-
-    def __iter__(self) -> Iterator[Progress]:
-        self.result = yield from self._run
 
 
 class Segmenter:

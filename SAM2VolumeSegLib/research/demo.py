@@ -15,8 +15,8 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.model.volume_memory import STOCK
+from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
-from SAM2VolumeSegLib.propagation.segmenter import Steps
 from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
 from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory

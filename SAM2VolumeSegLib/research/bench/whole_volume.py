@@ -14,7 +14,6 @@ from scipy import ndimage
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation import Settings, Sight
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.claims import ABSENT_BEYOND
 from SAM2VolumeSegLib.propagation.together import Step, run_together
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds
@@ -78,8 +77,7 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
             continue
         part = (slice(top, bottom), slice(left, right))
         voted = ~np.isnan(logits[part])
-        absent = 1.0 if job.is_between_seeds(job.pictures.positions[index]) else ABSENT_BEYOND[job.settings.fusion]
-        each = (counts * np.where(logits[part] < 0, absent, 1.0)).astype(np.float32)
+        each = job.weights(job.pictures.positions[index], logits[part], counts)
         view.slice(total, index)[part][voted] += (each * logits[part])[voted]
         view.slice(weight, index)[part][voted] += each[voted]
 

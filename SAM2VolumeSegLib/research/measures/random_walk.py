@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.edges import at_edges
 from SAM2VolumeSegLib.research.measures.markers import INSIDE, OUTSIDE, markers_of
 from SAM2VolumeSegLib.seeds import SeedSlice
@@ -28,11 +29,9 @@ def random_walk(seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> dic
     for name, markers in markers_of(seeds, volume).items():
         image = to_unit(volume.voxels[markers.box.slices], Window.named("bone"))
         inside, outside = markers.labels == INSIDE, markers.labels == OUTSIDE
-        walk = at_edges(image, volume.spacing[::-1], np.zeros(image.shape, np.float32), inside, outside, np.inf)
-        while True:
-            try:
-                next(walk)
-            except StopIteration as end:
-                masks[name] = markers.mask(np.where(end.value > 0, INSIDE, OUTSIDE), volume)
-                break
+        nothing = np.zeros(image.shape, np.float32)
+        walk = Steps(at_edges(image, volume.spacing[::-1], nothing, inside, outside, np.inf))
+        for _step in walk:
+            pass
+        masks[name] = markers.mask(np.where(walk.result > 0, INSIDE, OUTSIDE), volume)
     return masks

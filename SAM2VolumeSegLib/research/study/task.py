@@ -17,6 +17,7 @@ import numpy as np
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import Measured, measure
 from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
@@ -115,7 +116,7 @@ def _predict(volume, references, configuration, settings, tracker) -> dict[str, 
 
 def _propagate(volume, seeds, settings, tracker) -> dict[str, Prediction]:
     from SAM2VolumeSegLib.propagation import Request
-    from SAM2VolumeSegLib.propagation.segmenter import Segmenter, Steps
+    from SAM2VolumeSegLib.propagation.segmenter import Segmenter
     from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
 
     tracker.predictions.clear()  # embeddings are shared, but each configuration shows what its predictions take
