@@ -8,8 +8,8 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import estimate
-from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegPanel.dialogs import errorsShown
+from SAM2VolumeSegLib.panel.seed_table import place_text
+from SAM2VolumeSegPanel.dialogs import errorsShown, tell
 from SAM2VolumeSegPanel.propagation import Propagation
 from SAM2VolumeSegPanel.section import Section
 
@@ -31,7 +31,7 @@ class RunSection(Section):
         self.editor, self.measure = editor, measure
         self._timer = timers.make(0, self.onStep)
         self._planTimer = timers.make(0, state.makePlan)
-        self.ui.progressBar.setVisible(False)
+        self._showBar(False)
         self.ui.propagateButton.connect("clicked(bool)", self.onPropagate)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
         for signal in (
@@ -55,6 +55,7 @@ class RunSection(Section):
                 outlook = Outlook(str(error), False)
             self.ui.estimateLabel.text = outlook.sentence
         self.ui.propagateButton.enabled = outlook.isPossible
+        self.ui.estimateLabel.setVisible(not isRunning)
         self.ui.cancelButton.enabled = isRunning or self.state.measurement is not None
         self.measure.offer(outlook.isPossible)
 
@@ -66,7 +67,7 @@ class RunSection(Section):
             return Outlook(_("Paint at least one slice first."), False)
         work = self.logic.workload(seeds, found.volume, self.state.parameters)
         if self.state.requirements is None or not self.state.requirements.are_met:
-            text = _("Up to {n} slices. Finish \u201cSet up\u201d first.")
+            text = _("Up to {n} slices. First put right what is said at the top.")
             return Outlook(text.format(n=work.predicted), False)
         if not work.predicted:
             return Outlook(_("Nothing is painted on the axes that are switched on under Advanced."), False)
@@ -125,8 +126,7 @@ class RunSection(Section):
             except Exception:
                 self.end()
                 raise
-            self.ui.progressBar.value = 0
-            self.ui.progressBar.setVisible(True)
+            self._showBar(True)
             state.workChanged.emit()
             self._timer.start()
 
@@ -148,20 +148,30 @@ class RunSection(Section):
                 self.end(_("The result was written.") if propagation.isWritten else early)
                 raise
 
+    def _showBar(self, isRunning):
+        """The bar keeps its place, so that the buttons beside it never move; it is empty without a run."""
+        self.ui.progressBar.value = 0
+        self.ui.progressBar.textVisible = self.ui.progressBar.enabled = isRunning
+
     def _showProgress(self, progress, volume):
-        """Plane, slice, time left."""
-        self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
-        where = progress.plane and position_text(volume, progress.plane, progress.index)
+        """Plane, slice, time left; in the status bar as well while another module is shown."""
+        percent = self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
+        where = progress.plane and place_text(volume, progress.plane, progress.index)
         self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
+        if not self.editor.isEntered():
+            text = _("SAM2 Volume Segmentation: {percent} %. {left}")
+            slicer.util.showStatusMessage(text.format(percent=percent, left=estimate.left_sentence(progress)), 10000)
 
     def _finish(self, propagation):
         """Write the result: one undo step, in the editor's history."""
+        wasCorrecting = self.state.isCorrecting
         node = propagation.finish(
             lambda: self.editor.showAndSaveForUndo(propagation.segmentation, propagation.parameters.volume)
         )
-        where = _("the painted segments") if propagation.intoPainted else f"\u201c{node.GetName()}\u201d"
-        text = _("Done in {time}. The result is in {where}. Look through it, slice by slice.")
-        self.end(text.format(time=estimate.duration(propagation.seconds), where=where))
+        if wasCorrecting and not propagation.intoPainted:  # correction goes on with the new result
+            self.editor.show(node, propagation.parameters.volume)
+        propagation.removeReplaced()
+        self.end(propagation.summary(node))
 
     def onCancel(self, checked=False):
         """Stop the run, or the measurement before it."""
@@ -174,6 +184,12 @@ class RunSection(Section):
         if propagation is None:
             return
         propagation.cancel()
-        self.ui.progressBar.setVisible(False)
+        self._showBar(False)
         self.ui.progressLabel.text = message
+        if not self.editor.isEntered():
+            tell(message)
         self.state.workChanged.emit()
+
+    def forget(self):
+        """The scene is about to be closed: what is said about it goes."""
+        self.ui.progressLabel.text = ""

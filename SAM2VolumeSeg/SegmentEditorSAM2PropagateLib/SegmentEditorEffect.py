@@ -141,8 +141,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 sentences = before_writing(
                     segmentationNode, volumeNode, wanted, segmentIDs, target=target, editor_node=editorNode
                 )
-        self.writingLabel.setText(" ".join(sentences))
-        self.writingLabel.setVisible(bool(sentences))
+        self.say(" ".join(sentences))
+
+    def say(self, text):
+        """Show a sentence above the button."""
+        self.writingLabel.setText(text)
+        self.writingLabel.setVisible(bool(text))
 
     def onModule(self, checked=False):
         slicer.util.selectModule("SAM2VolumeSeg")
@@ -156,7 +160,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
         dialog = slicer.util.createProgressDialog(
-            labelText=_("Loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
+            labelText=_("SAM2 propagate: loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
         )
         try:
             slicer.app.processEvents()
@@ -164,7 +168,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 self.propagate(propagation, dialog)
         except InputError as error:
             if not dialog.wasCanceled:
-                slicer.util.errorDisplay(in_panel(error))
+                slicer.util.infoDisplay(in_panel(error), windowTitle=_("SAM2 propagate"))
         except Exception:
             logging.exception("SAM2 propagate")
             text = _("Something unexpected went wrong. Details are in the log (View, Error Log).")
@@ -190,7 +194,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         while (progress := propagation.step()) is not None:
             dialog.value = round(100 * progress.done / max(progress.total, 1))
             left = estimate.left_sentence(progress)
-            dialog.labelText = _("{name}: {done} of {total} slices. {left}").format(
+            dialog.labelText = _("SAM2 propagate, {name}: {done} of {total} slices. {left}").format(
                 name=progress.segment, done=progress.done, total=progress.total, left=left
             )
             slicer.app.processEvents()
@@ -198,7 +202,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 return
         if propagation.intoPainted and editorNode.GetSegmentationNode() is not propagation.segmentation:
             raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
-        propagation.finish(self.scriptedEffect.saveStateForUndo)
+        node = propagation.finish(self.scriptedEffect.saveStateForUndo)
+        propagation.removeReplaced()
+        p.showPainted = True  # it is in the editor
+        self.say(propagation.summary(node))
 
     def choose(self, parameterNode, logic, editorNode):
         """Let the module's choices be about what the editor shows.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.panel.seed_table import position_text
+from SAM2VolumeSegLib.panel.finished import is_finished, longest_run
+from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegLib.seeds.painted import painted_box
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
@@ -17,22 +19,41 @@ ENOUGH = 3  # painted slices per axis: `study run painting` measures one, three 
 MIN_STRETCH = 4  # slices without paint, below which another painted one adds nothing
 
 
+class Quality(Enum):
+    """How good a set is; the value is the colour that the panel shows beside the words."""
+
+    NOTHING = "#9e9e9e"
+    POOR = "#e53935"
+    START = "#fb8c00"
+    GOOD = "#c0ca33"
+    BEST = "#43a047"
+
+
 @dataclass(frozen=True)
 class Advice:
-    """What is said about a set of painted slices.
+    """What is said about a set of painted slices, in two short lines.
 
     Attributes:
         sentence: how good the set is.
+        quality: the same as a colour.
         next: plane and index of the slice to paint next; None when nothing more is asked for.
-        reason: why that slice helps.
+        then: which slice that is, in words.
+        reason: more about it, for who wants to know: what will happen without it, or why it helps.
     """
 
     sentence: str
+    quality: Quality
     next: tuple[Plane, int] | None = None
+    then: str = ""
     reason: str = ""
 
 
-def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] = tuple(Plane)) -> Advice:
+def advise(
+    seeds: Sequence[SeedSlice],
+    volume: Volume,
+    planes: Sequence[Plane] = tuple(Plane),
+    preferred: Plane | None = None,
+) -> Advice:
     """Judge the seeds of one segment and name the slice to paint next.
 
     First each axis gets one painted slice, through the middle of what is painted; then each a second and a third, in
@@ -44,45 +65,63 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
         seeds: those in use, absent ones included.
         volume: the CT.
         planes: the axes that are switched on.
+        preferred: the plane of the view that the user works in, which comes first among planes with as few slices.
 
     Returns:
         A sentence about the set, and the slice that would help most.
     """
     painted = [seed for seed in seeds if not seed.absent]
     if not painted:
-        return Advice(_("Nothing is painted yet. Paint the structure on one slice, in any view."))
+        return Advice(_("Nothing is painted yet. Paint the structure on one slice, in any view."), Quality.NOTHING)
+    if is_finished(painted):
+        text = _("{n} slices in a row are painted: this looks finished.").format(n=longest_run(painted))
+        return Advice(text, Quality.NOTHING)
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
-    sentence = f"{_counts_text(counts)} {_quality(counts, planes)}"
-    for plane in sorted(planes, key=lambda plane: counts[plane]):  # stable: axial, coronal, sagittal
+    quality, sentence, reason = _judge(counts, planes)
+    for plane in sorted(planes, key=lambda plane: (counts[plane], plane is not preferred)):  # else as in `planes`
         found = _next_on(plane, seeds, painted, volume) if counts[plane] < ENOUGH else None
         if found is not None:
-            position = position_text(volume, plane, found).replace(" ", "\u00a0")  # kept on one line
-            reason = (
-                _("Paint next: the {plane} slice at {position}, in the longest stretch without paint.")
-                if counts[plane]
-                else _("Paint next: the {plane} slice at {position}, the first one on this axis.")
-            )
-            return Advice(sentence, (plane, found), reason.format(plane=plane.value, position=position))
-    return Advice(sentence)
+            position = place_text(volume, plane, found).replace(" ", "\u00a0")  # kept on one line
+            then = _("Next: {plane} {position}").format(plane=plane.value, position=position)
+            if len(painted) == 1:
+                then = _("Paint first: {plane} {position}").format(plane=plane.value, position=position)
+            if not reason:
+                reason = (
+                    _("It lies in the longest stretch without paint.")
+                    if counts[plane]
+                    else _("It is the first one on its axis, through the middle of what is painted.")
+                )
+            return Advice(sentence, quality, (plane, found), then, reason)
+    return Advice(sentence, quality, reason=reason)
 
 
 def _counts_text(counts: dict[Plane, int]) -> str:
-    total = sum(counts.values())
-    each = ", ".join(f"{count or 'no'} {plane.value}" for plane, count in counts.items())
-    if total == 1:
-        return _("1 painted slice: {each}.").format(each=each)
-    return _("{total} painted slices: {each}.").format(total=total, each=each)
+    return ", ".join(f"{count} {plane.value}" for plane, count in counts.items() if count)
 
 
-def _quality(counts: dict[Plane, int], planes: Sequence[Plane]) -> str:
-    fewest = min((counts[plane] for plane in planes), default=0)
+def _judge(counts: dict[Plane, int], planes: Sequence[Plane]) -> tuple[Quality, str, str]:
+    """Return how good the set is, that in words, and what there is to know about it."""
+    each, fewest = _counts_text(counts), min((counts[plane] for plane in planes), default=0)
+    if sum(counts.values()) == 1 and len(planes) > 1:
+        return (
+            Quality.POOR,
+            _("One slice: the result may leak into neighbours."),
+            _(
+                "One painted slice says where a structure is and not where it ends: the result goes on from it as far as "
+                "15 mm, also into a neighbour that touches. One slice in each of the three views tells the two apart."
+            ),
+        )
     if fewest >= ENOUGH:
-        return _("As good as it gets: three or more on each axis.")
+        return Quality.BEST, _("{each}: as good as it gets.").format(each=each), ""
     if fewest and len(planes) > 1:
-        return _("Good. Best is three on each axis.")
+        return Quality.GOOD, _("{each}: good. Best: three each.").format(each=each), ""
     if len(planes) > 1:
-        return _("A start. Much better: one slice on each axis.")
-    return _("A start. Better: three slices, a quarter, half and three quarters of the way.")
+        return Quality.START, _("{each}: a start. Better: one on each axis.").format(each=each), ""
+    return (
+        Quality.START,
+        _("{each}: a start. Better: three slices.").format(each=each),
+        _("Three slices, a quarter, half and three quarters of the way, tell most."),
+    )
 
 
 def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSlice], volume: Volume) -> int | None:

@@ -92,15 +92,8 @@ class Target(Labelled):
     """Where the result goes."""
 
     NEW = "new", _("A new segmentation")
+    REPLACE = "replace", _("A new one, in place of the last")
     SAME = "same", _("The painted segments")
-
-
-class ViewChoice(Labelled):
-    """The slice view a button acts on."""
-
-    RED = "Red", _("Red (axial)")
-    GREEN = "Green", _("Green (coronal)")
-    YELLOW = "Yellow", _("Yellow (sagittal)")
 
 
 class ModelChoice(Labelled):

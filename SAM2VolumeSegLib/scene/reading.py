@@ -94,7 +94,8 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
             _(
                 '"{segmentation}" was painted on a grid that is turned against "{volume}". Choose the CT that it '
                 "was painted on. If that was moved by a transform since, take the transform off it (module Data)."
-            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName())
+            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName()),
+            remedy="data",
         )
     mask = parallel.put(painted, shape)
     if strict and not mask.any():
@@ -103,7 +104,8 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
             _(
                 '"{name}" is painted beside "{volume}". Choose the CT that it was painted on, and check that '
                 "both lie under the same transform."
-            ).format(name=name, volume=volume_node.GetName())
+            ).format(name=name, volume=volume_node.GetName()),
+            remedy="data",
         )
     return mask
 
@@ -146,7 +148,8 @@ def check_labelmaps(
             _(
                 '"{name}" is kept as surfaces, which hold no painted slices. Convert it in the Segmentations '
                 "module: Representations, Binary labelmap, Create, Make source."
-            ).format(name=name)
+            ).format(name=name),
+            remedy="convert",
         )
     segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     if not segmentation_node.CreateBinaryLabelmapRepresentation():

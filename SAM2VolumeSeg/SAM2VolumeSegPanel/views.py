@@ -1,0 +1,98 @@
+"""The slice views: whether they show slices of the CT, which one is shown, and going to another."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.panel import hint
+from SAM2VolumeSegPanel.dialogs import errorsShown
+
+
+class Views:
+    """The slice views that the user sees. Buttons act on the one that the mouse was in last.
+
+    Attributes:
+        current: the node of that view; None: it was in none yet.
+    """
+
+    def __init__(self, state):
+        self.state = state
+        self.current = None
+
+    def nodes(self):
+        """Those that the layout shows. Without a window, all of the scene."""
+        from SAM2VolumeSegLib.scene.views import slice_nodes
+
+        manager = slicer.app.layoutManager()
+        return [node for node in slice_nodes() if manager is None or node.IsMappedInLayout()]
+
+    def onCursor(self, crosshair, event=None):
+        """The mouse moved in a view, or left it."""
+        node = crosshair.GetCursorPositionXYZ([0.0, 0.0, 0.0])
+        if node is not None and node is not self.current:
+            self.current = node
+            self.state.viewChanged.emit()
+
+    def hint(self):
+        """What is wrong with the views, a `hint.Hint`, or None."""
+        from SAM2VolumeSegLib.scene import views_at_angle
+
+        p, nodes = self.state.parameters, self.nodes()
+        if p is None or p.volume is None:
+            return None
+        if slicer.app.layoutManager() is not None and not nodes:
+            return hint.NO_VIEWS
+        try:
+            turned = views_at_angle(p.volume, nodes)
+        except InputError:  # said elsewhere
+            return None
+        return hint.turned_views(turned, p.volume.GetName()) if turned else None
+
+    def turn(self):
+        """Turn the views to the CT's planes."""
+        from SAM2VolumeSegLib.scene import rotate_views_to_volume
+
+        rotate_views_to_volume(self.state.parameters.volume)
+        self.state.viewChanged.emit()
+
+    def showViews(self):
+        """Choose a layout that has all three."""
+        slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+    def goTo(self, plane, index):
+        """Move the views to a slice of the CT."""
+        from SAM2VolumeSegLib.scene import jump_to_slice
+
+        with errorsShown():
+            jump_to_slice(self.state.parameters.volume, plane, index)
+            if (plane, index) not in self.shown():
+                if not self.nodes():
+                    raise InputError(hint.NO_VIEWS.sentence)
+                text = _("No view shows {plane} slices of this CT. Press \u201c{button}\u201d, or choose another layout.")
+                raise InputError(text.format(plane=plane.value, button=hint.Way.TURN_VIEWS.label))
+
+    def shown(self):
+        """(plane, index) of each slice of the CT that is in sight; that of the current view first."""
+        places = []
+        for node in sorted(self.nodes(), key=lambda node: node is not self.current):
+            try:
+                places.append(self._sliceIn(node))
+            except InputError:  # at an angle, or beside the CT
+                continue
+        return places
+
+    def shownSlice(self):
+        """Plane and index of the slice in the view that the mouse was in last; in the first one before that.
+
+        Raises:
+            InputError: there is no view, or what it shows is no slice of the CT.
+        """
+        nodes = self.nodes()
+        if not nodes or self.state.parameters.volume is None:
+            raise InputError(_("There is no slice view, or no CT in it. Choose a layout with slice views, and a CT."))
+        return self._sliceIn(self.current if self.current in nodes else nodes[0])
+
+    def _sliceIn(self, node):
+        from SAM2VolumeSegLib.scene import view_slice
+
+        return view_slice(node, self.state.parameters.volume)
