@@ -20,11 +20,12 @@ class Views:
         self.current = None
 
     def nodes(self):
-        """Those that the layout shows. Without a window, all of the scene."""
+        """Those that the layout shows (without a window, all of the scene): the one with the mouse first, else Red."""
         from SAM2VolumeSegLib.scene.views import slice_nodes
 
         manager = slicer.app.layoutManager()
-        return [node for node in slice_nodes() if manager is None or node.IsMappedInLayout()]
+        nodes = [node for node in slice_nodes() if manager is None or node.IsMappedInLayout()]
+        return sorted(nodes, key=lambda node: (node is not self.current, node.GetLayoutName() != "Red"))
 
     def onCursor(self, crosshair, event=None):
         """The mouse moved in a view, or left it."""
@@ -74,7 +75,7 @@ class Views:
     def shown(self):
         """(plane, index) of each slice of the CT that is in sight; that of the current view first."""
         places = []
-        for node in sorted(self.nodes(), key=lambda node: node is not self.current):
+        for node in self.nodes():
             try:
                 places.append(self._sliceIn(node))
             except InputError:  # at an angle, or beside the CT
@@ -90,7 +91,7 @@ class Views:
         nodes = self.nodes()
         if not nodes or self.state.parameters.volume is None:
             raise InputError(_("There is no slice view, or no CT in it. Choose a layout with slice views, and a CT."))
-        return self._sliceIn(self.current if self.current in nodes else nodes[0])
+        return self._sliceIn(nodes[0])
 
     def _sliceIn(self, node):
         from SAM2VolumeSegLib.scene import view_slice

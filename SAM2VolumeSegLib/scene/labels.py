@@ -17,8 +17,8 @@ _COLORS = ((0.90, 0.80, 0.60), (0.50, 0.70, 0.85), (0.70, 0.85, 0.55), (0.85, 0.
 def is_label_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Say whether a volume holds labels and no intensities: Slicer's label maps, and masks that it took for a scan.
 
-    A file with labels that is dropped into Slicer becomes a scalar volume: of whole numbers from 0, few of them, and
-    most voxels 0.
+    A file with labels that is dropped into Slicer becomes a scalar volume: of whole numbers from 0 to at most 255, few of
+    them, and most voxels 0.
     """
     if volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
         return True
@@ -27,7 +27,7 @@ def is_label_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
         return False
     lower, upper = image.GetScalarRange()
     voxels = slicer.util.arrayFromVolume(volume_node)
-    if lower != 0 or not 0 < upper <= 1024:
+    if lower != 0 or not 0 < upper <= 255:
         return False
     some = voxels[tuple(slice(None, None, max(1, n // 64)) for n in voxels.shape)]  # a part tells labels from a scan
     return (some == np.round(some)).all() and (some == 0).mean() > 0.5 and len(np.unique(some)) <= MOST_LABELS

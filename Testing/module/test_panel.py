@@ -9,14 +9,14 @@ def test_the_panel_opens_on_what_is_in_the_scene(a_panel, a_painted_scene):
     assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
     assert a_panel.editor.widget.sourceVolumeNode() is a_painted_scene.volume
     assert a_panel.state.parameters.volume is a_painted_scene.volume
-    assert a_panel.ui.headlineLabel.text == "Everything is ready."
+    assert a_panel.ui.readyLabel.text == "ready" and not a_panel.ui.hintBar.visible
 
 
 def test_the_panel_opens_on_an_empty_scene_and_says_what_to_do(a_module, stand_in):
     widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=False))
     widget.setup()
     stand_in.process_events()
-    assert "Choose a segmentation and a CT" in widget.ui.seedsLabel.text
+    assert "Load a CT" in widget.ui.adviceLabel.text
     assert not widget.ui.propagateButton.enabled
     widget.cleanup()
 
