@@ -159,6 +159,11 @@ class ComboBox(Widget):
         self.items.append((text, data))
         self.currentIndex = max(self.currentIndex, 0)
 
+    currentText = property(lambda self: self.items[self.currentIndex][0])
+
+    def itemText(self, index):
+        return self.items[index][0]
+
     def findData(self, data):
         return [item[1] for item in self.items].index(data)
 
@@ -228,8 +233,14 @@ class Table(Widget):
             self.emit("itemSelectionChanged()")
 
     def verticalHeader(self):
-        sizes = dict.fromkeys(("setMinimumSectionSize", "setDefaultSectionSize"), lambda pixels: None)
-        return SimpleNamespace(setVisible=lambda visible: None, **sizes)
+        keep = lambda pixels: self.values.update(rowHeight=pixels)  # noqa: E731
+        ignore = lambda _value: None  # noqa: E731
+        return SimpleNamespace(setVisible=ignore, setMinimumSectionSize=ignore, setDefaultSectionSize=keep)
+
+    def rowHeight(self, row):
+        return self.values["rowHeight"]
+
+    height = property(lambda self: self.fixedHeight)
 
     def horizontalHeader(self):
         resize = lambda column, mode: None  # noqa: E731
