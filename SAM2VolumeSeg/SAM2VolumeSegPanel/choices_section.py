@@ -13,8 +13,8 @@ class ChoicesSection(Section):
 
     WIDGETS = (
         "presetComboBox", "windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox",
-        "ownCheckpointLineEdit", "ownCheckpointLineEditLabel", "ownArchitectureComboBox", "ownArchitectureComboBoxLabel",
-        "radiusSlider",
+        "radiusSlider", "ownCheckpointLineEdit", "ownCheckpointLineEditLabel", "ownArchitectureComboBox",
+        "ownArchitectureComboBoxLabel",
     )  # fmt: skip
 
     def __init__(self, state, logic, ui):

@@ -13,7 +13,7 @@ from SAM2VolumeSegLib.panel.messages import in_panel
 
 @contextmanager
 def errorsShown():
-    """What the user can put right is one sentence in a plain box; anything else is an error, and goes to the log too."""
+    """What the user can put right is one sentence in a plain box; anything else is an error, and is logged."""
     try:
         yield
     except InputError as error:

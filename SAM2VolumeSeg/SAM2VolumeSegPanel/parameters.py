@@ -23,8 +23,8 @@ def withChoices(cls):
 class SAM2VolumeSegParameterNode:
     """What the panel remembers: every choice of a run, and the fields below; a saved scene restores it.
 
-    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. compared: what is shown as an outline over the
-    result. showWindow: whether the slice views show what the model sees. rangeLower, rangeUpper: HU.
+    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. compared: what is shown as an outline over
+    the result. showWindow: whether the slice views show what the model sees. rangeLower, rangeUpper: HU.
     """
 
     volume: vtkMRMLScalarVolumeNode

@@ -109,7 +109,9 @@ class Propagation:
         with slicer.util.NodeModify(p):
             if p.target.value == ch.Target.REPLACE.value:
                 self._replaced = before if made else None
-            elif made and (p.compared is None or provenance_of(p.compared) is not None):  # not a reference of the user's
+            elif made and (
+                p.compared is None or provenance_of(p.compared) is not None
+            ):  # not a reference of the user's
                 p.compared = before
             p.result, p.showResult, p.showPainted = node, True, False
 

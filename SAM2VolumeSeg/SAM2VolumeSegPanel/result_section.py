@@ -31,7 +31,7 @@ class ResultSection(Section):
         if hasResult:
             wanted[p.segmentation], wanted[p.result] = (p.showPainted, False), (p.showResult, False)
         before, self._shown = self._shown, wanted
-        for node, how in before.items():
+        for node in before:
             if node not in wanted and node.GetScene() is not None:
                 # An older result, or what was compared before, goes; what was painted comes back without a result.
                 show(node, node is p.segmentation)

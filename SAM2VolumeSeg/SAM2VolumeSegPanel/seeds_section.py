@@ -171,6 +171,4 @@ class SeedsSection(Section):
             text = _("The {plane} slice at {place}: \u201c{name}\u201d is marked as absent.")
             if place in marks.absent.get(segment.ID, ()):
                 text = _("The {plane} slice at {place}: the mark of \u201c{name}\u201d was taken back.")
-            tell(
-                text.format(plane=place[0].value, place=place_text(found.volume, *place), name=segment.name)
-            )
+            tell(text.format(plane=place[0].value, place=place_text(found.volume, *place), name=segment.name))

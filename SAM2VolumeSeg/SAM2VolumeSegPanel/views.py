@@ -69,7 +69,9 @@ class Views:
             if (plane, index) not in self.shown():
                 if not self.nodes():
                     raise InputError(hint.NO_VIEWS.sentence)
-                text = _("No view shows {plane} slices of this CT. Press \u201c{button}\u201d, or choose another layout.")
+                text = _(
+                    "No view shows {plane} slices of this CT. Press \u201c{button}\u201d, or choose another layout."
+                )
                 raise InputError(text.format(plane=plane.value, button=hint.Way.TURN_VIEWS.label))
 
     def shown(self):

@@ -160,7 +160,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
         dialog = slicer.util.createProgressDialog(
-            labelText=_("SAM2 propagate: loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
+            labelText=_("SAM2 propagate: loading the model..."),
+            windowTitle=_("SAM2 propagate"),
+            autoClose=False,
+            autoReset=False,
         )
         try:
             slicer.app.processEvents()

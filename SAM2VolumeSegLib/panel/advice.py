@@ -38,7 +38,7 @@ class Advice:
         quality: the same as a colour.
         next: plane and index of the slice to paint next; None when nothing more is asked for.
         then: which slice that is, in words.
-        reason: more about it, for who wants to know: what will happen without it, or why it helps.
+        reason: for who wants to know: what would be better, and what will happen without it.
     """
 
     sentence: str
@@ -81,17 +81,9 @@ def advise(
     for plane in sorted(planes, key=lambda plane: (counts[plane], plane is not preferred)):  # else as in `planes`
         found = _next_on(plane, seeds, painted, volume) if counts[plane] < ENOUGH else None
         if found is not None:
-            position = place_text(volume, plane, found).replace(" ", "\u00a0")  # kept on one line
-            then = _("Next: {plane} {position}").format(plane=plane.value, position=position)
-            if len(painted) == 1:
-                then = _("Paint first: {plane} {position}").format(plane=plane.value, position=position)
-            if not reason:
-                reason = (
-                    _("It lies in the longest stretch without paint.")
-                    if counts[plane]
-                    else _("It is the first one on its axis, through the middle of what is painted.")
-                )
-            return Advice(sentence, quality, (plane, found), then, reason)
+            place = f"{plane.value} {place_text(volume, plane, found)}".replace(" ", "\u00a0")  # kept on one line
+            then = _("Paint first: {place}") if len(painted) == 1 else _("Next: {place}")
+            return Advice(sentence, quality, (plane, found), then.format(place=place), reason)
     return Advice(sentence, quality, reason=reason)
 
 
@@ -105,23 +97,20 @@ def _judge(counts: dict[Plane, int], planes: Sequence[Plane]) -> tuple[Quality, 
     if sum(counts.values()) == 1 and len(planes) > 1:
         return (
             Quality.POOR,
-            _("One slice: the result may leak into neighbours."),
+            _("One slice: may leak into neighbours."),
             _(
-                "One painted slice says where a structure is and not where it ends: the result goes on from it as far as "
-                "15 mm, also into a neighbour that touches. One slice in each of the three views tells the two apart."
+                "One painted slice says where a structure is and not where it ends: the result goes on from it for up "
+                "to 15 mm, also into a neighbour that touches. One slice in each of the three views tells them apart."
             ),
         )
     if fewest >= ENOUGH:
-        return Quality.BEST, _("{each}: as good as it gets.").format(each=each), ""
+        return Quality.BEST, _("As good as it gets: {each}.").format(each=each), ""
     if fewest and len(planes) > 1:
-        return Quality.GOOD, _("{each}: good. Best: three each.").format(each=each), ""
+        return Quality.GOOD, _("Good: {each}.").format(each=each), _("Best are three on each axis.")
+    sentence = _("A start: {each}.").format(each=each)
     if len(planes) > 1:
-        return Quality.START, _("{each}: a start. Better: one on each axis.").format(each=each), ""
-    return (
-        Quality.START,
-        _("{each}: a start. Better: three slices.").format(each=each),
-        _("Three slices, a quarter, half and three quarters of the way, tell most."),
-    )
+        return Quality.START, sentence, _("Much better is one slice on each axis.")
+    return Quality.START, sentence, _("Better are three slices: a quarter, half and three quarters of the way.")
 
 
 def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSlice], volume: Volume) -> int | None:

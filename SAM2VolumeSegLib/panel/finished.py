@@ -8,7 +8,7 @@ from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 
 RUN = 10
-"""Neighbouring slices of one plane that are all filled: nobody paints so many without a gap who wants them carried on."""
+"""Neighbouring slices of one plane that are all filled: who wants them carried on paints fewer, and with gaps."""
 
 
 def longest_run(seeds: Sequence[SeedSlice]) -> int:
@@ -25,5 +25,5 @@ def longest_run(seeds: Sequence[SeedSlice]) -> int:
 
 
 def is_finished(seeds: Sequence[SeedSlice]) -> bool:
-    """Say whether the seeds of a segment look like a finished segmentation, of which every slice was taken for painted."""
+    """Say whether seeds look like a finished segmentation, of which every slice was taken for a painted one."""
     return longest_run(seeds) >= RUN

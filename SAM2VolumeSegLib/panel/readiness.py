@@ -224,7 +224,9 @@ def _packages(facts: Facts) -> Item:
         return Item(
             _("some small packages"),
             False,
-            _("Small packages that the network needs are not installed ({listed}). Press Set up.").format(listed=listed),
+            _("Small packages that the network needs are not installed ({listed}). Press Set up.").format(
+                listed=listed
+            ),
             Remedy.SET_UP,
         )
     return Item(_("small packages"), True, _("small packages"))
@@ -243,7 +245,6 @@ def _model(facts: Facts) -> Item:
         return Item(_("the model file"), False, sentence, Remedy.CHOOSE_FILE)
     size = "" if facts.model_megabytes is None else f" ({facts.model_megabytes:.0f} MB)"
     sentence = _(
-        "The model “{model}”{size} is not on this computer. Press Download, or choose the demo model, which needs "
-        "none."
+        "The model “{model}”{size} is not on this computer. Press Download, or choose the demo model, which needs none."
     ).format(model=facts.model, size=size)
     return Item(_("the model \u201c{model}\u201d").format(model=facts.model), False, sentence, Remedy.DOWNLOAD)

@@ -17,8 +17,8 @@ _COLORS = ((0.90, 0.80, 0.60), (0.50, 0.70, 0.85), (0.70, 0.85, 0.55), (0.85, 0.
 def is_label_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> bool:
     """Say whether a volume holds labels and no intensities: Slicer's label maps, and masks that it took for a scan.
 
-    A file with labels that is dropped into Slicer becomes a scalar volume: of whole numbers from 0 to at most 255, few of
-    them, and most voxels 0.
+    A file with labels that is dropped into Slicer becomes a scalar volume: of whole numbers from 0 to at most 255, few
+    of them, and most voxels 0.
     """
     if volume_node.IsA("vtkMRMLLabelMapVolumeNode"):
         return True
@@ -55,7 +55,10 @@ def segmentation_from_labels(label_node: slicer.vtkMRMLScalarVolumeNode) -> slic
     for n, value in enumerate(int(value) for value in np.unique(voxels) if value):
         name = table.GetColorName(value) if named else ""
         node.AddSegmentFromBinaryLabelmapRepresentation(
-            labelmap_of(voxels == value, label_node, node), name or str(value), _COLORS[n % len(_COLORS)], f"label_{value}"
+            labelmap_of(voxels == value, label_node, node),
+            name or str(value),
+            _COLORS[n % len(_COLORS)],
+            f"label_{value}",
         )
     label_node.SetAttribute(LEFT, "1")
     return node

@@ -1,4 +1,4 @@
-"""What of several segmentations is seen: filled, as an outline to compare with, or not at all; and the 3D views on it."""
+"""What is seen of several segmentations: filled, as an outline to compare with, or not at all; and 3D views on one."""
 
 from __future__ import annotations
 

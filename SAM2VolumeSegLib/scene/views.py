@@ -26,9 +26,9 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
     plane = _plane_of(slice_node, shape, ijk_to_ras)
     if plane is None:
         raise InputError(
-            _(
-                'The view "{view}" lies at an angle to the slices of "{volume}". Turn the views to the CT first.'
-            ).format(view=slice_node.GetName(), volume=volume_node.GetName()),
+            _('The view "{view}" lies at an angle to the slices of "{volume}". Turn the views to the CT first.').format(
+                view=slice_node.GetName(), volume=volume_node.GetName()
+            ),
             remedy="turn views",
         )
     view = PlaneView.of(plane, shape, ijk_to_ras)
@@ -45,9 +45,7 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
     return plane, index
 
 
-def views_at_angle(
-    volume_node: slicer.vtkMRMLScalarVolumeNode, nodes: Iterable[slicer.vtkMRMLSliceNode]
-) -> list[str]:
+def views_at_angle(volume_node: slicer.vtkMRMLScalarVolumeNode, nodes: Iterable[slicer.vtkMRMLSliceNode]) -> list[str]:
     """Return the names of the views, among some, that show no slice of the CT because they are turned against it.
 
     Raises:

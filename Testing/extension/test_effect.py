@@ -206,7 +206,10 @@ def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_edito
     assert an_editor.errors == an_editor.told == []
     result = an_editor.parameters.result
     assert result is not None
-    assert an_editor.effect.writingLabel.text.startswith("Done in") and result.GetName() in an_editor.effect.writingLabel.text
+    assert (
+        an_editor.effect.writingLabel.text.startswith("Done in")
+        and result.GetName() in an_editor.effect.writingLabel.text
+    )
     assert segmentations(an_editor) == 2
     assert dice(mask_of(an_editor, result), a_phantom.references["middle"]) > BAR
     assert np.array_equal(mask_of(an_editor, an_editor.segmentation), an_editor.painted)

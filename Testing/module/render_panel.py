@@ -152,7 +152,7 @@ def fill(find):
     lines = [*(item.sentence for item in requirements.missing)]
     lines.append(", ".join(item.sentence for item in requirements if item.ready) + ".")
     find("readinessLabel").setText("\n".join(lines))
-    find("readyLabel").setText("not on this computer")
+    find("readyLabel").setText("not ready")
     find("hintLabel").setText(requirements.missing[0].sentence)
     find("hintButton").setText("Download...")
     models = [
@@ -170,13 +170,22 @@ def fill(find):
     find("seedsTable").setFixedHeight(24 + 20 * len(rows))
     find("seedsCollapsibleButton").setProperty("text", "Painted slices of \u201cL3\u201d")
     advice = advise(seeds, volume)
-    find("adviceLabel").setText(f"{advice.sentence} {advice.reason}")
+    find("adviceLabel").setText(f"{advice.sentence}\n{advice.then}")
+    fill_with(find("seedsLight"), advice.quality.value)
+    fill_with(find("editingBar"), "#ffcc80")  # the result is edited
     find("previewLabel").setText(preview_sentence(Sight(volume, {"L3": seeds}, Settings(), 512), "L3"))
-    find("estimateLabel").setVisible(False)
-    find("progressBar").setValue(40)
-    find("progressLabel").setText("L3: axial slice at S: 44.50mm, 96 of 240. About 23 s left.")
+    find("estimateLabel").setText(estimate.before_sentence(240, "cuda:0", 38))
+    find("progressBar").setValue(0)
+    find("progressBar").setTextVisible(False)
+    find("progressLabel").setText("Done in 40 s: \u201cL3 painted (Recommended)\u201d.")
     for name in ("windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox"):
         find(name).setEnabled(False)
+
+
+def fill_with(widget, colour):
+    palette = widget.palette()
+    palette.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor(colour))
+    widget.setPalette(palette)
 
 
 def table(widget, rows, check=False):
@@ -232,13 +241,20 @@ def main():
     for button in folded:
         button.collapse(True)
     print(f"At least {panel.minimumSizeHint().width()} x {panel.minimumSizeHint().height()} pixels.")
+    hint = panel.findChild(QtWidgets.QWidget, "hintBar")
+    ready = panel.findChild(QtWidgets.QWidget, "readyLabel")
+    hint.setVisible(False)
+    ready.setText("ready")
     small = drawn(panel, HEIGHT)
+    hint.setVisible(True)
+    ready.setText("not ready")
     for button in folded:
         button.collapse(False)
     contents, area = (panel.findChild(QtWidgets.QWidget, name) for name in ("scrollContents", "scrollArea"))
     application.processEvents()
     drawn(panel, contents.sizeHint().height() + 260)
-    whole = drawn(panel, panel.height() - area.height() + contents.minimumSizeHint().height())
+    needed = contents.layout().heightForWidth(area.viewport().width())
+    whole = drawn(panel, panel.height() - area.height() + max(needed, contents.minimumSizeHint().height()))
     print(f"What can be scrolled is at least {contents.minimumSizeHint().width()} pixels wide.")
     print("\n".join(wrong_tab_stops(panel)) or "Tab goes from top to bottom.")
     # Left as a small screen shows it; then all that it has, in two columns.

@@ -32,7 +32,7 @@ PROPERTIES = {
     "QDoubleSpinBox": NUMBER,
     "ctkSliderWidget": NUMBER,
     "QProgressBar": NUMBER + "textVisible",
-    "QTableWidget": WIDGET + "fixedHeight " "columnCount tabKeyNavigation selectionMode selectionBehavior",
+    "QTableWidget": WIDGET + "fixedHeight columnCount tabKeyNavigation selectionMode selectionBehavior",
     "ctkCollapsibleButton": WIDGET + "text collapsed",
     "ctkPathLineEdit": WIDGET + "currentPath",
     "qMRMLNodeComboBox": WIDGET + "nodeTypes noneEnabled addEnabled removeEnabled node",
@@ -158,8 +158,6 @@ class ComboBox(Widget):
     def addItem(self, text, data=None):
         self.items.append((text, data))
         self.currentIndex = max(self.currentIndex, 0)
-
-    currentText = property(lambda self: self.items[self.currentIndex][0])
 
     def itemText(self, index):
         return self.items[index][0]

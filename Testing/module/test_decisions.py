@@ -224,7 +224,7 @@ def test_advice_leads_from_one_slice_to_three_inside_on_every_axis():
         asked.append(advice.next)
         seeds.append(seed(volume, mask, *advice.next))
         assert not seeds[-1].absent  # who follows it never has to look for the structure
-    assert len(asked) == 8 and advice.sentence == "3 axial, 3 coronal, 3 sagittal: as good as it gets."
+    assert len(asked) == 8 and advice.sentence == "As good as it gets: 3 axial, 3 coronal, 3 sagittal."
     assert advice.quality is Quality.BEST
     assert [plane for plane, _index in asked[:2]] == [Plane.CORONAL, Plane.SAGITTAL]
     for plane in Plane:
@@ -239,8 +239,8 @@ def test_the_longest_stretch_is_looked_for_to_the_ends_that_other_axes_show():
     seeds += [seed(volume, mask, plane, 20) for plane in (Plane.CORONAL, Plane.CORONAL, Plane.SAGITTAL)]
     seeds += [seed(volume, mask, Plane.SAGITTAL, 24), seed(volume, mask, Plane.CORONAL, 24)]
     advice = advise(seeds, volume)
-    assert advice.next == (Plane.AXIAL, 16) and "longest stretch" in advice.reason  # from 10, the first slice
-    assert advice.then == "Next: axial S:\u00a016.00mm"
+    assert advice.next == (Plane.AXIAL, 16)  # in the middle of what follows 10, the first slice
+    assert advice.then == "Next: axial\u00a0S:\u00a016.00mm"
 
 
 def test_a_slice_marked_absent_is_an_end():
@@ -274,7 +274,7 @@ def test_one_painted_slice_is_told_what_will_happen_and_what_comes_first():
     volume, mask = a_ball()
     advice = advise([seed(volume, mask, Plane.AXIAL, 20)], volume)
     assert advice.quality is Quality.POOR and "leak into neighbours" in advice.sentence and "15 mm" in advice.reason
-    assert advice.then == "Paint first: coronal A:\u00a020.00mm"
+    assert advice.then == "Paint first: coronal\u00a0A:\u00a020.00mm"
 
 
 def test_among_planes_with_as_few_slices_the_one_that_the_user_works_in_comes_first():

@@ -57,7 +57,7 @@ def test_an_offer_comes_before_what_only_a_run_needs():
 
 
 def test_a_sentence_that_names_a_button_has_that_button():
-    """"Press Set up." beside a button with another word on it helps nobody."""
+    """ "Press Set up." beside a button with another word on it helps nobody."""
     for changes in ({"torch": None}, {"sam2": None}, {"model_present": False}):
         said = hint.hint_for(requirements=checked(**changes))
         named = re.search(r"Press (Set up|Download)", said.sentence).group(1)

@@ -64,7 +64,9 @@ def test_a_segmentation_kept_as_surfaces_is_converted(a_panel, a_painted_scene, 
     assert the_line() is None and a_panel.state.found.volume is not None
 
 
-def test_a_warping_transform_leads_to_where_it_is_hardened(a_panel, a_painted_scene, a_desktop, stand_in, the_line, monkeypatch):
+def test_a_warping_transform_leads_to_where_it_is_hardened(
+    a_panel, a_painted_scene, a_desktop, stand_in, the_line, monkeypatch
+):
     slicer, opened = a_desktop.slicer, []
     monkeypatch.setattr(slicer.util, "selectModule", opened.append, raising=False)
     bend = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode", "Bend")
@@ -101,7 +103,9 @@ def test_a_label_volume_is_taken_as_a_segmentation(a_panel, a_painted_scene, a_d
     assert "label volume" not in (the_line() or ("",))[0]
 
 
-def test_a_label_volume_that_is_left_alone_is_not_offered_again(a_panel, a_painted_scene, a_desktop, stand_in, the_line):
+def test_a_label_volume_that_is_left_alone_is_not_offered_again(
+    a_panel, a_painted_scene, a_desktop, stand_in, the_line
+):
     add_labels(a_desktop.slicer, "LabelMap", a_painted_scene.bone.astype(np.int16))
     stand_in.process_events(2)
     a_panel.ui.hintOtherButton.click()

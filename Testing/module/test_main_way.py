@@ -1,4 +1,4 @@
-"""The main way, counted: CT loaded, two strokes, Propagate, correct one slice, Propagate. Written down in docs/real-slicer.md."""
+"""The main way, counted: CT loaded, two strokes, Propagate, correct one slice, Propagate (docs/real-slicer.md)."""
 
 import re
 from types import SimpleNamespace

@@ -106,7 +106,7 @@ def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
     assert a_panel.state.parameters is None
 
 
-def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in, monkeypatch):
+def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, some_views, stand_in, monkeypatch):
     import sys
 
     parent = SimpleNamespace()
@@ -120,5 +120,24 @@ def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in
     monkeypatch.setitem(sys.modules, "SampleData", stand_in.module("SampleData", SampleDataLogic=logic))
     a_module.registerSampleData()
     assert registered[1]["uris"] == registered[1]["fileNames"] == []  # Slicer takes their length
+    views = [a_desktop.slicer.mrmlScene.GetSingletonNode(n, "vtkMRMLSliceNode") for n in ("Red", "Green", "Yellow")]
     volume, painted, _reference = registered[1]["customDownloader"](None)
     assert volume.IsA("vtkMRMLScalarVolumeNode") and painted.GetSegmentation().GetNumberOfSegments() >= 2
+    from SAM2VolumeSegLib.scene import seeds_from_segmentation, view_slice
+
+    seeds = {(seed.plane, seed.index): seed for seed in seeds_from_segmentation(painted, volume)["bone_1"]}
+    for view in views:  # each shows a filled slice of the first bone, its middle one
+        assert seeds[view_slice(view, volume)].mask.sum() > 100
+
+
+def test_the_panel_opens_at_its_top(a_panel):
+    a_panel.ui.scrollArea.values["scrolled"] = 300
+    a_panel.exit()
+    a_panel.enter()
+    assert a_panel.ui.scrollArea.values["scrolled"] == 0
+
+
+def test_the_keys_are_in_the_help(a_module):
+    parent = SimpleNamespace()
+    a_module.SAM2VolumeSeg(parent)
+    assert "<b>Ctrl+Return</b>" in parent.helpText and "not for clinical use" in parent.helpText

@@ -260,18 +260,20 @@ def test_what_is_pressed_again_and_again_does_not_scroll(a_ui):
     always = inside(a_ui, "dockWidget") + inside(a_ui, "readinessWidget") + inside(a_ui, "hintBar")
     always += inside(a_ui, "editingBar")
     for name in (
-        "adviceLabel", "nextSliceButton", "absentButton", "propagateButton", "cancelButton", "progressBar", "estimateLabel",
-        "progressLabel", "showResultCheckBox", "showPaintedCheckBox", "showComparedCheckBox", "useSliceButton",
-        "takeBackButton", "editResultButton", "editSeedsButton", "modelComboBox", "downloadButton", "hintButton",
+        "adviceLabel", "nextSliceButton", "absentButton", "propagateButton", "cancelButton", "progressBar",
+        "estimateLabel", "progressLabel", "showResultCheckBox", "showPaintedCheckBox", "showComparedCheckBox",
+        "useSliceButton", "takeBackButton", "editResultButton", "editSeedsButton", "modelComboBox", "downloadButton",
+        "hintButton",
     ):  # fmt: skip
         assert name in always and name not in inside(a_ui, "scrollArea"), name
 
 
 def test_sections_follow_the_work_and_what_is_rarely_needed_is_closed(a_ui):
     sections = [name for name in inside(a_ui, "scrollContents") if name.endswith("CollapsibleButton")]
-    assert sections == [
-        f"{name}CollapsibleButton" for name in ("seeds", "result", "options", "advanced", "setup")
-    ] and inside(a_ui, "scrollContents").index("segmentEditorWidget") == 0
+    assert (
+        sections == [f"{name}CollapsibleButton" for name in ("seeds", "result", "options", "advanced", "setup")]
+        and inside(a_ui, "scrollContents").index("segmentEditorWidget") == 0
+    )
     closed = [name for name in sections if text(widgets(a_ui)[name], "collapsed") == "true"]
     assert closed == sections[1:]
 

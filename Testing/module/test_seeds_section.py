@@ -27,7 +27,10 @@ def rows(section):
 
 def test_painted_slices_are_listed_with_their_place_and_area(a_section):
     assert [row[1:3] for row in rows(a_section)] == [["axial", f"S: {n}.00mm"] for n in (4, 10, 16)]
-    assert rows(a_section)[1][3] == "149 mm²" and a_section.ui.seedsCollapsibleButton.text == "Painted slices of \u201cBone\u201d"
+    assert (
+        rows(a_section)[1][3] == "149 mm²"
+        and a_section.ui.seedsCollapsibleButton.text == "Painted slices of \u201cBone\u201d"
+    )
 
 
 def test_another_segment_shows_its_own_slices(a_section, a_state):

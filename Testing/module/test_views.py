@@ -73,7 +73,9 @@ def a_layout(a_desktop, a_panel, monkeypatch, stand_in):
     return SimpleNamespace(set=show, chosen=chosen)
 
 
-def test_a_layout_without_slice_views_is_told_wherever_something_would_do_nothing(a_panel, a_desktop, a_layout, stand_in):
+def test_a_layout_without_slice_views_is_told_wherever_something_would_do_nothing(
+    a_panel, a_desktop, a_layout, stand_in
+):
     a_layout.set()
     assert a_panel.ui.hintLabel.text == NO_VIEWS.sentence
     a_panel.ui.seedsTable.setCurrentCell(1, 1)

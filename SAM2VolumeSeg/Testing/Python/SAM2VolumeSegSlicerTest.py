@@ -189,7 +189,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """Nothing has to be selected by hand."""
         volume, _painted, _reference = load_phantom_into_scene()
         self.waitUntil(lambda: self.panel.state.parameters.volume is volume, "the CT is chosen", 30)
-        self.waitUntil(lambda: self.rows(), "its painted slices are found", 30)
+        self.waitUntil(self.rows, "its painted slices are found", 30)
 
     def test_places_are_written_as_the_slice_view_writes_them(self):
         """Letter and number of the table are those in the bar of the view."""
@@ -357,7 +357,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         volume, painted, _reference = self.loadPhantom()
         segment = painted.GetSegmentation().GetNthSegment(0)
         segment.SetName("Renamed by a script")
-        self.waitUntil(lambda: "Renamed by a script" in self.panel.ui.seedsCollapsibleButton.text, "the new name is shown", 30)
+        self.waitUntil(
+            lambda: "Renamed by a script" in self.panel.ui.seedsCollapsibleButton.text, "the new name is shown", 30
+        )
         before = self.rows()
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         matrix = vtk.vtkMatrix4x4()
