@@ -75,7 +75,7 @@ class CorrectSection(Section):
         self.state.findSeeds()
 
     def onUseSlice(self, checked=False):
-        """Copy the slice of the result that is in the view with the mouse to the painted slices."""
+        """Copy the slice of the result that is in the current view to the painted slices."""
         from SAM2VolumeSegLib.scene import use_slice_as_seed
 
         state, p = self.state, self.state.parameters

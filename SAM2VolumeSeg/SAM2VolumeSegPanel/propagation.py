@@ -6,8 +6,8 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.estimate import duration
 from SAM2VolumeSegLib.panel.presets import preset_label, result_name
-from SAM2VolumeSegLib.progress import duration
 
 
 class Propagation:

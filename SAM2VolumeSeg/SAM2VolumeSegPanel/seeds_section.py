@@ -122,12 +122,14 @@ class SeedsSection(Section):
         self._mark()
 
     def _mark(self):
-        """Mark the line of the slice that is in sight; of several, that in the view with the mouse."""
+        """Mark the line of the slice that is in sight; of several, that in the current view."""
         places = [(row.plane, row.index) for row in self.rows]
         line = next((places.index(place) for place in self.views.shown() if place in places), -1)
         if line != self.ui.seedsTable.currentRow():
             self._filling = True
             try:
+                if line < 0:
+                    self.ui.seedsTable.clearSelection()
                 self.ui.seedsTable.setCurrentCell(line, 1 if line >= 0 else -1)
             finally:
                 self._filling = False
@@ -162,7 +164,7 @@ class SeedsSection(Section):
             self.views.goTo(*self.advice.next)
 
     def onAbsent(self, checked=False):
-        """Mark the slice in the view with the mouse as empty of the selected segment, or take the mark back."""
+        """Mark the slice in the current view as empty of the selected segment, or take the mark back."""
         found, segment, marks = self.state.found, self.state.segment, self.state.marks
         with errorsShown():
             place = self.views.shownSlice()

@@ -104,7 +104,7 @@ class PanelState:
         planChanged: the plan is made.
         workChanged: a run or a measurement begins or is over.
         editorChanged: something of the Segment Editor is set anew: its effect, its masking, its segment.
-        viewChanged: the mouse is in another slice view, or views, their slices or the layout have changed.
+        viewChanged: another slice view is the current one, or views, their slices or the layout have changed.
     """
 
     def __init__(self, logic, selectedSegmentID=lambda: ""):

@@ -1,5 +1,7 @@
 """The slice views: whether they show slices of the CT, which one is shown, and going to another."""
 
+from contextlib import suppress
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -9,10 +11,10 @@ from SAM2VolumeSegPanel.dialogs import errorsShown
 
 
 class Views:
-    """The slice views that the user sees. Buttons act on the one that the mouse was in last.
+    """The slice views that the user sees. Buttons act on the current one: where the mouse was last, or what was gone to.
 
     Attributes:
-        current: the node of that view; None: it was in none yet.
+        current: the node of that view; None: there was none yet.
     """
 
     def __init__(self, state):
@@ -20,7 +22,7 @@ class Views:
         self.current = None
 
     def nodes(self):
-        """Those that the layout shows (without a window, all of the scene): the one with the mouse first, else Red."""
+        """Those that the layout shows (without a window, all of the scene): the current one first, else Red."""
         from SAM2VolumeSegLib.scene.views import slice_nodes
 
         manager = slicer.app.layoutManager()
@@ -66,26 +68,30 @@ class Views:
 
         with errorsShown():
             jump_to_slice(self.state.parameters.volume, plane, index)
-            if (plane, index) not in self.shown():
+            for node in self.nodes():
+                with suppress(InputError):
+                    if self._sliceIn(node) == (plane, index):
+                        self.current = node
+                        break
+            else:
                 if not self.nodes():
                     raise InputError(hint.NO_VIEWS.sentence)
                 text = _(
                     "No view shows {plane} slices of this CT. Press \u201c{button}\u201d, or choose another layout."
                 )
                 raise InputError(text.format(plane=plane.value, button=hint.Way.TURN_VIEWS.label))
+            self.state.viewChanged.emit()
 
     def shown(self):
         """(plane, index) of each slice of the CT that is in sight; that of the current view first."""
         places = []
         for node in self.nodes():
-            try:
+            with suppress(InputError):  # at an angle, or beside the CT
                 places.append(self._sliceIn(node))
-            except InputError:  # at an angle, or beside the CT
-                continue
         return places
 
     def shownSlice(self):
-        """Plane and index of the slice in the view that the mouse was in last; in the first one before that.
+        """Plane and index of the slice in the current view; in the first one, where there was none yet.
 
         Raises:
             InputError: there is no view, or what it shows is no slice of the CT.

@@ -235,6 +235,9 @@ class Table(Widget):
         ignore = lambda _value: None  # noqa: E731
         return SimpleNamespace(setVisible=ignore, setMinimumSectionSize=ignore, setDefaultSectionSize=keep)
 
+    def clearSelection(self):
+        pass
+
     def rowHeight(self, row):
         return self.values["rowHeight"]
 

@@ -57,6 +57,29 @@ def test_the_line_of_the_slice_in_sight_is_marked(a_panel, a_painted_scene, a_de
         assert abs(red.GetSliceOffset() - offset) < 1e-6  # marking a line moves no view
 
 
+def test_a_slice_that_was_gone_to_is_what_buttons_act_on(a_panel, a_painted_scene, some_views, stand_in, a_desktop):
+    """By a key in the table, too: the mark must not jump back to what another view shows."""
+    a_desktop.slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(14.0)
+    some_views.point_at("Red")
+    mask = a_painted_scene.bone.copy()
+    mask[:, [n for n in range(20) if n != 9]] = False
+    mask |= (
+        a_desktop.slicer.util.arrayFromSegmentBinaryLabelmap(a_painted_scene.painted, "bone", a_painted_scene.volume)
+        > 0
+    )
+    a_desktop.slicer.util.updateSegmentBinaryLabelmapFromArray(
+        mask.astype("uint8"), a_painted_scene.painted, "bone", a_painted_scene.volume
+    )
+    stand_in.process_events(2)
+    table = a_panel.ui.seedsTable
+    assert [row[1] for row in table.texts()] == ["axial"] * 3 + ["coronal"]
+    table.setCurrentCell(3, 1)
+    stand_in.process_events(2)
+    assert table.currentRow() == 3 and a_panel.views.shownSlice() == (Plane.CORONAL, 9)
+    some_views.point_at("Red")
+    assert table.currentRow() == 1
+
+
 @pytest.fixture
 def a_layout(a_desktop, a_panel, monkeypatch, stand_in):
     """A window; set shows these views and no others."""
