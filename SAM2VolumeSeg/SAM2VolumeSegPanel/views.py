@@ -11,7 +11,7 @@ from SAM2VolumeSegPanel.dialogs import errorsShown
 
 
 class Views:
-    """The slice views that the user sees. Buttons act on the current one: where the mouse was last, or what was gone to.
+    """The slice views that the user sees. Buttons act on the current one: where the mouse was, or what was gone to.
 
     Attributes:
         current: the node of that view; None: there was none yet.

@@ -45,7 +45,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return clonedEffect
 
     def icon(self):
-        return qt.QIcon(os.path.join(os.path.dirname(__file__), "SegmentEditorEffect.png"))
+        window = slicer.util.mainWindow()
+        isDark = window is not None and window.palette.color(qt.QPalette.Window).lightness() < 128
+        name = "SegmentEditorEffectDark.svg" if isDark else "SegmentEditorEffect.svg"
+        return qt.QIcon(os.path.join(os.path.dirname(__file__), name))
 
     def helpText(self):
         return "<html>" + _(

@@ -342,11 +342,17 @@ def seeds_of_run(editor):
     return json.loads(editor.parameters.result.GetAttribute("SAM2VolumeSeg.Provenance"))["segments"]["middle"]["seeds"]
 
 
-def test_icon_help_and_the_way_to_the_module(an_editor):
+def test_icon_help_and_the_way_to_the_module(an_editor, monkeypatch):
     an_editor.effect.moduleButton.click()
 
     assert an_editor.selected == ["SAM2VolumeSeg"]
-    assert an_editor.effect.icon().startswith(b"\x89PNG")
+    icons = []
+    for lightness in (240, 50, None):  # a light theme, a dark one, and no window
+        color = SimpleNamespace(lightness=lambda value=lightness: value)
+        window = None if lightness is None else SimpleNamespace(palette=SimpleNamespace(color=lambda role, c=color: c))
+        monkeypatch.setattr(an_editor.slicer.util, "mainWindow", lambda window=window: window, raising=False)
+        icons.append(an_editor.effect.icon())
+    assert icons[0] == icons[2] != icons[1] and all(icon.startswith(b"<svg") for icon in icons)
     assert "Propagate" in an_editor.effect.helpText()
 
 
