@@ -137,11 +137,11 @@ def test_without_options_the_settings_are_the_recommended_ones():
 
 def test_every_choice_reaches_the_settings():
     chosen = settings_of(
-        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop-each"),
+        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop", "each"),
         *("--fusion", "mean", "--keep-islands", "--no-edges", "--no-extend"),
         *("--passes", "2", "--radius", "0.7", "--recent", "5", "--embeddings", "sam2", "--stride", "4", "--gate", "3"),
     )
-    assert chosen.clahe and chosen.crop_each and (chosen.passes, chosen.margin_mm) == (2, 7.0)
+    assert chosen.clahe and chosen.crop == "each" and (chosen.passes, chosen.margin_mm) == (2, 7.0)
     assert chosen.planes == (Plane.CORONAL, Plane.AXIAL) and chosen.direction == "backward"
     assert chosen.fusion == "mean"
     assert not (chosen.drop_islands or chosen.edges or chosen.extend)

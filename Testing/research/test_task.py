@@ -219,7 +219,7 @@ def three(structure):
     ]
 
 
-TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop_each=True), together=True)
+TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop="each"), together=True)
 
 
 def test_structures_that_are_painted_together_are_segmented_in_one_run(three, sample_ct_folder, a_fast_tracker, a_ct):

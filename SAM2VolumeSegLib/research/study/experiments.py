@@ -299,7 +299,7 @@ PAINTING = Experiment(
     "9 slices, inside",
     (
         *(
-            Configuration(row, replace(RECOMMENDED, crop_each=True), *painted, together=True)
+            Configuration(row, replace(RECOMMENDED, crop="each"), *painted, together=True)
             for row, painted in _PAINTED.items()
         ),
         *(
