@@ -102,8 +102,8 @@ CHOICES = (
         "crop", "sight", _("Crop"), "--crop",
         _("Segments in one picture take less time. Where they are far apart, each is sharper in a picture of its own."),
         values=CROPS,
-        note=f"as sharp is: a pixel of the shared picture is at most {COARSER:g} times as large, in mm, as in a picture "
-        "of the segment's own.",
+        note=f"shared is as sharp where a pixel is at most {COARSER:g} times as large, in mm, as in a picture of the "
+        "segment's own.",
     ),
     Choice(
         "planes", "axes", _("Axes"), "--axes",

@@ -67,7 +67,8 @@ def cut_off_sentences(name: str, sides: Iterable[CutOff]) -> list[str]:
             "or enlarge the margin."
         ),
         False: _(
-            '"{name}" may go on ({sides}): it was looked for only a little beyond what is painted. Paint a slice there.'
+            '"{name}" may go on ({sides}): it was looked for only a little beyond what is painted. Look there: paint a '
+            "slice where it goes on, or mark one as absent where it does not."
         ),
     }
     sentences = []

@@ -85,7 +85,8 @@ def fill(find):
         "viewComboBox": ch.ViewChoice, "windowComboBox": ch.WindowChoice, "scopeComboBox": ch.Scope,
         "targetComboBox": ch.Target, "modelComboBox": ch.ModelChoice, "ownArchitectureComboBox": ch.Architecture,
         "deviceComboBox": ch.Device, "inputSizeComboBox": ch.InputSize, "directionComboBox": ch.Direction,
-        "embeddingsComboBox": ch.Embeddings, "fusionComboBox": ch.Fusion, "cropComboBox": ch.Crop, "strideComboBox": ch.Stride,
+        "embeddingsComboBox": ch.Embeddings, "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride,
+        "cropComboBox": ch.Crop,
     }  # fmt: skip
     defaults = {field.type: field.default for field in fields(ch.Choices)}
     for name, choice in combos.items():
