@@ -161,7 +161,8 @@ class RunSection(Section):
         )
         where = _("the painted segments") if propagation.intoPainted else f"\u201c{node.GetName()}\u201d"
         text = _("Done in {time}. The result is in {where}. Look through it, slice by slice.")
-        self.end(text.format(time=estimate.duration(propagation.seconds), where=where))
+        text = text.format(time=estimate.duration(propagation.seconds), where=where)
+        self.end(" ".join([text, *propagation.warnings]))
 
     def onCancel(self, checked=False):
         """Stop the run, or the measurement before it."""

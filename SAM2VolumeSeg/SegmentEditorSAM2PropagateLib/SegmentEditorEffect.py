@@ -72,6 +72,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.propagateButton = self.addButton(
             _("Propagate"), _("Carries the painted slices through the CT."), self.onPropagate
         )
+        self.resultLabel = qt.QLabel()
+        self.resultLabel.setWordWrap(True)
+        self.resultLabel.setVisible(False)
+        self.resultLabel.setToolTip(_("What to know about the result of the latest run."))
+        self.scriptedEffect.addOptionsWidget(self.resultLabel)
         self.moduleButton = self.addButton(
             _("All choices..."), _("Opens the module SAM2 Volume Segmentation."), self.onModule
         )
@@ -155,6 +160,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
+        self.sayOfResult([])
         dialog = slicer.util.createProgressDialog(
             labelText=_("Loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
         )
@@ -199,6 +205,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if propagation.intoPainted and editorNode.GetSegmentationNode() is not propagation.segmentation:
             raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
         propagation.finish(self.scriptedEffect.saveStateForUndo)
+        self.sayOfResult(propagation.warnings)
+
+    def sayOfResult(self, sentences):
+        """Show what the user should know of the result, until the next run."""
+        self.resultLabel.setText("\n".join(sentences))
+        self.resultLabel.setVisible(bool(sentences))
 
     def choose(self, parameterNode, logic, editorNode):
         """Let the module's choices be about what the editor shows.

@@ -213,6 +213,18 @@ def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_edito
     assert an_editor.effect.propagateButton.enabled
 
 
+def test_a_result_that_may_be_cut_off_is_told_until_the_next_run(an_editor):
+    """The model sees nothing beside the painted slices: nobody would look for the rest of the bone there."""
+    label = an_editor.effect.resultLabel
+    an_editor.parameters.marginMm = 0.0
+    an_editor.effect.propagateButton.click()
+    assert an_editor.errors == [] and label.visible
+    assert '"middle" reaches the edge of what the model saw (' in label.text
+    during(an_editor, lambda: setattr(an_editor.dialogs[-1], "wasCanceled", True))
+    an_editor.effect.propagateButton.click()
+    assert label.text == "" and not label.visible
+
+
 def test_propagating_into_the_painted_segments_is_one_undo_step(an_editor, a_phantom):
     choose(an_editor, "target", "SAME")
     choose(an_editor, "scope", "SELECTED")

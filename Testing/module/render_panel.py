@@ -86,6 +86,7 @@ def fill(find):
         "targetComboBox": ch.Target, "modelComboBox": ch.ModelChoice, "ownArchitectureComboBox": ch.Architecture,
         "deviceComboBox": ch.Device, "inputSizeComboBox": ch.InputSize, "directionComboBox": ch.Direction,
         "embeddingsComboBox": ch.Embeddings, "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride,
+        "cropComboBox": ch.Crop,
     }  # fmt: skip
     defaults = {field.type: field.default for field in fields(ch.Choices)}
     for name, choice in combos.items():

@@ -293,7 +293,7 @@ _OPPONENTS = {
     "Interpolation": "interpolation",
 }
 
-_BY_A_USER = replace(RECOMMENDED, crop_each=True)
+_BY_A_USER = replace(RECOMMENDED, crop="each")
 
 PAINTING = Experiment(
     "painting",
