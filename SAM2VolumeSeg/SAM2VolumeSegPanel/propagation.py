@@ -56,6 +56,11 @@ class Propagation:
         """Whether the result is in the scene."""
         return self.run is not None and self.run.state == "written"
 
+    @property
+    def warnings(self):
+        """What the user should know of the result, in sentences."""
+        return self.run.result.warnings
+
     def step(self):
         """Compute one slice.
 

@@ -24,7 +24,15 @@ class Outlook(NamedTuple):
 class RunSection(Section):
     """Steps a run. It is a generator that is driven from the event loop: no thread."""
 
-    WIDGETS = ("estimateLabel", "writingLabel", "propagateButton", "cancelButton", "progressBar", "progressLabel")
+    WIDGETS = (
+        "estimateLabel",
+        "writingLabel",
+        "resultNoteLabel",
+        "propagateButton",
+        "cancelButton",
+        "progressBar",
+        "progressLabel",
+    )
 
     def __init__(self, state, logic, ui, editor, measure, timers):
         super().__init__(state, logic, ui)
@@ -32,6 +40,7 @@ class RunSection(Section):
         self._timer = timers.make(0, self.onStep)
         self._planTimer = timers.make(0, state.makePlan)
         self._showBar(False)
+        self.showText(self.ui.resultNoteLabel, "")
         self.ui.propagateButton.connect("clicked(bool)", self.onPropagate)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
         for signal in (
@@ -115,6 +124,7 @@ class RunSection(Section):
         with errorsShown():
             try:
                 self.ui.progressLabel.text = _("Loading the model...")
+                self.showText(self.ui.resultNoteLabel, "")
                 slicer.app.processEvents()
                 if state.propagation is not propagation or state.parameters is not p:  # closed, or the module left
                     self.end()
@@ -172,6 +182,7 @@ class RunSection(Section):
             self.editor.show(node, propagation.parameters.volume)
         propagation.removeReplaced()
         self.end(propagation.summary(node))
+        self.showText(self.ui.resultNoteLabel, " ".join(propagation.warnings))
 
     def onCancel(self, checked=False):
         """Stop the run, or the measurement before it."""
@@ -193,3 +204,4 @@ class RunSection(Section):
     def forget(self):
         """The scene is about to be closed: what is said about it goes."""
         self.ui.progressLabel.text = ""
+        self.showText(self.ui.resultNoteLabel, "")

@@ -75,6 +75,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.propagateButton = self.addButton(
             _("Propagate"), _("Carries the painted slices through the CT."), self.onPropagate
         )
+        self.resultLabel = qt.QLabel()
+        self.resultLabel.setWordWrap(True)
+        self.resultLabel.setVisible(False)
+        self.resultLabel.setToolTip(_("What to know about the result of the latest run."))
+        self.scriptedEffect.addOptionsWidget(self.resultLabel)
         self.moduleButton = self.addButton(
             _("All choices..."), _("Opens the module SAM2 Volume Segmentation."), self.onModule
         )
@@ -144,12 +149,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 sentences = before_writing(
                     segmentationNode, volumeNode, wanted, segmentIDs, target=target, editor_node=editorNode
                 )
-        self.say(" ".join(sentences))
-
-    def say(self, text):
-        """Show a sentence above the button."""
-        self.writingLabel.setText(text)
-        self.writingLabel.setVisible(bool(text))
+        self.writingLabel.setText(" ".join(sentences))
+        self.writingLabel.setVisible(bool(sentences))
 
     def onModule(self, checked=False):
         slicer.util.selectModule("SAM2VolumeSeg")
@@ -162,6 +163,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
+        self.sayOfResult([])
         dialog = slicer.util.createProgressDialog(
             labelText=_("SAM2 propagate: loading the model..."),
             windowTitle=_("SAM2 propagate"),
@@ -211,7 +213,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         node = propagation.finish(self.scriptedEffect.saveStateForUndo)
         propagation.removeReplaced()
         p.showPainted = True  # it is in the editor
-        self.say(propagation.summary(node))
+        self.sayOfResult([propagation.summary(node), *propagation.warnings])
+
+    def sayOfResult(self, sentences):
+        """Show where the result is, and what the user should know of it, until the next run."""
+        self.resultLabel.setText("\n".join(sentences))
+        self.resultLabel.setVisible(bool(sentences))
 
     def choose(self, parameterNode, logic, editorNode):
         """Let the module's choices be about what the editor shows.

@@ -54,6 +54,8 @@ def _segment(options: argparse.Namespace) -> None:
     voxel_ml = math.prod(volume.spacing) / 1000
     for name, found in result.segments.items():
         print(f"{name}: {found.found.inside.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
+    for sentence in result.warnings:
+        print(sentence)
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
 
 

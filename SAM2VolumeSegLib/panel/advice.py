@@ -99,8 +99,8 @@ def _judge(counts: dict[Plane, int], planes: Sequence[Plane]) -> tuple[Quality, 
             Quality.POOR,
             _("One slice: may leak into neighbours."),
             _(
-                "One painted slice says where a structure is and not where it ends: the result goes on from it for up "
-                "to 15 mm, also into a neighbour that touches. One slice in each of the three views tells them apart."
+                "One painted slice says where a structure is and not where it ends: the result goes on until the "
+                "structure seems to end, also into a neighbour that touches. One slice in each view tells them apart."
             ),
         )
     if fewest >= ENOUGH:

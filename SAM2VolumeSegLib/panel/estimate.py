@@ -12,6 +12,7 @@ from SAM2VolumeSegLib.progress import duration
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.result import Progress
 from SAM2VolumeSegLib.propagation.sight import Sight, Span
+from SAM2VolumeSegLib.volume import Box, SquareWindow
 
 MIN_SLICES = 5  # a shorter run says little: loading and the first slice dominate it
 NEWER = 0.5  # weight of the latest run against all before
@@ -71,7 +72,9 @@ def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | No
     visited, memories, encoded = 0, 0.0, set()
     for segment in (name for group in sight.groups for name in group):
         for plane in sight.planes_of(segment):
-            order, stops, crop = sight.volume.view(plane).order, sight.stops(segment, plane), sight.crop(segment)
+            view = sight.volume.view(plane)
+            order, stops = view.order, sight.stops(segment, plane)
+            seen = SquareWindow.of(view, sight.crop(segment) or Box.whole(sight.volume), sight.image_size)
             prompted = [stops.number(order.index(seed.index)) for seed in sight.seeds_on(segment, plane)]
             visited += stops.span.slices
             memories += stops.span.slices * _memories(prompted, stops.span, settings.memory)
@@ -79,7 +82,7 @@ def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | No
             if is_encoded is not None:
                 pictures = sight.pictures(segment, plane)
                 indices = [index for index in indices if not is_encoded(pictures, index)]
-            encoded |= {(crop, plane, index) for index in indices}
+            encoded |= {(seen, plane, index) for index in indices}  # another crop may be the same in this plane
     directions = 2 if settings.direction == "forward-backward" else 1
     return Workload(visited * directions * settings.passes, len(encoded), memories / max(visited, 1))
 

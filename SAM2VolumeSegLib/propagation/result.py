@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from SAM2VolumeSegLib.propagation.cut_off import CutOff, cut_off_sentences
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
 
@@ -47,12 +48,14 @@ class SegmentResult:
         confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
             structure is there; 1 on seeded slices.
         plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
+        cut_off: the sides on which it reaches the edge of where it was looked for, while the CT goes on.
     """
 
     found: BoxMask
     logits: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+    cut_off: tuple[CutOff, ...] = ()
 
     @property
     def box(self) -> Box:
@@ -81,3 +84,8 @@ class Result:
 
     segments: dict[str, SegmentResult]
     provenance: dict[str, Any]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know of it, in sentences: where segments may be cut off."""
+        return [text for name, found in self.segments.items() for text in cut_off_sentences(name, found.cut_off)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -16,12 +17,13 @@ from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import Clock
+from SAM2VolumeSegLib.propagation.cut_off import cut_off
 from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.together import run_together
-from SAM2VolumeSegLib.volume import Window
+from SAM2VolumeSegLib.volume import Box
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
@@ -85,8 +87,9 @@ class Segmenter:
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         window = sight.window if request.settings.edges else None
         segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window))
+        segments = {name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()}
         seconds = time.monotonic() - started
-        return Result(segments, self._provenance(request, sight.window, segments, seconds))
+        return Result(segments, self._provenance(request, sight, segments, seconds))
 
     def segment(self, request: Request) -> Result:
         """`run` to its end, for a script that shows no progress."""
@@ -100,7 +103,7 @@ class Segmenter:
         return [AxisJob(self.tracker, sight, name, plane) for plane in sight.planes_of(name)]
 
     def _provenance(
-        self, request: Request, window: Window, segments: Mapping[str, SegmentResult], seconds: float
+        self, request: Request, sight: Sight, segments: Mapping[str, SegmentResult], seconds: float
     ) -> dict[str, Any]:
         plan = self.tracker.plan
         return {
@@ -116,17 +119,24 @@ class Segmenter:
                 "precision": str(plan.dtype).removeprefix("torch."),
             },
             "settings": request.settings.to_dict(),
-            "window_hu": [window.lower, window.upper],
+            "window_hu": [sight.window.lower, sight.window.upper],
+            "crops": [{"segments": list(group), **_corners(sight.crop(group[0]))} for group in sight.groups],
             "segments": {
                 name: {
                     "seeds": [f"{seed.plane.value}:{seed.index}{' absent' * seed.absent}" for seed in own],
                     "mean_confidence": round(segments[name].mean_confidence, 4),
+                    "cut_off": [one.side for one in segments[name].cut_off],
                 }
                 for name, own in request.named_seeds.items()
             },
             "versions": {"python": platform.python_version()}
             | {package: _version(package) for package in ("torch", "sam2", "numpy")},
         }
+
+
+def _corners(box: Box | None) -> dict[str, list[int]]:
+    """A crop's voxels [k, j, i], the upper end exclusive, as JSON can hold them."""
+    return {} if box is None else {"lower": list(box.lower), "upper": list(box.upper)}
 
 
 def _version(package: str) -> str:

@@ -168,7 +168,7 @@ def run_demo(
             check_own(file)
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
-    print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
+    print("It sees few pixels, so with every method each structure gets a crop of its own (--crop each).")
     for one in left_out:
         print(f"Left out: {one.case}, {one.reason}.")
     print("Painted on each structure: 3 slices, the middle one of each axis; 9 inside, at a quarter, half and three")
@@ -217,7 +217,7 @@ def _run_case(
                 continue
         else:
             tracker.forget()  # each method pays for all it needs
-            chosen = replace(method.by, crop_each=True)  # as run_demo prints
+            chosen = replace(method.by, crop="each")  # as run_demo prints
             masks, found, provenance = _segment(tracker, volume, seeds, chosen, references)
             if method.painted is NINE and method.by is RECOMMENDED:
                 best = seeds, masks, provenance

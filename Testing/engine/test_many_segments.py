@@ -34,7 +34,7 @@ def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
         ("first-middle-last", RECOMMENDED),
         ("quarters", PAPER),
         ("middle", RECOMMENDED),
-        ("first-last", Settings(crop_each=True, margin_mm=0.0)),
+        ("first-last", Settings(crop="each", margin_mm=0.0)),
         ("quarters", Settings(extend=True, planes=("coronal", "axial"), passes=2)),
         ("first-last", Settings(direction="backward", roi=Box((4, 2, 0), (25, 28, 20)))),
         ("quarters", Settings(pace_mm=6.0)),

@@ -207,8 +207,8 @@ def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_edito
     result = an_editor.parameters.result
     assert result is not None
     assert (
-        an_editor.effect.writingLabel.text.startswith("Done in")
-        and result.GetName() in an_editor.effect.writingLabel.text
+        an_editor.effect.resultLabel.text.startswith("Done in")
+        and result.GetName() in an_editor.effect.resultLabel.text
     )
     assert segmentations(an_editor) == 2
     assert dice(mask_of(an_editor, result), a_phantom.references["middle"]) > BAR
@@ -229,6 +229,18 @@ def test_a_second_result_is_seen_alone(an_editor):
     choose(an_editor, "target", "REPLACE")
     an_editor.effect.propagateButton.click()
     assert second.GetScene() is None and segmentations(an_editor) == 3
+
+
+def test_a_result_that_may_be_cut_off_is_told_until_the_next_run(an_editor):
+    """The model sees nothing beside the painted slices: nobody would look for the rest of the bone there."""
+    label = an_editor.effect.resultLabel
+    an_editor.parameters.marginMm = 0.0
+    an_editor.effect.propagateButton.click()
+    assert an_editor.errors == [] and label.visible
+    assert '"middle" reaches the edge of what the model saw (' in label.text
+    during(an_editor, lambda: setattr(an_editor.dialogs[-1], "wasCanceled", True))
+    an_editor.effect.propagateButton.click()
+    assert label.text == "" and not label.visible
 
 
 def test_propagating_into_the_painted_segments_is_one_undo_step(an_editor, a_phantom):

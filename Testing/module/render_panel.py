@@ -132,7 +132,7 @@ def fill(find):
         "windowComboBox": ch.WindowChoice, "scopeComboBox": ch.Scope, "targetComboBox": ch.Target,
         "modelComboBox": ch.ModelChoice, "ownArchitectureComboBox": ch.Architecture, "deviceComboBox": ch.Device,
         "inputSizeComboBox": ch.InputSize, "directionComboBox": ch.Direction, "embeddingsComboBox": ch.Embeddings,
-        "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride,
+        "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride, "cropComboBox": ch.Crop,
     }  # fmt: skip
     defaults = {field.type: field.default for field in fields(ch.Choices)}
     for name, choice in combos.items():
@@ -144,7 +144,14 @@ def fill(find):
         "edgesCheckBox", "show3DCheckBox", "showResultCheckBox", "showComparedCheckBox", "editResultButton",
     ):  # fmt: skip
         find(name).setChecked(True)
-    for name in ("measureButton", "hintOtherButton", "downloadProgressBar", "cancelDownloadButton", "writingLabel"):
+    for name in (
+        "measureButton",
+        "hintOtherButton",
+        "downloadProgressBar",
+        "cancelDownloadButton",
+        "writingLabel",
+        "resultNoteLabel",
+    ):
         find(name).setVisible(False)  # the time is known, nothing is downloaded
 
     facts = readiness.Facts((3, 12), (5, 12), torch="2.8.0", sam2="1.1.0", model_megabytes=184.4)

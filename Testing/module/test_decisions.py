@@ -273,7 +273,11 @@ def test_one_painted_slice_is_told_what_will_happen_and_what_comes_first():
     """In a real spine both neighbours leaked through all of it, and "A start" was all that was said."""
     volume, mask = a_ball()
     advice = advise([seed(volume, mask, Plane.AXIAL, 20)], volume)
-    assert advice.quality is Quality.POOR and "leak into neighbours" in advice.sentence and "15 mm" in advice.reason
+    assert (
+        advice.quality is Quality.POOR
+        and "leak into neighbours" in advice.sentence
+        and "neighbour that touches" in advice.reason
+    )
     assert advice.then == "Paint first: coronal\u00a0A:\u00a020.00mm"
 
 
@@ -395,14 +399,14 @@ def test_every_choice_reaches_the_engine():
     chosen = ch.Choices(
         window=ch.WindowChoice.BY_HAND, windowLower=-50.0, windowUpper=700.0, sagittal=False, extend=False, radius=0.5,
         recent=1, embeddings=ch.Embeddings.SAM2, stride=ch.Stride.SECOND, gate=1, passes=2, clahe=True, marginMm=20.0,
-        cropEach=True, paceMm=3.0, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
+        crop=ch.Crop.EACH, paceMm=3.0, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
         edges=False,
     )  # fmt: skip
     settings = ch.settings_from(chosen)
     assert settings.window == (-50.0, 700.0) and settings.planes == (Plane.AXIAL, Plane.CORONAL)
     assert (settings.extend, settings.passes, settings.clahe, settings.margin_mm) == (False, 2, True, 20.0)
     assert settings.pace_mm == 3.0
-    assert (settings.crop_each, settings.direction) == (True, "backward")
+    assert (settings.crop, settings.direction) == ("each", "backward")
     assert (settings.fusion, settings.drop_islands, settings.edges) == ("mean", False, False)
     assert (settings.memory.radius, settings.memory.recent, settings.memory.gate) == (0.5, 1, 1)
     assert (settings.memory.stride, settings.memory.embeddings) == (2, "sam2")

@@ -335,3 +335,15 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "All three axes are switched off" in a_panel.ui.estimateLabel.text
     a_panel.state.parameters.coronal = True
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
+
+
+def test_a_result_that_may_be_cut_off_is_told_with_what_to_do(a_panel, a_desktop, run_to_end):
+    """The model sees nothing beside the painted slices: nobody would look for the rest of the bone there."""
+    a_panel.state.parameters.marginMm = 0.0
+    run_to_end()
+    text = a_panel.ui.resultNoteLabel.text
+    assert a_desktop.errors == [] and a_panel.ui.progressLabel.text.startswith("Done in")
+    assert a_panel.ui.resultNoteLabel.visible
+    assert '"Bone" reaches the edge of what the model saw (' in text and text.endswith("or enlarge the margin.")
+    a_desktop.slicer.mrmlScene.Clear()
+    assert not a_panel.ui.resultNoteLabel.visible

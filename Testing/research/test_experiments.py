@@ -3,20 +3,23 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.policy import OLDEST, Place, SliceFacts
+from SAM2VolumeSegLib.panel.advice import advise
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.configuration import task_key
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS, find_experiment
 from SAM2VolumeSegLib.research.study.paper import TABLES
+from SAM2VolumeSegLib.research.study.prompts import paint
 from SAM2VolumeSegLib.research.study.task import run_task
-from SAM2VolumeSegLib.seeds import simulate_seeds
+from SAM2VolumeSegLib.volume import Plane
 
 A_STRUCTURE = Structure("s0001", "sacrum", "Sacrum", "ct.nii.gz", "sacrum.nii.gz", None, "c", "m")
-NOT_THE_PAPERS = ("model-scale", "ours", "painting", "input-size")  # their baselines are others
+NOT_THE_PAPERS = ("model-scale", "ours", "painting", "order", "input-size")  # their baselines are others
 BASELINES = {name: table for name, table in EXPERIMENTS.items() if name not in NOT_THE_PAPERS}
 
 
@@ -132,10 +135,21 @@ def test_prompts_are_as_many_as_a_row_says(a_ct, a_ct_labels):
     """Rows with equal budgets are compared; one prompt more would be no gain of the method."""
     for experiment in EXPERIMENTS.values():
         for found in experiment.configurations:
-            said = re.search(r"(\d) (prompts|inside|slices|axial)|\((\d)\)", found.name)
-            seeds = simulate_seeds(a_ct_labels == 22, a_ct, found.prompts, found.prompt_planes)
-            expected = int(said[1] or said[3]) if said else 3 * len(found.prompt_planes)
+            said = re.search(r"(\d)(?: (?:prompts|inside|slices|axial)|:)|\((\d)\)", found.name)
+            seeds = paint(a_ct_labels == 22, a_ct, found.prompts, found.prompt_planes)
+            expected = int(said[1] or said[2]) if said else 3 * len(found.prompt_planes)
             assert len(seeds) == expected, found.name
+
+
+def test_advised_slices_are_those_that_the_panel_asks_for(a_ct, a_ct_labels):
+    """The curve would be of another order than the one that users are given."""
+    reference = a_ct_labels == 22
+    seeds = paint(reference, a_ct, "advised-6", tuple(Plane))
+    assert [seed.plane for seed in seeds] == 2 * list(Plane)
+    for count in range(1, 6):
+        assert advise(seeds[:count], a_ct).next == (seeds[count].plane, seeds[count].index)
+    for seed in seeds:
+        np.testing.assert_array_equal(seed.mask, a_ct.view(seed.plane).slice(reference, seed.index))
 
 
 def test_the_demo_model_has_rows_of_its_own():
@@ -145,8 +159,8 @@ def test_the_demo_model_has_rows_of_its_own():
     assert scale.configurations[0].model is None and scale.baseline == "demo"
     assert find_experiment("model-scale", "large") == EXPERIMENTS["model-scale"]
     sizes = find_experiment("input-size", "demo")
-    assert [row.image_size for row in sizes.configurations] == [96, 128, 160, 192]
-    assert sizes.baseline in {row.name for row in sizes.configurations}
+    assert [row.image_size for row in sizes.configurations] == [96, 128, 160, 192, 256, 128, 160, 256]
+    assert {sizes.baseline_of(row.name) for row in sizes.configurations} == {"160 px", "160 px, 9 slices inside"}
 
 
 def test_models_are_known_models():

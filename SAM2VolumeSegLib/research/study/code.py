@@ -17,11 +17,13 @@ DECIDES = (
     "seeds",
     "model",
     "propagation",
+    "panel/advice.py",
     "scene/slicer_filters.py",
     "research/measures",
     "research/data/digest.py",
     "research/data/structure.py",
     "research/study/case.py",
+    "research/study/prompts.py",
     "research/study/task.py",
 )
 """Folders and files of the library through which a task goes. Names and sentences of messages are in them as well:

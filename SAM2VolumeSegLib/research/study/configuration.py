@@ -26,7 +26,7 @@ class Configuration:
         name: the row's, as in the paper's table where it has one.
         settings: of the run; its ``margin_mm`` is the margin around the reference's bounding box, which is what the
             model sees (the paper crops to the structure as well). Together it is around what is painted.
-        prompts: strategy of ``simulate_seeds``.
+        prompts: as `research.study.prompts.paint` takes them.
         prompt_planes: the planes that are prompted.
         model: name of a known model where the row fixes one (Table V), else None: the model of the run.
         image_size: pixels, where the row fixes them, else None.

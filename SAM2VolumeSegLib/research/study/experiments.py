@@ -89,7 +89,9 @@ def find_experiment(name: str, model: str = "small") -> Experiment:
     if name == "model-scale" and model not in _SCALES:
         return replace(found, baseline=model, configurations=(Configuration(model), *found.configurations))
     if name == "input-size" and model == "demo":
-        return replace(found, baseline="160 px", configurations=_sizes(96, 128, 160, 192))
+        return replace(
+            found, baseline="160 px", configurations=_DEMO_SIZES, against=dict.fromkeys(_USERS_SIZES, _USERS_SIZES[1])
+        )
     return found
 
 
@@ -291,6 +293,8 @@ _OPPONENTS = {
     "Interpolation": "interpolation",
 }
 
+_BY_A_USER = replace(RECOMMENDED, crop="each")
+
 PAINTING = Experiment(
     "painting",
     "What a user gets for what is painted",
@@ -298,10 +302,7 @@ PAINTING = Experiment(
     "which is made from what is painted; beside it methods without a model, which see the same paint of all of them.",
     "9 slices, inside",
     (
-        *(
-            Configuration(row, replace(RECOMMENDED, crop_each=True), *painted, together=True)
-            for row, painted in _PAINTED.items()
-        ),
+        *(Configuration(row, _BY_A_USER, *painted, together=True) for row, painted in _PAINTED.items()),
         *(
             Configuration(
                 f"{title}, {row}",
@@ -316,6 +317,41 @@ PAINTING = Experiment(
     ),
     against={f"{title}, {row}": row for row in _MET for title in _OPPONENTS},
     opponents={row: tuple(f"{title}, {row}" for title in _OPPONENTS) for row in _MET},
+)
+
+_ADVISED = "{count}: as advised"
+_ORDERS = {  # number of slices -> other ways to paint as many
+    1: {"coronal": ("middle", AXES[1:2]), "sagittal": ("middle", AXES[2:])},
+    2: {"axial, sagittal": ("middle", AXES[::2]), "coronal, sagittal": ("middle", AXES[1:])},
+    3: {plane.value: ("quarters", (plane,)) for plane in AXES},
+    6: {
+        "axial, coronal": ("quarters", AXES[:2]),
+        "axial, sagittal": ("quarters", AXES[::2]),
+        "coronal, sagittal": ("quarters", AXES[1:]),
+        "both ends of each axis": ("first-last", AXES),
+    },
+    9: {"a quarter, half, three quarters": ("quarters", AXES), "first, middle, last": ("first-middle-last", AXES)},
+}
+
+ORDER = Experiment(
+    "order",
+    "Which slices to paint first",
+    "From one painted slice of each structure to nine, in the order in which the panel advises them, beside other ways "
+    "to paint as many.",
+    _ADVISED.format(count=3),
+    (
+        *(
+            Configuration(_ADVISED.format(count=count), _BY_A_USER, f"advised-{count}", AXES, together=True)
+            for count in range(1, 10)
+        ),
+        *(
+            Configuration(f"{count}: {name}", _BY_A_USER, *painted, together=True)
+            for count, others in _ORDERS.items()
+            for name, painted in others.items()
+        ),
+    ),
+    against={f"{count}: {name}": _ADVISED.format(count=count) for count, others in _ORDERS.items() for name in others}
+    | {_ADVISED.format(count=count): _ADVISED.format(count=count - 1) for count in range(4, 10)},
 )
 
 CROP = Experiment(
@@ -346,6 +382,15 @@ INPUT_SIZE = Experiment(
     _sizes(512, 768, 1024),
 )
 
+_USERS_SIZES = tuple(f"{size} px, 9 slices inside" for size in (128, 160, 256))
+_DEMO_SIZES = (
+    *_sizes(96, 128, 160, 192, 256),
+    *(
+        Configuration(row, _BY_A_USER, "quarters", AXES, image_size=int(row.split()[0]), together=True)
+        for row in _USERS_SIZES
+    ),
+)
+
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
@@ -360,6 +405,7 @@ EXPERIMENTS = {
         FINAL,
         OURS,
         PAINTING,
+        ORDER,
         CROP,
         INPUT_SIZE,
     )

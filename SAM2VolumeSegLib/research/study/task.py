@@ -24,8 +24,9 @@ from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.study.case import CaseFiles
 from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.research.study.configuration import Configuration
+from SAM2VolumeSegLib.research.study.prompts import paint
 from SAM2VolumeSegLib.research.study.record import FailedRecord, ModelFacts, Record, record_head
-from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
+from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Volume
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def predict_together(
 
 def _predict(volume, references, configuration, settings, tracker) -> dict[str, Prediction]:
     seeds = {
-        name: simulate_seeds(reference, volume, configuration.prompts, configuration.prompt_planes)
+        name: paint(reference, volume, configuration.prompts, configuration.prompt_planes)
         for name, reference in references.items()
     }
     if configuration.method in WITHOUT_MODEL:
@@ -271,7 +272,7 @@ def run_batch(
             key, structure, configuration = job
             try:
                 volume, reference = files.load(structure)
-                neighbours = files.union(one for one in drawn if one != structure)
+                neighbours = files.neighbours(structure, drawn)
                 if configuration.method not in WITHOUT_MODEL:
                     tracker = tracker or make_tracker()
                 if configuration.together:

@@ -161,16 +161,17 @@ class StudyResults:
         return (item for (_, found), records in self._found.items() if found == model for item in records.items())
 
     def models(self) -> list[StudyModel]:
-        """Models and input sizes that were studied: those with a result that is not the baseline's.
+        """Models and input sizes that were studied: those with a result that is in no row of model scale or input size.
 
-        Where only the baseline was run (model scale, input sizes), the one with the most results.
+        Where only those were run, the one with the most results.
         """
-        baseline = plain_text(Configuration("").choices())
+        rows = (row for name in ("model-scale", "input-size") for row in find_experiment(name, "demo").configurations)
+        compared = {plain_text(row.choices()) for row in rows}
         counts, studied = Counter(), set()
         for (choices, model), records in self._found.items():
             if model is not None:
                 counts[model] += len(records)
-                studied |= {model} if choices != baseline else set()
+                studied |= {model} if choices not in compared else set()
         if not studied and counts:
             studied = {min(counts, key=lambda model: (-counts[model], model))}
         return sorted(studied)
