@@ -147,7 +147,7 @@ class NodesSection:
             slicer.mrmlScene.GetFirstNodeByClass(f"vtkMRML{kind}Node") for kind in ("Layout", "Crosshair")
         )
         if layout is not None:
-            wanted.append((layout, vtk.vtkCommand.ModifiedEvent, self.onViewChanged))
+            wanted.append((layout, vtk.vtkCommand.ModifiedEvent, self.onLayoutChanged))
         if crosshair is not None:
             wanted.append((crosshair, crosshair.CursorPositionModifiedEvent, self.views.onCursor))
         return wanted
@@ -168,6 +168,11 @@ class NodesSection:
         gone = [obj for obj, _event, _handler in self._followed if obj.IsA("vtkMRMLNode") and obj.GetScene() is None]
         if self.state.parameters is not None and gone:
             self.onNodesChanged()
+
+    def onLayoutChanged(self, caller=None, event=None):
+        """Other views are shown, and some of them may be new."""
+        self.follow()
+        self._viewsTimer.start()
 
     def onViewChanged(self, caller=None, event=None):
         """A view was moved or turned: does it still show slices of the CT? Asked when that is over."""

@@ -122,8 +122,10 @@ class Propagation:
 
     def removeReplaced(self):
         """Remove the result that the new one takes the place of, when no editor shows it any more."""
-        if self._replaced is not None and self._replaced.GetScene() is not None:
-            self._replaced.GetScene().RemoveNode(self._replaced)
+        scene = None if self._replaced is None else self._replaced.GetScene()
+        if scene is not None:
+            scene.RemoveNode(self._replaced.GetDisplayNode())  # before: without its segmentation it is gone already
+            scene.RemoveNode(self._replaced)
 
     def summary(self, node):
         """What is said when it is over."""

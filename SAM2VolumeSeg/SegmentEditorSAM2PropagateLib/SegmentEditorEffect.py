@@ -128,10 +128,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def updateMRMLFromGUI(self, _index=None):
         parameterNode = self.logic().getParameterNode()
+        before = parameterNode.model
         with slicer.util.NodeModify(parameterNode):
             for name, box in self.boxes.items():
                 choices = type(getattr(parameterNode, name))  # a reload of the module has made new ones
                 setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
+        if parameterNode.model is not before:
+            self.logic().rememberModel(parameterNode)
         self.updateWriting(parameterNode)
 
     def updateWriting(self, parameterNode):

@@ -1,7 +1,7 @@
 """The keys of the panel. They are taken while the panel or a view has the focus, and nowhere else in the application.
 
 None is a key of Slicer's Segment Editor (0 to 9, Shift with them, Escape, Space, Z, Y, Q, W, /, *, comma, period, <, >,
-I) or of its slice views (B, F, G, R, T, V, arrows), which keep theirs.
+I), of its effect Draw (Return, X) or of the slice views (B, F, G, R, T, V, arrows), which keep theirs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KEYS = (
     Key("Ctrl+Return", "propagate", _("Propagate")),
     Key("Ctrl+Backspace", "cancel", _("Cancel")),
     Key("U", "use", _("use this slice of the result as seed")),
-    Key("X", "exchange", _("show the painted slices in place of the result, and back")),
+    Key("D", "exchange", _("show the painted slices in place of the result, and back")),
 )
 
 

@@ -233,6 +233,40 @@ def drawn(panel, height):
     return panel.grab().toImage()
 
 
+def in_slicer(panel):
+    """The panel in a frame like Slicer's: an area that scrolls, with the help's header above the module."""
+    area, contents, module = QtWidgets.QScrollArea(), QtWidgets.QWidget(), QtWidgets.QWidget()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    rows = QtWidgets.QVBoxLayout(contents)
+    rows.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetMinAndMaxSize)
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.addWidget(QtWidgets.QPushButton("Help & Acknowledgement"))
+    rows.addWidget(module, 1)
+    rows.addStretch()
+    own = QtWidgets.QVBoxLayout(module)
+    own.setContentsMargins(0, 0, 0, 0)
+    own.addWidget(panel)
+    module.setSizePolicy(QtWidgets.QSizePolicy.Policy.Minimum, QtWidgets.QSizePolicy.Policy.Preferred)
+    area.setWidget(contents)
+    return area
+
+
+def say_what_is_in_sight(panel):
+    """Say whether the panel scrolls as a whole (it should not), and where Propagate is, at several heights."""
+    frame = in_slicer(panel)
+    propagate = panel.findChild(QtWidgets.QWidget, "propagateButton")
+    for what, height in (("1366 x 768, Data Probe open", 448), ("1366 x 768", 555), ("1600 x 1000", 705)):
+        for _round in range(4):
+            frame.resize(WIDTH + 20, height)
+            frame.show()
+            QtWidgets.QApplication.processEvents()
+        below = height - propagate.mapTo(frame, QtCore.QPoint(0, 0)).y()
+        hidden = frame.verticalScrollBar().maximum()
+        print(f"{what}: {hidden} pixels are out of sight, Propagate begins {below} above the lower edge.")
+    panel.setParent(None)
+
+
 def main():
     application = QtWidgets.QApplication([])
     loader = QtUiTools.QUiLoader()
@@ -247,6 +281,8 @@ def main():
     folded = [button for button in panel.findChildren(ctkCollapsibleButton) if button.isCollapsed]
     for button in folded:
         button.collapse(True)
+    say_what_is_in_sight(panel)
+    panel.show()
     print(f"At least {panel.minimumSizeHint().width()} x {panel.minimumSizeHint().height()} pixels.")
     hint = panel.findChild(QtWidgets.QWidget, "hintBar")
     ready = panel.findChild(QtWidgets.QWidget, "readyLabel")

@@ -65,7 +65,7 @@ def test_a_sentence_that_names_a_button_has_that_button():
 
 
 def test_no_key_is_taken_from_the_editor_or_the_views_and_all_are_in_the_help():
-    editor = [*"0123456789ZYQWI/*,.<>", "Esc", "Space", "Ctrl+Z", "Ctrl+Y", "Ctrl+Shift+Z"]
+    editor = [*"0123456789ZYQWI/*,.<>X", "Return", "Esc", "Space", "Ctrl+Z", "Ctrl+Y", "Ctrl+Shift+Z"]
     views = [*"BFGRTV[]{}+-", "Up", "Down", "Left", "Right", "Home", "End", "Insert"]
     own = [key.sequence for key in KEYS]
     assert not set(own) & {*editor, *views} and len(set(own)) == len(own)

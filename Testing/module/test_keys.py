@@ -23,9 +23,9 @@ def test_keys_do_what_their_buttons_do(a_panel, a_painted_scene, press, run_to_e
     press("Ctrl+Return")
     run_to_end(press=False)
     p = a_panel.state.parameters
-    press("X")
+    press("D")
     assert (p.showResult, p.showPainted) == (False, True)
-    press("X")
+    press("D")
     assert (p.showResult, p.showPainted) == (True, False)
     lines = len(a_panel.ui.seedsTable.texts())
     a_panel.views.goTo(Plane.AXIAL, 9)
@@ -34,7 +34,7 @@ def test_keys_do_what_their_buttons_do(a_panel, a_painted_scene, press, run_to_e
 
 
 def test_a_key_whose_button_cannot_be_pressed_does_nothing(a_panel, a_desktop, press):
-    for key in ("U", "Ctrl+Backspace", "X"):
+    for key in ("U", "Ctrl+Backspace", "D"):
         press(key)
     assert a_desktop.errors == a_desktop.told == []
 
