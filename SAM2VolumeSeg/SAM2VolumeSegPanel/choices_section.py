@@ -1,6 +1,7 @@
 """The choices of the panel: presets, and which fields can be filled in. Slicer binds the fields themselves."""
 
 import slicer
+from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel.presets import CHANGED, active_preset
@@ -29,6 +30,7 @@ class ChoicesSection(Section):
         p, ui = self.state.parameters, self.ui
         preset = active_preset(p)
         ui.presetComboBox.setCurrentIndex(len(PRESETS) if preset is None else PRESETS.index(preset))
+        ui.presetComboBox.toolTip = _("At least one choice is that of no preset.") if preset is None else preset.help
         ui.windowLowerSpinBox.enabled = ui.windowUpperSpinBox.enabled = p.window is ch.WindowChoice.BY_HAND
         ui.rangeLowerSpinBox.enabled = ui.rangeUpperSpinBox.enabled = p.limitToRange
         for widget in (

@@ -108,15 +108,14 @@ class Propagation:
         others = [scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in range(count)]
         taken = [other.GetName() for other in others if other is not node]
         node.SetName(result_name(self.segmentation.GetName(), self._preset, taken))
-        made = before is not None and before is not p.segmentation and provenance_of(before) is not None
-        if made:
-            show(before, False)
+        if before is p.segmentation:
+            before = None
+        show(before, False)
+        made = before is not None and provenance_of(before) is not None  # by us, and no segmentation of the user's
         with slicer.util.NodeModify(p):
-            if p.target.value == ch.Target.REPLACE.value:
-                self._replaced = before if made else None
-            elif made and (
-                p.compared is None or provenance_of(p.compared) is not None
-            ):  # not a reference of the user's
+            if p.target.value == ch.Target.REPLACE.value and made:
+                self._replaced = before
+            elif p.compared is None or provenance_of(p.compared) is not None:  # no reference that the user has chosen
                 p.compared = before
             p.result, p.showResult, p.showPainted = node, True, False
 

@@ -22,7 +22,7 @@ def test_every_preset_is_in_the_list_and_sets_every_choice_it_names(a_section, a
     assert box.items[PRESETS.index(preset)][0] == preset.label
     box.emit("activated(int)", PRESETS.index(preset))
     assert values and {name: getattr(p, name) for name in values} == values
-    assert box.items[box.currentIndex][0] == preset.label
+    assert box.items[box.currentIndex][0] == preset.label and box.toolTip == preset.help
 
 
 def test_a_choice_of_ones_own_is_told(a_section, a_state):
