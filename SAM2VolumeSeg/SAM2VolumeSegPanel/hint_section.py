@@ -55,7 +55,7 @@ class HintSection(Section):
         """Say what is to be said."""
         state = self.state
         self.hint = None
-        if state.parameters is not None and state.propagation is None:
+        if state.parameters is not None:
             self.hint = hint.hint_for(
                 views=self.views.hint(),
                 problem=state.found.problem,
@@ -69,20 +69,26 @@ class HintSection(Section):
         ways = self.hint.ways if self.hint is not None else ()
         for n, button in enumerate((self.ui.hintButton, self.ui.hintOtherButton)):
             button.setVisible(n < len(ways))
+            button.enabled = state.propagation is None  # nothing is changed below a run
             if n < len(ways):
                 button.text = ways[n].label
 
     def _find(self):
         """What could be done with what is in the scene."""
-        from SAM2VolumeSegLib.scene import label_volumes
         from SAM2VolumeSegLib.scene.labels import LEFT
 
         p, found, segment = self.state.parameters, self.state.found, self.state.segment
-        offers = [hint.label_volume(node.GetName()) for node in label_volumes()[:1]]
+        offers = [hint.label_volume(node.GetName()) for node in self._labels()[:1]]
         seeds = found.seeds.get(segment.ID, ())
         if p.segmentation is not None and p.segmentation.GetAttribute(LEFT) is None and is_finished(seeds):
             offers.append(hint.finished_segment(segment.name, longest_run(seeds)))
         return offers
+
+    def _labels(self):
+        """Label volumes that can be taken: not what the user has chosen as CT."""
+        from SAM2VolumeSegLib.scene import label_volumes
+
+        return [node for node in label_volumes() if node is not self.state.parameters.volume]
 
     def onWay(self, number):
         """Do what is on a button."""
@@ -103,20 +109,18 @@ class HintSection(Section):
 
     def takeLabels(self):
         """Make a segmentation of a label volume, and work on it."""
-        from SAM2VolumeSegLib.scene import label_volumes, segmentation_from_labels
+        from SAM2VolumeSegLib.scene import segmentation_from_labels
 
-        p = self.state.parameters
-        volume = p.volume
-        self.editor.show(segmentation_from_labels(label_volumes()[0]), volume)
+        volume = self.state.parameters.volume
+        self.editor.show(segmentation_from_labels(self._labels()[0]), volume)
         if volume is None:
             raise InputError(_("Load the CT that belongs to it as well."))
 
     def leaveLabels(self):
         """The label volume stays as it is."""
-        from SAM2VolumeSegLib.scene import label_volumes
         from SAM2VolumeSegLib.scene.labels import LEFT
 
-        label_volumes()[0].SetAttribute(LEFT, "1")
+        self._labels()[0].SetAttribute(LEFT, "1")
 
     def leaveSegmentation(self):
         """Every slice was painted: the segmentation is taken as it is."""

@@ -146,3 +146,21 @@ def test_who_has_painted_every_slice_says_so_once(a_panel, a_painted_scene, stan
     a_painted_scene.paint(range(1, 16))
     stand_in.process_events(2)
     assert the_line() is None
+
+
+def test_the_line_stays_during_a_run_and_its_buttons_rest(a_panel, stand_in, the_line, a_finished_one):
+    """What comes and goes with a run moves the editor."""
+    before = the_line()
+    a_panel.ui.propagateButton.click()
+    assert a_panel.state.propagation is not None and the_line() == before
+    assert not a_panel.ui.hintButton.enabled
+    a_panel.ui.cancelButton.click()
+    assert a_panel.ui.hintButton.enabled
+
+
+def test_what_is_chosen_as_ct_is_not_offered_as_labels(a_panel, a_painted_scene, a_desktop, stand_in, the_line):
+    """An 8-bit image with a few values, as of a teaching phantom."""
+    other = add_labels(a_desktop.slicer, "Scalar", a_painted_scene.bone.astype(np.int16) * 3, "Phantom")
+    a_panel.editor.widget.setSourceVolumeNode(other)
+    stand_in.process_events(2)
+    assert a_panel.state.parameters.volume is other and the_line() is None
