@@ -14,6 +14,9 @@ from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
 
 ENOUGH = 3  # painted slices per axis: `study run painting` measures one, three and nine slices in all
+ORDER = (Plane.AXIAL, Plane.SAGITTAL, Plane.CORONAL)
+"""Which axis comes first among those with as few painted slices: what `study run order` measures. A sagittal slice
+shows where a vertebra ends on more sides than a coronal one does."""
 MIN_STRETCH = 4  # slices without paint, below which another painted one adds nothing
 
 
@@ -53,7 +56,7 @@ def advise(seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] =
         return Advice(_("Nothing is painted yet. Paint the structure on one slice, in any view."))
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
     sentence = f"{_counts_text(counts)} {_quality(counts, planes)}"
-    for plane in sorted(planes, key=lambda plane: counts[plane]):  # stable: axial, coronal, sagittal
+    for plane in sorted((plane for plane in ORDER if plane in planes), key=lambda plane: counts[plane]):
         found = _next_on(plane, seeds, painted, volume) if counts[plane] < ENOUGH else None
         if found is not None:
             position = position_text(volume, plane, found).replace(" ", "\u00a0")  # kept on one line

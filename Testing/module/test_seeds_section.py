@@ -79,8 +79,8 @@ def test_the_next_slice_is_one_press_away(a_section, a_state):
     a_section.update()
     assert "Paint next" in a_section.ui.adviceLabel.text
     a_section.ui.nextSliceButton.click()
-    # Each axis gets one slice before any gets another: the middle of the ball, coronal.
-    assert a_section.visited == [(Plane.CORONAL, 9)]
+    # Each axis gets one slice before any gets another: the middle of the ball, sagittal.
+    assert a_section.visited == [(Plane.SAGITTAL, 9)]
 
 
 def test_absent_here_marks_the_shown_slice_and_takes_it_back(a_section, a_desktop):
