@@ -226,7 +226,7 @@ def test_advice_leads_from_one_slice_to_three_inside_on_every_axis():
         assert not seeds[-1].absent  # who follows it never has to look for the structure
     assert len(asked) == 8 and advice.sentence == "As good as it gets: 3 axial, 3 coronal, 3 sagittal."
     assert advice.quality is Quality.BEST
-    assert [plane for plane, _index in asked[:2]] == [Plane.CORONAL, Plane.SAGITTAL]
+    assert [plane for plane, _index in asked[:2]] == [Plane.SAGITTAL, Plane.CORONAL]
     for plane in Plane:
         inside = np.flatnonzero(mask.any(axis=tuple(n for n in range(3) if n != volume.view(plane).axis)))
         shares = sorted((s.index - inside[0]) / (inside[-1] - inside[0]) for s in seeds if s.plane is plane)
@@ -261,7 +261,7 @@ def test_axes_that_are_switched_off_are_not_asked_for():
     volume, mask = a_ball()
     seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (11, 20, 29)]
     assert advise(seeds, volume, [Plane.AXIAL]).next is None
-    assert advise(seeds, volume).next == (Plane.CORONAL, 20)
+    assert advise(seeds, volume).next == (Plane.SAGITTAL, 20)
 
 
 def test_nothing_painted_is_said():
@@ -278,14 +278,14 @@ def test_one_painted_slice_is_told_what_will_happen_and_what_comes_first():
         and "leak into neighbours" in advice.sentence
         and "neighbour that touches" in advice.reason
     )
-    assert advice.then == "Paint first: coronal\u00a0A:\u00a020.00mm"
+    assert advice.then == "Paint first: sagittal\u00a0L:\u00a0-20.00mm"
 
 
 def test_among_planes_with_as_few_slices_the_one_that_the_user_works_in_comes_first():
     volume, mask = a_ball()
     seeds = [seed(volume, mask, Plane.AXIAL, 20)]
-    assert advise(seeds, volume, preferred=Plane.SAGITTAL).next == (Plane.SAGITTAL, 20)
-    assert advise(seeds, volume, preferred=Plane.AXIAL).next[0] is Plane.CORONAL  # the axial plane has one already
+    assert advise(seeds, volume, preferred=Plane.CORONAL).next == (Plane.CORONAL, 20)
+    assert advise(seeds, volume, preferred=Plane.AXIAL).next[0] is Plane.SAGITTAL  # the axial plane has one already
 
 
 def test_a_finished_segmentation_is_recognised_and_a_well_painted_one_is_not():
