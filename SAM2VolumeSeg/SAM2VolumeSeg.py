@@ -275,7 +275,8 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._guiTag = parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
             # Not through Slicer's mixin, which would keep each of these for ever, with all that they observe.
             modified = vtk.vtkCommand.ModifiedEvent
-            self._choicesTag = parameterNode.AddObserver(modified, self.state.onChoicesChanged)
+            # After the widgets: VTK calls who came last first, where the priority is the same.
+            self._choicesTag = parameterNode.AddObserver(modified, self.state.onChoicesChanged, -1.0)
         self.state.setParameters(parameterNode)
 
 
