@@ -11,7 +11,7 @@ from driver.phantom import VIEWS, Phantom
 from SAM2VolumeSegLib.scene import jump_to_slice
 from SAM2VolumeSegLib.volume import Plane
 
-BRUSH = 6.0
+BRUSH = 4.5
 """Diameter of the brush in mm: it fills the thin parts of the phantom's bones as well."""
 
 
@@ -22,7 +22,7 @@ class Desk(Eyes):
         boxes, freezes: `Boxes`, `Freezes`.
         phantom: the answer, a `Phantom`.
         clicks: what was pressed and drawn since it was emptied, in the words on the screen.
-        is_light: whether runs are to be short; then what a whole run shows is not checked.
+        is_light: whether all runs are to be short; then what a whole run shows is not checked.
     """
 
     is_light = False
@@ -131,9 +131,6 @@ class Desk(Eyes):
         self.scroll_to(self.ui.seedsTable)
         mouse.click_cell(self.ui.seedsTable, row, column)
         self.window.settle()
-
-    def lighten(self):
-        """Nothing here: runs are what the choices say."""
 
     # ----------------------------------------------------------------------------------------------------------- views
 

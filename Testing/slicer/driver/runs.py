@@ -5,12 +5,21 @@ import slicer
 RUN = 1800  # seconds that a run may take
 
 
-def choose_demo(desk):
-    """The model that everybody has."""
+def choose_demo(desk, quick=True):
+    """Choose the model that everybody has.
+
+    Args:
+        desk: the desk.
+        quick: whether runs shall be short: one segment, forward, on two axes.
+    """
     labels = type(desk.choices.model)  # a reload of the module has made new ones
     desk.choose("modelComboBox", labels.DEMO.label())
     desk.wait(lambda: desk.choices.model is labels.DEMO, "Demo is chosen")
-    desk.lighten()
+    if quick or desk.is_light:
+        p = desk.choices
+        p.direction, p.scope = type(p.direction).FORWARD, type(p.scope).SELECTED
+        p.sagittal = False
+        desk.window.settle()
 
 
 def start_run(desk, press=True):

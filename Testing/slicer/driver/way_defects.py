@@ -12,7 +12,9 @@ from driver.runs import choose_demo, no_box, run, segmentation_count, shown, sta
 
 
 def walk(desk):
-    """Each by itself, with a scene of its own."""
+    """Each by itself, with a scene of its own, in the smallest window."""
+    with desk.report.check("defects: the window has 1366 x 768"):
+        desk.window.resize(1366, 768)
     for defect in (
         _model, _download, _messages, _effect, _finished, _oblique, _no_views, _plain_words, _own_file, _elsewhere,
     ):  # fmt: skip

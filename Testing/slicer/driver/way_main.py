@@ -16,14 +16,14 @@ def walk(desk):
     desk.close_scene()
     desk.open_module()
     with check("main way: the demo model is chosen"):
-        choose_demo(desk)
+        choose_demo(desk, quick=False)
     with check("main way: a CT that is loaded is chosen by itself, with an empty segmentation"):
         volume = desk.load_ct()
         desk.wait(lambda: desk.choices.volume is volume, "the CT is chosen", 10)
         desk.wait(lambda: desk.choices.segmentation is not None, "there is a segmentation", 10)
     desk.boxes.take()
     desk.clicks.clear()
-    axial, coronal = phantom.between(BONE, "axial", 0.5), phantom.between(BONE, "coronal", 0.5)
+    axial, coronal = phantom.between(BONE, "axial", 0.5), phantom.between(BONE, "coronal", 0.3)
     _paint(desk, axial, coronal)
     with check("main way 5: Propagate makes a result, which is seen alone"):
         first = run(desk, "the first run of the main way")

@@ -18,6 +18,8 @@ SECTIONS = ("result", "options", "advanced", "setup")
 def walk(desk):
     """Each size, with Slicer's Data Probe folded, and open as it is at first."""
     check = desk.report.check
+    with check("sizes: the window has 1600 x 1000 at first"):
+        desk.window.resize(1600, 1000)
     desk.close_scene()
     with check("sizes: a result is being corrected"):
         volume, _painted, _reference = desk.load_sample()

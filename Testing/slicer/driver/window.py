@@ -1,5 +1,7 @@
 """The main window: its size, what of a widget is in sight, and pictures of it."""
 
+import time
+
 import ctk
 import slicer
 
@@ -26,14 +28,18 @@ class Window:
         """
         self.main.showNormal()
         self.main.resize(width, height)
-        self.settle()
+        self.settle(0.5)
         if self.size != (width, height):
             raise NotTried("the window becomes {} x {} here: is the screen too small?".format(*self.size))
 
-    def settle(self):
-        """Let layouts and views come to rest."""
+    def settle(self, seconds=0.0):
+        """Let layouts and views come to rest, and a window manager do its part."""
+        end = time.monotonic() + seconds
         for _round in range(10):
             slicer.app.processEvents()
+        while time.monotonic() < end:
+            slicer.app.processEvents()
+            time.sleep(0.01)
 
     def fold_data_probe(self, folded):
         """Fold Slicer's Data Probe, or open it."""
