@@ -35,7 +35,14 @@ def drive(arguments):
     if slicer.util.mainWindow() is None or not hasattr(slicer.modules, "sam2volumeseg"):
         print("This needs a main window, and the module SAM2VolumeSeg: give --additional-module-paths.")
         return 2
-    slicer.util.getModuleWidget("SAM2VolumeSeg")  # finds the library
+    panel = slicer.util.getModuleWidget("SAM2VolumeSeg")  # it finds the library
+    from SAM2VolumeSegLib.panel import choices, readiness
+
+    demo = choices.Choices(model=choices.ModelChoice.DEMO)
+    requirements = readiness.check(panel.logic.facts(demo))
+    if not requirements.are_met:
+        print(f"{requirements.headline} Press Set up... in the module first.")
+        return 2
     sys.path.insert(0, str(HERE))
     from driver import way_defects, way_main, way_sizes, way_tutorial
     from driver.boxes import Boxes

@@ -86,10 +86,17 @@ class Eyes:
             self.window.picture(name, self.views() if of_views else None)
 
     def wait(self, condition, what, seconds=60):
-        """Let Slicer work until something has happened; returns what the condition has become."""
+        """Let Slicer work until something has happened; returns what the condition has become.
+
+        Args:
+            condition: a function.
+            what: is waited for, in words; or a function that says how things are when it was in vain.
+            seconds: to wait at most.
+        """
         end = time.monotonic() + seconds
         while not (found := condition()):
-            assert time.monotonic() < end, f"waited {seconds} s in vain: {what}"
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {seconds} s in vain: {what() if callable(what) else what}")
             slicer.app.processEvents()
             time.sleep(0.001)
         return found

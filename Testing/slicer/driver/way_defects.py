@@ -23,7 +23,7 @@ def walk(desk):
             nodes = desk.load_sample()
             desk.open_module()
             choose_demo(desk)
-            desk.wait(lambda nodes=nodes: desk.choices.volume is nodes[0] and desk.rows(), "painted slices", 10)
+            desk.wait(lambda nodes=nodes: desk.choices.volume is nodes[0] and desk.rows(), "painted slices", 30)
             desk.boxes.take()
             defect(desk, *nodes)
     no_box(desk, "defects")
@@ -67,7 +67,7 @@ def _messages(desk, *_nodes):
         desk.close_scene()
         assert not desk.ui.progressLabel.text and not desk.ui.resultNoteLabel.text, desk.ui.progressLabel.text
     with desk.report.check("defect 10: the status bar is empty after some seconds"):
-        desk.wait(lambda: not desk.status(), f"the status bar is empty: {desk.status()}", 10)
+        desk.wait(lambda: not desk.status(), lambda: f"the status bar is empty: {desk.status()}", 30)
 
 
 def _effect(desk, *_nodes):
@@ -96,7 +96,7 @@ def _finished(desk, _volume, _painted, reference):
     """A finished segmentation is not taken for seeds."""
     with desk.report.check("defect 15: a finished segmentation is recognised, and offered for correction"):
         desk.panel.editor.widget.setSegmentationNode(reference)
-        desk.wait(lambda: desk.ui.hintBar.visible and "in a row" in desk.ui.hintLabel.text, "the yellow line", 10)
+        desk.wait(lambda: desk.ui.hintBar.visible and "in a row" in desk.ui.hintLabel.text, "the yellow line", 30)
         assert desk.ui.hintButton.text == "Correct it", desk.ui.hintButton.text
         desk.press("hintButton")
         assert desk.panel.state.isCorrecting and desk.choices.result is reference
@@ -114,22 +114,22 @@ def _oblique(desk, volume, *_nodes):
         vtk.vtkMatrix4x4.Multiply4x4(transform.GetMatrix(), matrix, matrix)
         volume.SetIJKToRASMatrix(matrix)
         slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").Modified()
-        desk.wait(lambda: "angle" in desk.ui.hintLabel.text and desk.ui.hintBar.visible, "the yellow line", 10)
+        desk.wait(lambda: "angle" in desk.ui.hintLabel.text and desk.ui.hintBar.visible, "the yellow line", 30)
         missing = [view for view in VIEWS if view not in desk.ui.hintLabel.text]
         assert not missing, f"{missing} are not in: {desk.ui.hintLabel.text}"
         assert desk.ui.hintButton.text == "Turn the views to the CT", desk.ui.hintButton.text
         desk.picture("views-at-an-angle")
         desk.press("hintButton")
-        desk.wait(lambda: "angle" not in desk.ui.hintLabel.text or not desk.ui.hintBar.visible, "it goes", 10)
+        desk.wait(lambda: "angle" not in desk.ui.hintLabel.text or not desk.ui.hintBar.visible, "it goes", 30)
 
 
 def _no_views(desk, *_nodes):
     """A layout without slice views is noticed."""
     with desk.report.check("defect 18: a layout without slice views is said, and its button brings them back"):
         desk.hide_slice_views()
-        desk.wait(lambda: "no slice view" in desk.ui.hintLabel.text and desk.ui.hintBar.visible, "the yellow line", 10)
+        desk.wait(lambda: "no slice view" in desk.ui.hintLabel.text and desk.ui.hintBar.visible, "the yellow line", 30)
         desk.press("hintButton")
-        desk.wait(lambda: len(desk.panel.views.nodes()) == len(VIEWS), "the views are back", 10)
+        desk.wait(lambda: len(desk.panel.views.nodes()) == len(VIEWS), "the views are back", 30)
 
 
 def _plain_words(desk, *_nodes):
@@ -144,7 +144,7 @@ def _plain_words(desk, *_nodes):
         desk.point_at("Yellow")
         before = len(desk.rows())
         desk.press("absentButton")
-        desk.wait(lambda: len(desk.rows()) == before + 1, f"one more row: {desk.rows()}, {desk.boxes.told}", 10)
+        desk.wait(lambda: len(desk.rows()) == before + 1, lambda: f"one more row: {desk.rows()}, {desk.boxes.told}", 30)
         marked = [(row.plane.value, row.index) for row in desk.panel.seeds.rows if row.absent]
         assert marked == [("sagittal", 1)], marked
         desk.press("absentButton")
@@ -165,7 +165,7 @@ def _elsewhere(desk, *_nodes):
     with desk.report.check("defect 26: the status bar tells of a run while another module is shown"):
         start_run(desk)
         desk.open_module("Data")
-        desk.wait(lambda: "SAM2 Volume Segmentation" in desk.status(), f"it says: {desk.status()}", 120)
+        desk.wait(lambda: "SAM2 Volume Segmentation" in desk.status(), lambda: f"it says: {desk.status()}", 120)
         desk.open_module()
         desk.press("cancelButton")
-        desk.wait(lambda: desk.panel.state.propagation is None, "the run ends", 10)
+        desk.wait(lambda: desk.panel.state.propagation is None, "the run ends", 30)

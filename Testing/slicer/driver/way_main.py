@@ -13,14 +13,15 @@ def walk(desk):
     check, phantom = desk.report.check, desk.phantom
     with check("main way: the window has 1366 x 768"):
         desk.window.resize(1366, 768)
+        desk.window.fold_data_probe(False)  # as Slicer has it at first
     desk.close_scene()
     desk.open_module()
     with check("main way: the demo model is chosen"):
         choose_demo(desk, quick=False)
     with check("main way: a CT that is loaded is chosen by itself, with an empty segmentation"):
         volume = desk.load_ct()
-        desk.wait(lambda: desk.choices.volume is volume, "the CT is chosen", 10)
-        desk.wait(lambda: desk.choices.segmentation is not None, "there is a segmentation", 10)
+        desk.wait(lambda: desk.choices.volume is volume, "the CT is chosen", 30)
+        desk.wait(lambda: desk.choices.segmentation is not None, "there is a segmentation", 30)
     desk.boxes.take()
     desk.clicks.clear()
     axial, coronal = phantom.between(BONE, "axial", 0.5), phantom.between(BONE, "coronal", 0.3)
@@ -58,11 +59,13 @@ def _paint(desk, axial, coronal):
     with desk.freezes.watch("painting two slices", PAINTING):
         with check("main way 3: a stroke in Red is one painted slice, and is said to be too little (defect 14)"):
             desk.stroke("Red", BONE, axial)
-            desk.wait(lambda: [plane for plane, _place in desk.rows()] == ["axial"], f"a row: {desk.rows()}", 10)
+            desk.wait(
+                lambda: [plane for plane, _place in desk.rows()] == ["axial"], lambda: f"a row: {desk.rows()}", 30
+            )
             assert "One slice" in desk.ui.adviceLabel.text, desk.ui.adviceLabel.text
         with check("main way 4: a stroke in Green is the second one, and the advice is good"):
             desk.stroke("Green", BONE, coronal)
-            desk.wait(lambda: sorted(plane for plane, _place in desk.rows()) == ["axial", "coronal"], "two rows", 10)
+            desk.wait(lambda: sorted(plane for plane, _place in desk.rows()) == ["axial", "coronal"], "two rows", 30)
     desk.picture("two-strokes-1366x768")
 
 
@@ -82,7 +85,7 @@ def _correct(desk, index):
     with check("main way 9: the corrected slice is a seed"):
         before = len(desk.rows())
         desk.press("useSliceButton")
-        desk.wait(lambda: len(desk.rows()) == before + 1, f"one more row: {desk.rows()}", 10)
+        desk.wait(lambda: len(desk.rows()) == before + 1, lambda: f"one more row: {desk.rows()}", 30)
 
 
 def _measure(desk, what, node):

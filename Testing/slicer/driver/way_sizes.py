@@ -25,7 +25,7 @@ def walk(desk):
         volume, _painted, _reference = desk.load_sample()
         desk.open_module()
         choose_demo(desk)
-        desk.wait(lambda: desk.choices.volume is volume and desk.rows(), "painted slices are found", 10)
+        desk.wait(lambda: desk.choices.volume is volume and desk.rows(), "painted slices are found", 30)
         run(desk, "a run with the phantom")
         desk.press("editResultButton")
         desk.press_in_editor("Paint")

@@ -58,7 +58,7 @@ def _open(desk, volume, painted):
     with desk.freezes.watch("opening the module"):
         desk.open_module()
     with check("tutorial 2: CT and Phantom seeds are chosen"):
-        desk.wait(lambda: desk.choices.volume is volume, "the CT is chosen", 10)
+        desk.wait(lambda: desk.choices.volume is volume, "the CT is chosen", 30)
         assert desk.choices.segmentation is painted
     with check("tutorial 2: the panel is at its top, and what is rarely needed is closed (defect 11)"):
         closed = [getattr(desk.ui, f"{name}CollapsibleButton").collapsed for name in ("options", "advanced", "setup")]
@@ -66,7 +66,7 @@ def _open(desk, volume, painted):
         assert desk.scrolled() == 0, f"it is scrolled by {desk.scrolled()} pixels"
     with check("tutorial 2: the demo model is chosen, and ready"):
         choose_demo(desk, quick=False)
-        desk.wait(lambda: desk.ui.readyLabel.text == "ready", f"all is {desk.ui.readyLabel.text}", 10)
+        desk.wait(lambda: desk.ui.readyLabel.text == "ready", lambda: f"all is {desk.ui.readyLabel.text}", 30)
     desk.picture("painted")
 
 
@@ -74,7 +74,7 @@ def _rows(desk):
     """Step 3: the table of painted slices."""
     check, ui = desk.report.check, desk.ui
     with check("tutorial 3: nine painted slices, as good as it gets"):
-        desk.wait(lambda: len(desk.rows()) == 9, f"nine rows: {desk.rows()}", 10)
+        desk.wait(lambda: len(desk.rows()) == 9, lambda: f"nine rows: {desk.rows()}", 30)
         assert "As good as it gets" in ui.adviceLabel.text and not ui.nextSliceButton.enabled, ui.adviceLabel.text
     with desk.freezes.watch("going from row to row", PAINTING):
         with check("tutorial 3: a press on a line brings its slice into the view, and marks the line"):
@@ -85,7 +85,7 @@ def _rows(desk):
                 assert ui.seedsTable.currentRow() == line, (ui.seedsTable.currentRow(), line)
     with check("tutorial 3: a box that is cleared leaves its slice out; the slice in sight stays marked (defect 20)"):
         desk.press_row(1, 0)
-        desk.wait(lambda: not desk.panel.seeds.rows[1].used, "the slice is left out", 10)
+        desk.wait(lambda: not desk.panel.seeds.rows[1].used, "the slice is left out", 30)
         row = desk.panel.seeds.rows[ui.seedsTable.currentRow()]
         assert (row.plane, row.index) in desk.panel.views.shown(), (row, desk.panel.views.shown())
     with check("tutorial 3: Next goes to the slice whose painting would help most"):
@@ -94,7 +94,7 @@ def _rows(desk):
         assert wanted is not None and desk.panel.views.shownSlice() == wanted, (wanted, desk.panel.views.shownSlice())
     with check("tutorial 3: the box that is set again takes the slice back"):
         desk.press_row(1, 0)
-        desk.wait(lambda: desk.panel.seeds.rows[1].used, "the slice is used", 10)
+        desk.wait(lambda: desk.panel.seeds.rows[1].used, "the slice is used", 30)
 
 
 def _sight(desk, volume):
@@ -105,7 +105,7 @@ def _sight(desk, volume):
         with check("tutorial 4: Options: the views show what the model sees"):
             desk.open_section("options")
             desk.tick("showWindowCheckBox")
-            desk.wait(lambda: desk.panel.preview.preview.is_shown, f"pictures: {desk.ui.previewLabel.text}", 30)
+            desk.wait(lambda: desk.panel.preview.preview.is_shown, lambda: f"pictures: {desk.ui.previewLabel.text}", 30)
     desk.picture("what-the-model-sees")
     with check("tutorial 4: the views get the CT back, and it was not changed"):
         desk.tick("showWindowCheckBox")
@@ -127,7 +127,7 @@ def _propagate(desk, nodes):
         before = segmentation_count()
         start_run(desk)
         desk.press("cancelButton")
-        desk.wait(lambda: state.propagation is None, "the run ends", 10)
+        desk.wait(lambda: state.propagation is None, "the run ends", 30)
         assert segmentation_count() == before and desk.choices.result is None
     with check("tutorial 6: the result is a new segmentation, named by its preset, and seen alone"):
         name = f"{painted.GetName()} ({preset_label(desk.choices)})"
@@ -187,13 +187,13 @@ def _correct(desk, reference):
             before, index = len(desk.rows()), phantom.between(1, plane, 0.3)
             desk.stroke(view, 1, index)
             desk.press("useSliceButton")
-            desk.wait(lambda before=before: len(desk.rows()) == before + 1, f"one more row: {desk.rows()}", 10)
+            desk.wait(lambda before=before: len(desk.rows()) == before + 1, lambda: f"one more row: {desk.rows()}", 30)
             # The place of the new row is the slice that was painted: the button acted on the view under the mouse.
             assert (plane, index) in [(row.plane.value, row.index) for row in desk.panel.seeds.rows]
         if view == "Red":
             with check("tutorial 8: Take back undoes it, and it can be done again"):
                 desk.press("takeBackButton")
-                desk.wait(lambda before=before: len(desk.rows()) == before, f"one row less: {desk.rows()}", 10)
+                desk.wait(lambda before=before: len(desk.rows()) == before, lambda: f"one row less: {desk.rows()}", 30)
                 desk.press("useSliceButton")
     desk.picture("correcting")
     with check("tutorial 8: Propagate computes it anew; what was corrected is kept"):
@@ -234,7 +234,7 @@ def _presets(desk, volume):
         desk.picture(preset.lower().replace(" ", "-").replace("'", ""), of_views=True)
     with check("tutorial 9: a choice that is none of theirs is called so (defect 25)"):
         ui.recentSpinBox.value = 3
-        desk.wait(lambda: ui.presetComboBox.currentText == CHANGED, ui.presetComboBox.currentText, 10)
+        desk.wait(lambda: ui.presetComboBox.currentText == CHANGED, lambda: ui.presetComboBox.currentText, 30)
         desk.choose("presetComboBox", "Recommended")
     with check("tutorial 9: Advanced can be closed again"):
         desk.open_section("advanced", opened=False)
@@ -247,5 +247,5 @@ def _load_again(desk):
         volume, _painted, _reference = desk.load_sample()
         desk.open_module()
         choose_demo(desk, quick=False)
-        desk.wait(lambda: desk.choices.volume is volume and len(desk.rows()) == 9, "nine rows", 10)
+        desk.wait(lambda: desk.choices.volume is volume and len(desk.rows()) == 9, "nine rows", 30)
         desk.open_section("advanced")
