@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
 
-from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
 
 BAND_MM = 10.0
 """How far the surface can move. The work grows with it; without a limit it was no better on four CTs."""

@@ -32,7 +32,7 @@ class Walk:
 
     It computes nothing itself: answer its `query` with a prediction and `go_on`, until `position` is None. So the
     queries of many walks can be answered together. Beyond the outermost prompts it goes on, away from them, until the
-    structure is gone.
+    structure is gone. Where only some positions are wanted, it ends when it has passed them.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Walk:
         step: int,
         index: Callable[[int], int] = int,
         limits: MemoryLimits = SAM2_LIMITS,
+        wanted: range | None = None,
     ):
         """Stand at the first prompt.
 
@@ -53,6 +54,7 @@ class Walk:
             step: 1 or -1.
             index: From a position to the slice's index.
             limits: What the network's memory can hold.
+            wanted: Positions, ascending, whose votes are needed; None: all.
         """
         self.step = step
         self._found: dict[int, Found] = {}
@@ -69,6 +71,8 @@ class Walk:
             _Stretch(range(stop + step, ahead + step, step), step, until_gone=True),
             _Stretch(range(start - step, behind - step, -step), -step, until_gone=True),
         ]
+        if wanted is not None:
+            self._end_after(wanted)
         self._skip_done()
 
     @property
@@ -124,6 +128,23 @@ class Walk:
             self._forget(position)
         self._skip_done()
 
+    def _end_after(self, wanted: range) -> None:
+        """Shorten the stretches to what is wanted, and to what a wanted slice can look at."""
+        until, beyond, back = self._stretches
+        if not wanted:
+            until.positions = beyond.positions = back.positions = range(0)
+            return
+        furthest, nearest = (wanted[-1], wanted[0]) if self.step > 0 else (wanted[0], wanted[-1])
+        if back.positions and (self._start - nearest) * self.step > 0:
+            # The last stretch begins with memories of those beside the start.
+            reach = self._policy.reach(self._limits)
+            beside = self._start + self.step * (self._span.slices if reach is None else reach)
+            furthest = max(furthest, beside, key=lambda position: position * self.step)
+            back.positions = _up_to(back.positions, nearest)
+        else:
+            back.positions = range(0)
+        until.positions, beyond.positions = _up_to(until.positions, furthest), _up_to(beyond.positions, furthest)
+
     def _facts(self, found: Found) -> SliceFacts:
         """What the policy needs to know, read from the device at once; nothing where it needs nothing."""
         needed = sorted(self._policy.needs)
@@ -151,6 +172,13 @@ class Walk:
         while self._stretches and not self._stretches[0].positions:
             self._stretches.pop(0)
             self._gone = 0
+
+
+def _up_to(positions: range, last: int) -> range:
+    """The first of some positions in a row, up to one of them."""
+    if not positions:
+        return positions
+    return positions[: max(0, (last - positions[0]) * positions.step + 1)]
 
 
 MIN_CONFIDENCE = 0.5

@@ -10,6 +10,12 @@ import numpy as np
 from SAM2VolumeSegLib.propagation.cut_off import CutOff, cut_off_sentences
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
+LOGIT_LIMIT = 4.0
+"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
+structure, which would outvote every other axis, and the size of a logit beyond "sure" says little."""
+STEPS_PER_LOGIT = 30
+"""Of logits that are kept in a byte: LOGIT_LIMIT is 120."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -48,6 +54,8 @@ class SegmentResult:
         confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
             structure is there; 1 on seeded slices.
         plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
+        voted: int8, inside `box`, in steps of 1 / STEPS_PER_LOGIT: mean of the votes, before surfaces moved to edges.
+        spread: uint8, likewise: standard deviation of the votes of axes and directions, by their weights.
         cut_off: the sides on which it reaches the edge of where it was looked for, while the CT goes on.
     """
 
@@ -55,6 +63,8 @@ class SegmentResult:
     logits: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+    voted: np.ndarray
+    spread: np.ndarray
     cut_off: tuple[CutOff, ...] = ()
 
     @property

@@ -66,7 +66,7 @@ class Segmenter:
         volume, seeds = request.volume, request.named_seeds
         check_fits(request.settings.memory, self.tracker.network.limits, self.tracker.name)
         size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
-        sight = Sight(volume, seeds, request.settings, size, stride)
+        sight = Sight(volume, seeds, request.settings, size, stride, request.around, request.within)
         portions: list[list[AxisJob]] = []
         for group in sight.groups:
             portions += _portions([self._jobs(sight, name) for name in group])
@@ -80,14 +80,17 @@ class Segmenter:
             for name in dict.fromkeys(job.name for job in jobs):
                 own = [job for job in jobs if job.name == name]
                 claims[name] = yield from clock.voting(
-                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes)
+                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes, request.within)
                 )
                 for job in own:
                     job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         window = sight.window if request.settings.edges else None
         segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window))
-        segments = {name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()}
+        if request.within is None:
+            segments = {
+                name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()
+            }
         seconds = time.monotonic() - started
         return Result(segments, self._provenance(request, sight, segments, seconds))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -121,6 +122,8 @@ class Sight:
         settings: Settings,
         image_size: int,
         logit_stride: int = LOGIT_STRIDE,
+        around: Seeds | None = None,
+        within: Box | None = None,
     ):
         """Nothing is computed yet.
 
@@ -130,8 +133,12 @@ class Sight:
             settings: every choice of the run.
             image_size: pixels along each side of the model's input.
             logit_stride: pixels of the input that one of the network's logits stands for.
+            around: see Request.
+            within: see Request.
         """
         self.volume, self.seeds, self.settings, self.image_size = volume, seeds, settings, image_size
+        self._around = None if around is None else Sight(volume, around, settings, image_size, logit_stride)
+        self._within = within
         self._logit_stride = logit_stride
         self._crops: dict[tuple[str, ...], Box] = {}
         self._pictures: dict[tuple[tuple[str, ...], Plane], PlanePictures] = {}
@@ -154,6 +161,9 @@ class Sight:
     @cached_property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The segments that are painted; those of a group share a crop. In the order of the seeds."""
+        if self._around is not None:
+            own = (tuple(name for name in group if name in self.seeds) for group in self._around.groups)
+            return tuple(group for group in own if group)
         painted = list(self._painted)
         if self.settings.crop == "each":
             return tuple((name,) for name in painted)
@@ -178,6 +188,8 @@ class Sight:
         Raises:
             InputError: the region of interest holds no voxel of the volume.
         """
+        if self._around is not None:
+            return self._around.crop(segment)
         group = self._group(segment)
         if group and group not in self._crops:
             self._crops[group] = self._crop_of(group)
@@ -209,7 +221,7 @@ class Sight:
         Raises:
             InputError: As ``crop``.
         """
-        view, box = self.volume.view(plane), self.reach(segment)
+        view, box = self.volume.view(plane), self._whole_reach(segment)
         first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
         painted = {view.order.index(seed.index): not seed.absent for seed in self.seeds_on(segment, plane)}
         return span_of(painted, (first, last), self.settings.extend)
@@ -217,13 +229,21 @@ class Sight:
     def reach(self, segment: str) -> Box:
         """The box of voxels beyond which a segment, which is painted, is not looked for, and not claimed.
 
-        It is the crop. Along an axis that goes on beyond its painted slices, it is the painted box and what `BEYOND_MM`
-        and `BEYOND_ALONE_MM` say; along one that does not, the painted box; along one without painted slices, what the
-        others see: the painted box and the margin. Nothing lies beyond an outermost slice that is declared absent.
+        It is the crop, and within what is asked for. Along an axis that goes on beyond its painted slices, it is the
+        painted box and what `BEYOND_MM` and `BEYOND_ALONE_MM` say; along one that does not, the painted box; along one
+        without painted slices, what the others see: the painted box and the margin. Nothing lies beyond an outermost
+        slice that is declared absent.
 
         Raises:
             InputError: As ``crop``.
         """
+        reached = self._whole_reach(segment)
+        return reached if self._within is None else reached.meet(self._within)
+
+    def _whole_reach(self, segment: str) -> Box:
+        """The same, whatever is asked for."""
+        if self._around is not None:
+            return self._around.reach(segment)
         own, painted = self.seeds[segment], self._painted[segment]
         box = self._crop_of((segment,))
         lower, upper = list(box.lower), list(box.upper)
@@ -257,6 +277,19 @@ class Sight:
         view = self.volume.view(plane)
         seeded = [view.order.index(seed.index) for seed in self.seeds_on(segment, plane)]
         return Stops.of(self.span(segment, plane), seeded, self.settings.every(view.slice_mm))
+
+    def wanted_stops(self, segment: str, plane: Plane) -> range | None:
+        """The stops along an axis of ``planes_of`` that say something about what is asked for; None: all do."""
+        if self._within is None:
+            return None
+        box = self.reach(segment)
+        if box.is_empty:
+            return range(0)
+        view, stops = self.volume.view(plane), self.stops(segment, plane)
+        first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
+        before = max(bisect_right(stops.positions, first) - 1, 0)
+        behind = min(bisect_left(stops.positions, last), len(stops.positions) - 1)
+        return range(stops.first + before, stops.first + behind + 1)
 
     def has_intensities_of(self, other: Sight | None) -> bool:
         """Whether another sight has the same voxels in 0..1."""

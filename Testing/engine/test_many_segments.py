@@ -86,7 +86,7 @@ def _claims(draw):
         painted = random.random(box.shape) < draw(st.sampled_from([0.02, 0.3]))
         painted[0, 0, 0] = True
         claims[f"s{draw(st.integers(0, 99))}-{number}"] = Claim(
-            box, logits, weight, painted, ~painted & False, (logits > 0) | painted, {}, {}
+            box, logits, weight, painted, ~painted & False, (logits > 0) | painted, {}, {}, painted, painted
         )
     return shape, claims
 
