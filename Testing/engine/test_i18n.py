@@ -11,7 +11,7 @@ from cli_files import ROOT
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Window
 
-ROOMS = ("volume", "seeds", "model", "propagation", "scene", "panel")
+ROOMS = ("volume", "seeds", "model", "propagation", "review", "scene", "panel")
 FILES = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / room).glob("*.py"))]
 
 

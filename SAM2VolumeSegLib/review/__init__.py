@@ -1,0 +1,38 @@
+"""Where is a result wrong, how wrong, and where does correcting it help most? Plain numpy, no torch.
+
+evidence = Evidence.of(request, result)                     # what the run kept
+check = yield from self_check(request, result, segmenter.run)  # the user's own slices, left out in turn
+review = yield from review_steps(volume, evidence, check)   # expected Dice and suspects of each segment
+"""
+
+from SAM2VolumeSegLib.review.evidence import Evidence, SegmentEvidence
+from SAM2VolumeSegLib.review.evidence_file import evidence_path, read_evidence, write_evidence
+from SAM2VolumeSegLib.review.expected import ExpectedDice
+from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
+from SAM2VolumeSegLib.review.review import Review, SegmentReview, review_steps
+from SAM2VolumeSegLib.review.self_check import LeftOut, SelfCheck, self_check
+from SAM2VolumeSegLib.review.shape import Bridge, Contact, Shape, shape_of
+from SAM2VolumeSegLib.review.suspects import Gain, Suspect, suspects_of
+
+__all__ = [
+    "Bridge",
+    "Contact",
+    "Evidence",
+    "ExpectedDice",
+    "Gain",
+    "LeftOut",
+    "LikelyErrors",
+    "Review",
+    "SegmentEvidence",
+    "SegmentReview",
+    "SelfCheck",
+    "Shape",
+    "Suspect",
+    "evidence_path",
+    "read_evidence",
+    "review_steps",
+    "self_check",
+    "shape_of",
+    "suspects_of",
+    "write_evidence",
+]
