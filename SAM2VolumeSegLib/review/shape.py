@@ -86,8 +86,10 @@ def shape_of(volume: Volume, found: BoxMask, others: Mapping[str, BoxMask]) -> S
     mask = np.pad(own.inside, 1)
     parts, count = ndimage.label(mask, AROUND)
     islands = np.sort(np.bincount(parts.ravel(), minlength=count + 1)[1:])[::-1][1:]
-    hollow, holes = ndimage.label(ndimage.binary_fill_holes(mask) & ~mask)
-    sizes = np.sort(np.bincount(hollow.ravel(), minlength=holes + 1)[1:])[::-1]
+    hollow, holes = ndimage.label(~mask)
+    sizes = np.bincount(hollow.ravel(), minlength=holes + 1)
+    sizes[[0, hollow[0, 0, 0]]] = 0  # the mask, and what is around it
+    sizes = np.sort(sizes[sizes > 0])[::-1]
     jumps, cuts = _areas(volume, own)
     return Shape(
         volume_ml=int(np.count_nonzero(mask)) * voxel_ml,
