@@ -20,7 +20,7 @@ NAMES = ("depth", "result", "votes", "far", "confidence")
 - far: logarithm of 1 mm and the distance to the nearest painted slice.
 - confidence: what SAM2's least confident slice through the voxel lacks of 1; all where an axis has no vote.
 
-What was tried and left out, because it told no more than these: record 21 of docs/decisions.
+What was tried and left out, because it told no more than these: record 22 of docs/decisions.
 """
 
 
