@@ -18,13 +18,13 @@ from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
-from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, brief_metrics
 from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, write_segmentation
+from SAM2VolumeSegLib.volume.csv_text import to_csv
 from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
 
 TABLE_BEGINS = b"case,method,"
