@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.review.error_model import PRIOR, calibrated
@@ -16,7 +18,10 @@ from SAM2VolumeSegLib.review.reasons import reasons_of
 from SAM2VolumeSegLib.review.self_check import SelfCheck
 from SAM2VolumeSegLib.review.shape import Shape, shape_of
 from SAM2VolumeSegLib.review.suspects import Gain, Suspect, gains, suspects_of
-from SAM2VolumeSegLib.volume import Volume
+from SAM2VolumeSegLib.volume import BoxMask, Volume
+
+DIFFERS = 0.25
+"""Share of a region, from which on its words begin with what the propagation says of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,13 +60,20 @@ class Review:
     check: SelfCheck | None
 
 
-def review_steps(volume: Volume, evidence: Evidence, check: SelfCheck | None = None) -> Generator[str, None, Review]:
-    """Review a result.
+def review_steps(
+    volume: Volume,
+    evidence: Evidence,
+    check: SelfCheck | None = None,
+    masks: Mapping[str, BoxMask] | None = None,
+) -> Generator[str, None, Review]:
+    """Review a result; or other masks of the same structures, by what the run knows.
 
     Args:
         volume: the CT that it was made from.
         evidence: what the run kept.
         check: calibrates for this patient; None takes what was found on phantoms.
+        masks: by name, what is judged: the result after it was corrected, or a segmentation of somebody else. Those
+            without evidence count as neighbours. None: the masks of the run.
 
     Yields:
         The name of a segment after each piece of work.
@@ -80,20 +92,39 @@ def review_steps(volume: Volume, evidence: Evidence, check: SelfCheck | None = N
             ).format(volume=volume.name)
         )
     model = PRIOR if check is None else calibrated(check.for_calibration())
-    masks = {name: own.found for name, own in evidence.segments.items()}
+    masks = masks or {name: own.found for name, own in evidence.segments.items()}
     remarks = mix_ups(volume, masks)
     reviews = {}
     for name, own in evidence.segments.items():
+        if name not in masks:
+            continue
+        found = masks[name]
         errors = LikelyErrors.of(volume, own, model)
+        errors = errors if found == own.found else errors.judging(found)
         yield name
-        shape = shape_of(volume, own.found, {other: mask for other, mask in masks.items() if other != name})
+        shape = shape_of(volume, found, {other: mask for other, mask in masks.items() if other != name})
         yield name
         suspects = []
         for suspect in suspects_of(name, volume, errors, own.places):
             reasons = reasons_of(volume, evidence, name, suspect.region, shape)
-            suspects.append(replace(suspect, reasons=reasons))
+            said = _beside_the_run(suspect, found, own.found)
+            suspects.append(replace(suspect, reasons=(*said, *reasons)))
             yield name
         expected = expected_dice(errors, model)
         best = next(iter(gains(volume, errors.box, errors.to_gain, own.places)), None)
         reviews[name] = SegmentReview(name, expected, errors, tuple(suspects), best, shape, remarks.get(name, ()))
     return Review(reviews, check)
+
+
+def _beside_the_run(suspect: Suspect, judged: BoxMask, found: BoxMask) -> tuple[str, ...]:
+    """What the propagation says of a region, where it says something else than the mask."""
+    region, box = suspect.region.inside, suspect.region.box
+    mine, theirs = judged.on(box)[region], found.on(box)[region]
+    surplus, missed = float(np.mean(mine & ~theirs)), float(np.mean(theirs & ~mine))
+    if surplus + missed < DIFFERS:
+        return ()
+    if surplus >= 3 * missed:
+        return (_("the propagation finds less here"),)
+    if missed >= 3 * surplus:
+        return (_("the propagation finds more here"),)
+    return (_("the propagation finds the surface elsewhere"),)
