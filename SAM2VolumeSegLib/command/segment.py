@@ -30,6 +30,7 @@ from SAM2VolumeSegLib.volume import (
     read_volume,
     write_segmentation,
 )
+from SAM2VolumeSegLib.volume.target import check_own
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -38,6 +39,11 @@ def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     _add_inputs(segment)
     segment.add_argument("-o", "--output", type=Path, required=True, help="result: .seg.nrrd, .nii.gz or .nii")
     add_model(segment)
+    segment.add_argument(
+        "--keep-evidence",
+        action="store_true",
+        help="store beside the result, as .evidence.npz, what `review --no-self-check` needs to do without a model",
+    )
     add_choices(segment)
     segment.set_defaults(command=_segment)
 
@@ -64,6 +70,10 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     corrected = (Path(file) for file, *_ in options.correct)
     inputs = (options.ct, options.seeds, options.checkpoint, options.config, *corrected)
     check_output(options.output, *(one for one in inputs if one))
+    if options.keep_evidence:
+        from SAM2VolumeSegLib.review import Evidence, evidence_path, write_evidence
+
+        check_own(evidence_path(options.output))
     settings = settings_of(options)
     model = model_of(options)
     volume, segments = _read(options)
@@ -77,13 +87,16 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
-    result = follow(Segmenter(tracker).run(request), _shown, "slices")
+    result = follow(Segmenter(tracker).run(request), run_line, "slices")
     answer = [segments[name].with_mask(found.found) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
+    if options.keep_evidence:
+        write_evidence(evidence_path(options.output), Evidence.of(request, result))
     return volume, result
 
 
-def _shown(step: Progress) -> ProgressLine:
+def run_line(step: Progress) -> ProgressLine:
+    """Say where a run is."""
     doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
     left = f"{step.slices_left} left"
     if step.seconds_left is not None:
