@@ -1,17 +1,10 @@
 """A report in files, and a browser to open it in."""
 
-import os
-import shutil
-
 import pytest
+from browser import BROWSER, LAUNCH, browser_path
 from report_cases import a_report_of
 
 from SAM2VolumeSegLib.report import write_report
-
-BROWSER = "SAM2VOLUMESEG_BROWSER"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
-# A container's root has no sandbox, and its shared memory is small.
-LAUNCH = ["--disable-dev-shm-usage", *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])]
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +24,7 @@ def a_browser():
     """Chromium. What the page says is tested without it, too; how it is used is not."""
     from playwright.sync_api import sync_playwright
 
-    path = os.environ.get(BROWSER) or next(filter(None, map(shutil.which, NAMES)), None)
+    path = browser_path()
     if path is None:
         pytest.skip(
             "NO BROWSER: the page of a review was not opened. Install Chromium (Debian: apt install chromium), or name "
