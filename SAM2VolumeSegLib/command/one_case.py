@@ -142,8 +142,13 @@ class Reviewer:
                 f"{count} slices were taken from the segmentation as if they had been painted, a quarter, half and "
                 f"three quarters of the way on each axis of each structure, and propagated by {model}."
             )
+        elif evidence_path(files.case.segmentation).is_file():
+            done = f"{count} painted slices were propagated again by {model}, for the self-check."
         else:
-            done = f"{count} painted slices were propagated again by {model}, to see how sure each voxel is."
+            done = (
+                f"Nothing was kept beside the result of how sure its run was (segment --keep-evidence), so {count} "
+                f"painted slices were propagated again by {model}."
+            )
         print(done)
         result = follow(segmenter.run(request), run_line, "slices")
         evidence = Evidence.of(request, result)

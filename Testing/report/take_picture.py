@@ -55,7 +55,7 @@ def main():
         page.goto((folder / "report" / "review.html").as_uri() + "#segment-1")
         taken = Image.open(io.BytesIO(page.screenshot()))
         browser.close()
-    taken.convert("RGB").quantize(128).save(PICTURE, optimize=True)  # a third of the size, to the eye the same
+    taken.convert("RGB").quantize(256, kmeans=3).save(PICTURE, optimize=True)  # half the size, to the eye the same
     print(f"Written: {PICTURE}")
 
 
