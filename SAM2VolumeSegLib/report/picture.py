@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.report.colors import CHANCE_COLORS
 from SAM2VolumeSegLib.review import LikelyErrors
 from SAM2VolumeSegLib.seeds import position_text
@@ -100,7 +101,10 @@ class SlicePicture:
 
     def caption(self) -> str:
         """Which slice it is: "axial S 12.5 mm (slice 34)"."""
-        return f"{self.plane.value} {position_text(self.volume, self.plane, self.index)} (slice {self.index})"
+        position = position_text(self.volume, self.plane, self.index)
+        return _("{plane} {position} (slice {index})").format(
+            plane=self.plane.value, position=position, index=self.index
+        )
 
     def _shown(self, mask: BoxMask, part: Rectangle) -> np.ndarray:
         """A mask on the part of the slice that is seen."""

@@ -88,6 +88,16 @@ def test_without_evidence_the_run_is_repeated_from_the_header(files, tmp_path, c
         assert float(row["expected_dice"]) == pytest.approx(float(twin["expected_dice"]), abs=1e-3)
 
 
+def test_a_label_image_is_reviewed_by_what_lies_beside_it(files, tmp_path):
+    """Names, settings and painted slices of a NIfTI are in its .json."""
+    made = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "result.nii.gz", *FAST]
+    assert run("segment", *made) == 0
+    inputs = [files / "ct.nrrd", tmp_path / "result.nii.gz", "--no-self-check", "-o", tmp_path / "report", *CPU]
+    assert run("review", *inputs) == 0
+    assert {row["segment"] for row in table(tmp_path / "report" / "review.csv")} == {"L3", "L4"}
+    assert "is not what the run found" not in page(tmp_path / "report")
+
+
 def test_a_result_that_was_corrected_is_judged_as_it_is_now(files, tmp_path):
     """With the verdict that somebody saved with it, and its earlier state beside it."""
     inputs = [files / "ct.nrrd", files / "corrected.seg.nrrd", "--seeds", files / "seeds.seg.nrrd"]
