@@ -47,7 +47,7 @@ def main():
         folder = Path(name)
         write_inputs(folder)
         ct, painted, result = (str(folder / file) for file in ("ct.nrrd", "painted.seg.nrrd", "result.seg.nrrd"))
-        made = command(["segment", ct, painted, "-o", result, "--model", "demo", "--crop-each"])
+        made = command(["segment", ct, painted, "-o", result, "--model", "demo"])
         if code := made or command(["review", ct, result, "--seeds", painted, "-o", str(folder / "report")]):
             sys.exit(code)
         browser = driver.chromium.launch(executable_path=browser_path(), args=LAUNCH)
