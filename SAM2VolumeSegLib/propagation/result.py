@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,8 @@ class SegmentResult:
         confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
             structure is there; 1 on seeded slices.
         plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
+        plane_weights: likewise what they count, 0 where there is no vote. Their weighted mean is what becomes `logits`,
+            before surfaces move to the CT's edges.
         cut_off: the sides on which it reaches the edge of where it was looked for, while the CT goes on.
     """
 
@@ -55,6 +57,7 @@ class SegmentResult:
     logits: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+    plane_weights: dict[Plane, np.ndarray] = field(default_factory=dict)
     cut_off: tuple[CutOff, ...] = ()
 
     @property
