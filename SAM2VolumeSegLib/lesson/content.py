@@ -14,7 +14,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.lesson.compare import PART_BELOW, Parting, dice, dice_of_slices
-from SAM2VolumeSegLib.lesson.packing import logits_to_bytes, packed, sheet, to_byte
+from SAM2VolumeSegLib.lesson.packing import GREYS, logits_to_bytes, packed, sheet, to_byte
 from SAM2VolumeSegLib.lesson.questions import questions
 from SAM2VolumeSegLib.lesson.record import Looked, WalkRecord, shown_size
 from SAM2VolumeSegLib.lesson.run import PLANES, Lesson, WayRun
@@ -40,7 +40,7 @@ def content_of(lesson: Lesson) -> dict[str, Any]:
         "ages": lesson.ages,
         "limit": LOGIT_LIMIT,
         "partBelow": PART_BELOW,
-        "ct": packed(to_byte(_intensities(lesson))),
+        "ct": packed(to_byte(_intensities(lesson), GREYS)),
         "reference": None if lesson.reference is None else packed(lesson.reference),
         "planes": {plane.value: _plane(lesson, plane) for plane in PLANES},
         "walked": [plane.value for plane in lesson.planes],
@@ -77,7 +77,7 @@ def _plane(lesson: Lesson, plane: Plane) -> dict[str, Any]:
     visited = {one.index for walk in walks for one in walk.seen.values()}
     values["visited"] = in_order = sorted(visited, key=pictures.positions.__getitem__)
     parts = size // shown_size(size)
-    values["pictures"] = sheet([to_byte(_smaller(pictures.picture(index), parts)) for index in in_order])
+    values["pictures"] = sheet([to_byte(_smaller(pictures.picture(index), parts), GREYS) for index in in_order])
     if lesson.whole_reference is not None:
         masks = [_as_seen(pictures, view.slice(lesson.whole_reference, index), size) for index in in_order]
         values["reference"] = packed(np.stack(masks)[:, parts // 2 :: parts, parts // 2 :: parts])
@@ -133,7 +133,7 @@ def _walk(walk: WalkRecord) -> dict[str, Any]:
         "step": walk.step,
         "given": walk.given,
         "masks": packed(np.stack([one.mask for one in seen])),
-        "heat": packed(to_byte(np.stack(heats))) if heats else None,
+        "heat": packed(to_byte(np.stack(heats), GREYS)) if heats else None,
         "seen": [
             {
                 "index": one.index,
@@ -147,7 +147,7 @@ def _walk(walk: WalkRecord) -> dict[str, Any]:
 
 
 def _looked(looked: Looked) -> list[Any]:
-    """Index, age and share. Its heat is 255 where it is highest."""
+    """Index, age and share. Its heat is brightest where it is highest."""
     return [looked.index, looked.age, _rounded(looked.share)]
 
 

@@ -78,6 +78,7 @@ function showBank(state, walk, seen) {
     element("div", { class: "group" }, element("h4", {}, say("bank.pointers")), element("p", {}, pointers || say("bank.nothing")))
   );
   byId("bank").replaceChildren(...groups);
+  byId("bankLegend").replaceChildren(legendEntry(say("legend.memory"), COLOURS.memory));
 }
 
 /** The stack of slices as a line, with lines from a slice to what it looked at. */
@@ -173,5 +174,6 @@ function showAttention(state) {
     return thumbnail(state, walk, one, [text], { values, side });
   });
   byId("maps").replaceChildren(...maps);
+  byId("mapsLegend").replaceChildren(legendEntry(say("legend.memory"), COLOURS.memory));
   return sentence;
 }
