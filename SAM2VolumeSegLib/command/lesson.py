@@ -47,7 +47,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="append",
         default=[],
         metavar='"OPTIONS"',
-        help="settings to lay beside the others, as they are typed here: --against=\"--preset paper --radius 0.5\"",
+        help='settings to lay beside the others, as they are typed here: --against="--preset paper --radius 0.5"',
     )
     parser.add_argument("--words", type=Path, help="a translated copy of the page's words (lesson/words.json)")
     add_model(parser)
@@ -90,7 +90,7 @@ def _lesson(options: argparse.Namespace) -> None:
     megabytes = len(page.encode()) / 1e6
     print(f"Written: {options.output} ({megabytes:.1f} MB, {segment}, {len(lesson.runs)} settings)")
     if megabytes > LARGE_MB:
-        print(f"Above {LARGE_MB} MB it opens slowly. A smaller --margin, or a CT cut to the structure, makes it smaller.")
+        print(f"Above {LARGE_MB} MB it opens slowly. A smaller --margin or a CT cut to the structure makes it smaller.")
 
 
 def _shown(step: LessonStep) -> ProgressLine:

@@ -37,7 +37,11 @@ def unpacked(value: dict[str, Any]) -> np.ndarray:
     """The array of `packed`."""
     shape = tuple(value["shape"])
     raw = np.frombuffer(zlib.decompress(base64.b64decode(value["data"])), dtype=np.uint8)
-    return np.unpackbits(raw, count=int(np.prod(shape))).astype(bool).reshape(shape) if value["bits"] else raw.reshape(shape)
+    return (
+        np.unpackbits(raw, count=int(np.prod(shape))).astype(bool).reshape(shape)
+        if value["bits"]
+        else raw.reshape(shape)
+    )
 
 
 def logits_to_bytes(logits: np.ndarray, limit: float) -> np.ndarray:

@@ -149,7 +149,9 @@ def _axes(lesson: Lesson) -> Answer:
     mean = float(run.mean[tuple(point)])
     alone = max(says, key=lambda name: abs(says[name] - mean))
     place = {"view": "votes", "point": [int(n) for n in point]}
-    return Answer([place], "axes", {"says": says, "alone": alone, "mean": mean, "inside": bool(run.final[tuple(point)])})
+    return Answer(
+        [place], "axes", {"says": says, "alone": alone, "mean": mean, "inside": bool(run.final[tuple(point)])}
+    )
 
 
 def _paint(lesson: Lesson) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from SAM2VolumeSegLib.lesson.record import Recorder, WalkRecord
 from SAM2VolumeSegLib.lesson.ways import Way, ways_of
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.progress import Steps
-from SAM2VolumeSegLib.propagation import Progress, Request, SegmentResult, Segmenter, Sight
+from SAM2VolumeSegLib.propagation import Progress, Request, Segmenter, SegmentResult, Sight
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 from SAM2VolumeSegLib.seeds import is_painted
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
@@ -22,7 +22,8 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 PLANES = tuple(Plane)
 
 
-class LessonStep(NamedTuple):
+@dataclass(frozen=True)
+class LessonStep:
     """Where the making of a lesson is.
 
     Attributes:
@@ -188,7 +189,9 @@ def lesson_of(
     seeds = request.named_seeds
     if segment not in seeds:
         raise InputError(
-            _('There is no painted segment "{name}". Painted are: {names}.').format(name=segment, names=", ".join(seeds))
+            _('There is no painted segment "{name}". Painted are: {names}.').format(
+                name=segment, names=", ".join(seeds)
+            )
         )
     ways = ways_of(request.settings, seeds[segment], more)
     found: list[SegmentResult] = []

@@ -53,9 +53,7 @@ def fuse(
     for name, claim in claims.items():
         mask = _connected(claim.mask, claim.painted) if drop_islands else claim.mask
         found = BoxMask(volume.voxels.shape, claim.box, mask)
-        segments[name] = SegmentResult(
-            found, claim.logits, claim.confidence, claim.plane_logits, claim.plane_weights
-        )
+        segments[name] = SegmentResult(found, claim.logits, claim.confidence, claim.plane_logits, claim.plane_weights)
         yield name
     return segments
 

@@ -63,7 +63,9 @@ def test_every_memory_of_every_slice_has_its_share(a_tracker, a_phantom):
         splits = a_tracker.network.hidden_dim // a_tracker.network.mem_dim  # of a pointer
         wanted = len(visit.memories.spatial) * tokens + len(visit.memories.pointers) * splits
         assert visit.prediction.attention.shape == (1, wanted)
-        assert float(visit.prediction.attention.sum()) == pytest.approx(1, abs=1e-5)  # a sum of some hundreds, in float32
+        assert float(visit.prediction.attention.sum()) == pytest.approx(
+            1, abs=1e-5
+        )  # a sum of some hundreds, in float32
 
 
 def test_shares_are_dealt_out_in_the_order_of_the_memories(a_tracker, a_phantom):

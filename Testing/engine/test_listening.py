@@ -52,7 +52,9 @@ def test_what_a_slice_looked_at_is_told_as_the_policy_chose_it(a_fast_tracker, a
 def test_votes_and_weights_add_up_to_the_logits(a_fast_tracker, a_phantom, settings):
     """What a lesson lets a student compute by hand: the weighted mean of the axes is the answer."""
     _, segment = listened(a_fast_tracker, a_phantom, settings)
-    votes, weights = (np.stack([axes[plane] for plane in axes]) for axes in (segment.plane_logits, segment.plane_weights))
+    votes, weights = (
+        np.stack([axes[plane] for plane in axes]) for axes in (segment.plane_logits, segment.plane_weights)
+    )
     assert np.array_equal(weights > 0, ~np.isnan(votes))
     total = weights.sum(axis=0)
     with np.errstate(invalid="ignore"):

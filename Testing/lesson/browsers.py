@@ -1,6 +1,6 @@
 """Where a Chromium is, and the picture of a lesson that the README shows.
 
-    python Testing/lesson/browsers.py     # makes the bundled lesson and takes Resources/lesson.png
+python Testing/lesson/browsers.py     # makes the bundled lesson and takes Resources/lesson.png
 """
 
 import os
@@ -15,7 +15,7 @@ LAUNCH = ["--disable-dev-shm-usage", *(["--no-sandbox"] if hasattr(os, "geteuid"
 PICTURE = Path(__file__).parents[2] / "Resources" / "lesson.png"
 SHOWN = "#view=slices&way=2&plane=axial&index=45&step=1"
 """Stock SAM2 in the middle of the phantom: all it remembers at once."""
-WIDTH, HEIGHT = 1280, 820
+WIDTH, HEIGHT = 1280, 860
 
 
 def browser_path():
@@ -37,9 +37,10 @@ def open_page(browser, file, address="", **viewport):
 
 def take_picture(browser, file, picture):
     """The page as the README shows it."""
-    page, complaints = open_page(browser, file, SHOWN, height=HEIGHT)
+    page, complaints = open_page(browser, file, SHOWN)
     page.evaluate("document.querySelectorAll('.idea details').forEach((one) => { one.open = false; })")
-    page.screenshot(path=picture)
+    top = page.evaluate("byId('views').getBoundingClientRect().top + scrollY")
+    page.screenshot(path=picture, full_page=True, clip={"x": 0, "y": top, "width": WIDTH, "height": HEIGHT})
     page.close()
     return complaints
 

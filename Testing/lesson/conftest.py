@@ -51,8 +51,8 @@ def a_browser():
     path = browser_path()
     if path is None:
         pytest.skip(
-            "NO BROWSER: the lesson's page was not opened. Install Chromium (Debian: apt install chromium), or name one "
-            "in SAM2VOLUMESEG_BROWSER"
+            "NO BROWSER: the lesson's page was not opened. Install Chromium (Debian: apt install chromium), or name "
+            "one in SAM2VOLUMESEG_BROWSER"
         )
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=LAUNCH)

@@ -25,7 +25,12 @@ def test_every_word_that_the_page_says_is_in_the_file_and_no_other():
     named = set(re.findall(r'"([\w.]+)"', SCRIPT))
     # Names that are put together: all that begin and end as `answer.${kind}` does.
     composed = [text.split("${") for text in re.findall(r"`([a-z.]+\$\{[^`]*)`", SCRIPT)]
-    made = {word for word in words for begin, end in composed if word.startswith(begin) and word.endswith(end.split("}")[-1])}
+    made = {
+        word
+        for word in words
+        for begin, end in composed
+        if word.startswith(begin) and word.endswith(end.split("}")[-1])
+    }
     assert words == (filled | asked | named | made) & words, words - (filled | asked | named | made)
 
 

@@ -99,7 +99,7 @@ function showVotes(state) {
 
   const votes = votesAt(state.point), mean = meanOf(votes), n = numberOf(state.point);
   const total = votes.reduce((sum, vote) => sum + vote.weight, 0);
-  const cell = (text, value = "") => element("td", { "data-value": value }, text);
+  const cell = (text, value) => element("td", value === undefined ? {} : { "data-value": value }, text);
   const rows = votes.map(({ plane, logit, weight }) => {
     const head = element("th", { scope: "row" }, say(`plane.${plane}`));
     if (!weight) return element("tr", { "data-row": plane }, head, element("td", { colspan: 4 }, say("votes.silent")));
