@@ -27,7 +27,7 @@ from SAM2VolumeSegLib.volume import Plane
 
 def content_of(lesson: Lesson) -> dict[str, Any]:
     """Return the values of a lesson's page."""
-    about = lesson.provenance
+    about, looks = lesson.provenance, _looks(lesson)
     return {
         "program": about["program"],
         "date": about["date"],
@@ -44,7 +44,8 @@ def content_of(lesson: Lesson) -> dict[str, Any]:
         "reference": None if lesson.reference is None else packed(lesson.reference),
         "planes": {plane.value: _plane(lesson, plane) for plane in PLANES},
         "walked": [plane.value for plane in lesson.planes],
-        "ways": [_way(lesson, run) for run in lesson.runs],
+        "looks": list(looks.values()),
+        "ways": [_way(lesson, run, list(looks)) for run in lesson.runs],
         "partings": _partings(lesson.runs),
         "votes": _votes(lesson.runs[0]),
         "questions": questions(lesson),
@@ -61,25 +62,41 @@ def _intensities(lesson: Lesson) -> np.ndarray:
 
 
 def _plane(lesson: Lesson, plane: Plane) -> dict[str, Any]:
-    """The slices of a plane; of those that were visited, what the model saw of them."""
+    """The slices of a plane: what they are called, which of them are painted, and which were visited."""
     view, indices = lesson.request.volume.view(plane), lesson.upright.indices(plane)
+    visited = {one.index for run in lesson.runs for walk in run.walks_on(plane) for one in walk.seen.values()}
     seeds = [seed for seed in lesson.request.named_seeds[lesson.segment] if seed.plane is plane]
-    values: dict[str, Any] = {
+    return {
         "indices": indices,
         "places": [position_text(lesson.request.volume, plane, index) for index in indices],
         "painted": [seed.index for seed in seeds],
-        "visited": [],
+        "visited": [index for index in indices if index in visited],
     }
-    if plane not in lesson.planes:
-        return values
-    pictures, size = lesson.sight.pictures(lesson.segment, plane), lesson.sight.image_size
-    walks = [run.walks[key] for run in lesson.runs for key in run.walks if key[0] is plane]
+
+
+def _looks(lesson: Lesson) -> dict[str, dict[str, Any]]:
+    """What the model saw of the slices that were visited, by the key of the pictures.
+
+    Settings with other axes or segments may share other crops, and so see other pictures of the same slice.
+    """
+    walks: dict[str, list[WalkRecord]] = {}
+    for walk in (walk for run in lesson.runs for walk in run.walks.values()):
+        walks.setdefault(walk.job.pictures.key, []).append(walk)
+    return {key: _look(lesson, alike) for key, alike in walks.items()}
+
+
+def _look(lesson: Lesson, walks: Sequence[WalkRecord]) -> dict[str, Any]:
+    """The pictures that some walks share."""
+    pictures, size = walks[0].job.pictures, lesson.sight.image_size
     visited = {one.index for walk in walks for one in walk.seen.values()}
-    values["visited"] = in_order = sorted(visited, key=pictures.positions.__getitem__)
+    in_order = sorted(visited, key=pictures.positions.__getitem__)
     parts = size // shown_size(size)
-    values["pictures"] = sheet([to_byte(_smaller(pictures.picture(index), parts), GREYS) for index in in_order])
+    values: dict[str, Any] = {
+        "visited": in_order,
+        "pictures": sheet([to_byte(_smaller(pictures.picture(index), parts), GREYS) for index in in_order]),
+    }
     if lesson.whole_reference is not None:
-        masks = [_as_seen(pictures, view.slice(lesson.whole_reference, index), size) for index in in_order]
+        masks = [_as_seen(pictures, pictures.view.slice(lesson.whole_reference, index), size) for index in in_order]
         values["reference"] = packed(np.stack(masks)[:, parts // 2 :: parts, parts // 2 :: parts])
     return values
 
@@ -96,8 +113,11 @@ def _as_seen(pictures: PlanePictures, mask: np.ndarray, size: int) -> np.ndarray
         return np.zeros((size, size), dtype=bool)
 
 
-def _way(lesson: Lesson, run: WayRun) -> dict[str, Any]:
-    """A setting: what it is, what each slice looked at, its answers as bits of a byte, and how good they are."""
+def _way(lesson: Lesson, run: WayRun, looks: list[str]) -> dict[str, Any]:
+    """A setting: what it is, what each slice looked at, its answers as bits of a byte, and how good they are.
+
+    `look` of a plane is the number of its pictures.
+    """
     bits = np.zeros(lesson.upright.shape, dtype=np.uint8)
     for number, mask in enumerate([*map(run.answer, PLANES), run.mean > 0, run.final]):
         bits |= mask.astype(np.uint8) << number
@@ -108,7 +128,8 @@ def _way(lesson: Lesson, run: WayRun) -> dict[str, Any]:
         "masks": packed(bits),
         "planes": {
             plane.value: {
-                "walks": [_walk(walk) for (on, _step), walk in run.walks.items() if on is plane],
+                "look": looks.index(run.walks_on(plane)[0].job.pictures.key),
+                "walks": [_walk(walk) for walk in run.walks_on(plane)],
                 "told": run.told(plane).tolist(),
             }
             for plane in run.votes

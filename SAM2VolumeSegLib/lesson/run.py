@@ -120,6 +120,10 @@ class WayRun:
             weights,
         )
 
+    def walks_on(self, plane: Plane) -> list[WalkRecord]:
+        """The walks along an axis; none where it does not go."""
+        return [walk for (on, _step), walk in self.walks.items() if on is plane]
+
     def answer(self, plane: Plane) -> np.ndarray:
         """What the axis alone says, bool."""
         votes = self.votes.get(plane)

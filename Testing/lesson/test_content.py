@@ -109,7 +109,8 @@ def test_what_a_slice_looked_at_is_in_the_page(a_lesson, embedded):
 
 def test_pictures_are_those_that_the_model_saw(a_lesson, embedded):
     for plane in PLANES:
-        values, pictures = embedded["planes"][plane.value], a_lesson.sight.pictures(a_lesson.segment, plane)
+        values = embedded["looks"][embedded["ways"][0]["planes"][plane.value]["look"]]
+        pictures = a_lesson.sight.pictures(a_lesson.segment, plane)
         sheet = values["pictures"]
         image = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet["source"].split(",")[1]))).convert("L"))
         size = sheet["size"]
@@ -119,6 +120,28 @@ def test_pictures_are_those_that_the_model_saw(a_lesson, embedded):
             shown = image[row * size : (row + 1) * size, column * size : (column + 1) * size]
             # 64 greys, the brightest of which is 252.
             np.testing.assert_allclose(shown / 252, pictures.picture(index), atol=1 / 126 + 1e-6)
+
+
+def test_settings_that_see_other_pictures_show_their_own():
+    """A segment that stock SAM2 cannot carry is not in its crop: there the other one is seen larger."""
+    volume = Volume(np.random.default_rng(0).integers(0, 900, (24, 24, 48)).astype(np.int16), np.eye(4), "two")
+    masks = {"left": (8, 16, 8, 16, 4, 16), "right": (8, 16, 8, 16, 20, 44)}
+    seeds = {}
+    for name, (k, k2, j, j2, i, i2) in masks.items():
+        mask = np.zeros(volume.voxels.shape, dtype=bool)
+        mask[k:k2, j:j2, i:i2] = True
+        planes = tuple(Plane) if name == "left" else (Plane.SAGITTAL,)
+        seeds[name] = simulate_seeds(mask, volume, "first-middle-last", planes)
+    tracker = SliceTracker(Noise(), DevicePlan(torch.device("cpu"), torch.float32, 64, 8, 1 << 30), "noise")
+    request = Request.of(volume, seeds, Settings(crop="shared", margin_mm=2))
+    lesson = finish(lesson_of(tracker, request, "left"))[1]
+    content = content_of(lesson)
+    assert [way["name"] for way in content["ways"]][2] == "stock"
+    looks = [content["looks"][way["planes"]["axial"]["look"]] for way in (content["ways"][0], content["ways"][2])]
+    assert looks[0]["pictures"]["source"] != looks[1]["pictures"]["source"], "stock SAM2 carries the left one alone"
+    for run, look in zip((lesson.runs[0], lesson.runs[2]), looks, strict=True):
+        (walk, *_) = run.walks_on(Plane.AXIAL)
+        assert {one.index for one in walk.seen.values()} <= set(look["visited"])
 
 
 def test_slices_have_the_indices_of_the_volume(a_lesson, embedded):

@@ -78,6 +78,11 @@ function walkOf(way, plane, step) {
   return walks.find((walk) => walk.step === step) ?? walks[0] ?? null;
 }
 
+/** The pictures that the model saw under a setting along a plane. */
+function lookOf(way, plane) {
+  return lesson.looks[lesson.ways[way].planes[plane].look];
+}
+
 /** What a walk saw of a slice: its number in the walk, and what was noted. */
 function seenOf(walk, index) {
   const number = walk.seen.findIndex((one) => one.index === index);

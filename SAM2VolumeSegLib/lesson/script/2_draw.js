@@ -23,9 +23,8 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** Draw a picture of a plane as the model saw it, over the whole canvas. */
-function drawSeen(canvas, plane, index) {
-  const { pictures, visited } = lesson.planes[plane];
+/** Draw a slice as the model saw it, over the whole canvas. */
+function drawSeen(canvas, { pictures, visited }, index) {
   const n = visited.indexOf(index), { size, columns, image } = pictures;
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;

@@ -22,11 +22,11 @@ function firstMap(walk, number) {
 
 /** Draw what the model saw of a slice with its answer, and the reference where there is one. */
 function drawAnswer(canvas, state, seen) {
-  const plane = lesson.planes[state.plane], side = plane.pictures.size;
-  drawSeen(canvas, state.plane, seen.index);
+  const look = lookOf(state.way, state.plane), side = look.pictures.size;
+  drawSeen(canvas, look, seen.index);
   let reference = null;
-  if (plane.reference) {
-    reference = maskOf(plane.reference, plane.visited.indexOf(seen.index));
+  if (look.reference) {
+    reference = maskOf(look.reference, look.visited.indexOf(seen.index));
     if (state.truth) outline(canvas, reference, side, side, COLOURS.reference, { dash: DASHES.reference });
   }
   outline(canvas, seen.mask, side, side, seen.confidence === null ? COLOURS.given : COLOURS.answer, { width: 5 });
@@ -53,8 +53,8 @@ function answerLegend(seen) {
 /** A remembered picture that leads to its slice. */
 function thumbnail(state, walk, one, lines, map = null) {
   const canvas = element("canvas", { width: 320, height: 320, "aria-hidden": "true" });
-  const seen = seenOf(walk, one.index), side = lesson.planes[state.plane].pictures.size;
-  drawSeen(canvas, state.plane, one.index);
+  const seen = seenOf(walk, one.index), look = lookOf(state.way, state.plane), side = look.pictures.size;
+  drawSeen(canvas, look, one.index);
   if (map) overlay(canvas, map.values, map.side, map.side, COLOURS.heat);
   if (seen) outline(canvas, seen.mask, side, side, COLOURS.memory, { width: 5 });
   const go = say("bank.goto", { index: one.index });
