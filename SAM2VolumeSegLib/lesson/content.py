@@ -63,7 +63,7 @@ def _intensities(lesson: Lesson) -> np.ndarray:
 
 def _plane(lesson: Lesson, plane: Plane) -> dict[str, Any]:
     """The slices of a plane: what they are called, which of them are painted, and which were visited."""
-    view, indices = lesson.request.volume.view(plane), lesson.upright.indices(plane)
+    indices = lesson.upright.indices(plane)
     visited = {one.index for run in lesson.runs for walk in run.walks_on(plane) for one in walk.seen.values()}
     seeds = [seed for seed in lesson.request.named_seeds[lesson.segment] if seed.plane is plane]
     return {
