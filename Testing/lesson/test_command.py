@@ -39,7 +39,6 @@ def embedded(file):
     return json.loads(re.search(r'<script type="application/json" id="lesson">(.*?)</script>', text, re.DOTALL)[1])
 
 
-@pytest.mark.numeric
 def test_a_lesson_of_ones_own_ct(files, tmp_path, capsys):
     ct, paint, reference = files
     page = tmp_path / "lesson.html"
@@ -57,7 +56,6 @@ def test_a_lesson_of_ones_own_ct(files, tmp_path, capsys):
     assert embedded(page)["segment"] == "above" and embedded(page)["reference"] is None
 
 
-@pytest.mark.numeric
 def test_a_lesson_of_the_phantom_needs_no_files(tmp_path):
     page = tmp_path / "lesson.html"
     assert run("--phantom", "-o", page, *QUICK) == 0
@@ -114,7 +112,6 @@ def test_a_reference_of_something_else_is_refused(files, tmp_path, capsys):
     assert 'There is no segment "above"' in capsys.readouterr().err
 
 
-@pytest.mark.numeric
 def test_a_label_image_is_a_reference_too(files, a_phantom, tmp_path):
     """As other programs write it: it keeps no name, so what is in it is what is shown."""
     ct, _, _ = files
@@ -128,7 +125,6 @@ def test_a_label_image_is_a_reference_too(files, a_phantom, tmp_path):
     assert embedded(page)["ways"][0]["dice"] > 0
 
 
-@pytest.mark.numeric
 def test_a_translated_page(tmp_path):
     words = json.loads(WORDS.read_text(encoding="utf-8")) | {"lang": "de", "play": "Abspielen"}
     german, page = tmp_path / "worte.json", tmp_path / "stunde.html"

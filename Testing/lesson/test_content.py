@@ -26,8 +26,6 @@ from SAM2VolumeSegLib.volume import Plane, Volume
 
 HALF_A_STEP = LOGIT_LIMIT / 254 + 1e-6  # a byte has 254 steps for logits from -LOGIT_LIMIT to LOGIT_LIMIT
 
-pytestmark = pytest.mark.numeric
-
 
 def test_the_lesson_is_of_the_settings_that_its_questions_are_about(a_lesson):
     assert [run.way.name for run in a_lesson.runs] == ["recommended", "paper", "stock", "afar", "ages"]

@@ -15,8 +15,6 @@ from SAM2VolumeSegLib.volume import Plane
 HALF_A_STEP = LOGIT_LIMIT / 254 + 1e-6
 VIEWS = ("slices", "attention", "compare", "votes", "questions")
 
-pytestmark = pytest.mark.numeric
-
 
 @pytest.fixture
 def opened(a_browser, a_page_file):

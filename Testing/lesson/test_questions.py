@@ -8,8 +8,6 @@ from SAM2VolumeSegLib.lesson.run import PLANES
 from SAM2VolumeSegLib.research.study import paper
 from SAM2VolumeSegLib.volume import Plane
 
-pytestmark = pytest.mark.numeric
-
 
 @pytest.fixture
 def answers(embedded):

@@ -40,8 +40,6 @@ unpackAll().then(() => {
 });
 """
 
-pytestmark = pytest.mark.numeric
-
 
 @pytest.fixture(scope="module")
 def answered(a_lesson, embedded, tmp_path_factory):
