@@ -15,31 +15,20 @@ class LessonSection(Section):
     """Asks where to, runs the model under the settings of a lesson, and opens the page in the browser.
 
     A box with Cancel stands before the panel meanwhile: a lesson is made now and then, and nothing else goes on.
-
-    Attributes:
-        button: beside the presets.
     """
 
-    WIDGETS = ("presets",)
+    WIDGETS = ("lessonButton",)
 
     def __init__(self, state, logic, ui):
         super().__init__(state, logic, ui)
-        self.button = qt.QPushButton(_("Make a lesson"))
-        self.button.setToolTip(
-            _(
-                "Makes one HTML page from the selected segment: what each slice looked at, what other settings change, "
-                "and questions for a class. It runs the model several times."
-            )
-        )
-        self.button.connect("clicked(bool)", self.onMake)
-        self.ui.presets.layout().addWidget(self.button)
+        self.ui.lessonButton.connect("clicked(bool)", self.onMake)
         for signal in (state.segmentChanged, state.seedsChanged, state.readinessChanged, state.workChanged):
             signal.connect(self.update)
         self.update()
 
     def update(self):
         """Switch the button on where a run could start."""
-        self.button.enabled = self._canStart()
+        self.ui.lessonButton.enabled = self._canStart()
 
     def _canStart(self):
         state = self.state

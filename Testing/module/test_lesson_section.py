@@ -69,7 +69,7 @@ def a_section(a_box, a_state, a_ui):
 
 def test_a_page_is_made_where_the_user_said_and_opened(a_section, a_box, tmp_path):
     a_box.chosen = str(tmp_path / "my lesson")  # without an ending no browser opens it
-    a_section.button.click()
+    a_section.ui.lessonButton.click()
     page = tmp_path / "my lesson.html"
     assert a_box.offered == ["Lesson Bone.html"] and a_box.asked[1] == "Bone"
     assert page.read_text(encoding="utf-8") == "page" and a_box.opened == [str(page)]
@@ -77,20 +77,20 @@ def test_a_page_is_made_where_the_user_said_and_opened(a_section, a_box, tmp_pat
 
 
 def test_nothing_happens_without_a_file(a_section, a_box):
-    a_section.button.click()
+    a_section.ui.lessonButton.click()
     assert a_box.offered and not a_box.texts and not a_box.opened
 
 
 def test_cancel_leaves_no_page(a_section, a_box, tmp_path):
     a_box.chosen, a_box.cancelAfter = str(tmp_path / "lesson.html"), 3
-    a_section.button.click()
+    a_section.ui.lessonButton.click()
     assert not a_box.opened and a_box.closed == 1 and not list(tmp_path.iterdir())
 
 
 def test_a_scene_that_is_closed_meanwhile_ends_it(a_section, a_box, a_state, a_desktop, tmp_path, monkeypatch):
     a_box.chosen = str(tmp_path / "lesson.html")
     monkeypatch.setattr(a_desktop.slicer.app, "processEvents", lambda: a_state.setParameters(None))
-    a_section.button.click()
+    a_section.ui.lessonButton.click()
     assert not a_box.opened and a_box.closed == 1 and not list(tmp_path.iterdir())
 
 
@@ -100,22 +100,22 @@ def test_what_goes_wrong_is_said_in_a_box(a_section, a_box, a_state, a_desktop, 
         yield
 
     a_box.chosen, a_state.logic.lesson = str(tmp_path / "lesson.html"), refused
-    a_section.button.click()
-    assert a_desktop.errors == ["The disk is full."] and a_box.closed == 1 and not a_box.opened
+    a_section.ui.lessonButton.click()
+    assert a_desktop.told == ["The disk is full."] and a_box.closed == 1 and not a_box.opened
 
 
 def test_the_button_is_off_where_nothing_could_run(a_section, a_box, a_state):
-    assert a_section.button.enabled
+    assert a_section.ui.lessonButton.enabled
     for busy, idle in ((object(), None),):
         a_state.propagation = busy
         a_state.workChanged.emit()
-        assert not a_section.button.enabled
+        assert not a_section.ui.lessonButton.enabled
         a_state.propagation = idle
         a_state.workChanged.emit()
-        assert a_section.button.enabled
+        assert a_section.ui.lessonButton.enabled
     a_state.found = type(a_state.found)()
     a_state.seedsChanged.emit()
-    assert not a_section.button.enabled
+    assert not a_section.ui.lessonButton.enabled
     a_section.onMake()
     assert not a_box.offered
 
