@@ -31,6 +31,7 @@ from SAM2VolumeSegPanel.correct_section import CorrectSection
 from SAM2VolumeSegPanel.editor_section import EditorSection
 from SAM2VolumeSegPanel.hint_section import HintSection
 from SAM2VolumeSegPanel.keys import Keys
+from SAM2VolumeSegPanel.lesson_section import LessonSection
 from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
 from SAM2VolumeSegPanel.measure_section import MeasureSection
 from SAM2VolumeSegPanel.models_section import ModelsSection
@@ -156,6 +157,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         own = self.state, self.logic, self.ui
         self.editor = EditorSection(*own, isEntered=lambda: self.parent.isEntered)
         self.choices = ChoicesSection(*own)
+        self.lesson = LessonSection(*own)
         self.setupSection = SetupSection(*own)
         self.models = ModelsSection(*own, timers)
         self.views = Views(self.state)

@@ -206,6 +206,26 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         """The recommended choices, with the best model that is here."""
         return ch.Choices(model=best_model(facts.stored_models()))
 
+    def lesson(self, request, segment, choices, path):
+        """A lesson of a request: a generator, to be stepped; at its end the page is written.
+
+        Args:
+            segment: the name of the one that is shown.
+            choices: whose model runs.
+            path: of the page.
+
+        Raises:
+            InputError: as a run does, or the page cannot be written.
+        """
+        from SAM2VolumeSegLib.lesson.content import content_of
+        from SAM2VolumeSegLib.lesson.page import page_of, read_words
+        from SAM2VolumeSegLib.lesson.run import lesson_of
+        from SAM2VolumeSegLib.volume.target import check_target, write_text
+
+        check_target(path)
+        lesson = yield from lesson_of(self.segmenter(choices).tracker, request, segment)
+        write_text(path, page_of(content_of(lesson), read_words()))
+
     def matchingSegments(self, resultNode, segmentationNode, segmentID):
         """(ID in the result, ID in the painted segmentation) of a segment of either; raises InputError."""
         result, painted = resultNode.GetSegmentation(), segmentationNode.GetSegmentation()

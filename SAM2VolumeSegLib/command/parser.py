@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.command import checkpoints, review, segment
+from SAM2VolumeSegLib.command import checkpoints, lesson, review, segment
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     segment.add_parsers(commands)
     review.add_parsers(commands)
+    lesson.add_parser(commands)
     checkpoints.add_parser(commands)
     if find_spec("SAM2VolumeSegLib.research"):  # which the Slicer extension does not bring
         from SAM2VolumeSegLib.research.commands import add_parsers

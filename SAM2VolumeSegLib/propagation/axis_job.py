@@ -33,6 +33,7 @@ class AxisJob:
         stops: The slices that are visited. Walks and votes count in their numbers.
         prompted: Masks of the seeds as the model sees them, by stop.
         wanted: The stops whose votes are asked for; None: all.
+        given: The same, with the extra prompts of a second pass.
         passes_left: How many have not begun.
         votes: The answer by stop, for each without a seed, once every pass has ended.
     """
@@ -43,6 +44,7 @@ class AxisJob:
         self.pictures = pictures = sight.pictures(name, plane)
         self.stops = sight.stops(name, plane)
         self.prompted = {self.stop_of(seed): pictures.mask_to_model(seed.mask) for seed in self.seeds}
+        self.given = self.prompted
         self.steps = STEPS[self.settings.direction]
         self.wanted = sight.wanted_stops(name, plane) if self.settings.passes == 1 else None
         self.passes_left = self.settings.passes
@@ -77,7 +79,8 @@ class AxisJob:
         """
         if self.votes:
             self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
-        prompts = _PromptMemories(self.tracker, self, self.prompted | self._extra)
+        self.given = self.prompted | self._extra
+        prompts = _PromptMemories(self.tracker, self, self.given)
         policy, limits = self.settings.memory, self.tracker.network.limits
         self._walks = [
             Walk(prompts, self.stops.span, policy, step, self.index, limits, self.wanted) for step in self.steps

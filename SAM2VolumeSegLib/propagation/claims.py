@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -35,6 +35,7 @@ class Claim:
         plane_logits: likewise.
         voted: likewise.
         spread: likewise.
+        plane_weights: likewise.
     """
 
     box: Box
@@ -47,6 +48,7 @@ class Claim:
     plane_logits: dict[Plane, np.ndarray]
     voted: np.ndarray
     spread: np.ndarray
+    plane_weights: dict[Plane, np.ndarray] = field(default_factory=dict)
 
     def trimmed(self, volume: Volume) -> Claim:
         """The same with a box that is no larger than what is claimed, and what could become so at the CT's edges."""
@@ -72,8 +74,8 @@ def claim_of(
         seeds: all of the segment's, also those on axes that do not propagate.
         jobs: the segment's axes, all passes ended.
         reach: voxels beyond it are not claimed, unless they are painted.
-        keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
-            axis votes for the segment.
+        keep_votes: keep those of every axis with their weights, and all that is in reach of the model; else only the
+            box in which some axis votes for the segment.
         within: what is asked for; None: all.
 
     Yields:
@@ -88,26 +90,28 @@ def claim_of(
     if not keep_votes:
         seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs, painted_at)]).grown(BAND_MM, volume))
     total, squares, weight = (np.zeros(seen.shape, dtype=np.float32) for _ in range(3))
-    planes, confidence = {}, {}
+    planes, counts, confidence = {}, {}, {}
     for job in jobs:
         view = job.pictures.view
         part = view.bounds(seen.lower, seen.upper)
         votes = np.full(seen.shape, np.nan, dtype=np.float32) if keep_votes else None
+        counted = np.zeros(seen.shape, dtype=np.float32) if keep_votes else None
         for vote in _votes(job, part):
             offset = job.pictures.index(vote.position) - seen.lower[view.axis]
             if 0 <= offset < seen.shape[view.axis]:
                 top, bottom, left, right = vote.part
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
-                if votes is not None:
-                    view.slice(votes, offset)[at] = vote.logits
                 weights = job.weights(vote.position, vote.logits, vote.weight)
+                if votes is not None and counted is not None:
+                    view.slice(votes, offset)[at] = vote.logits
+                    view.slice(counted, offset)[at] = weights
                 view.slice(total, offset)[at] += weights * vote.logits
                 view.slice(squares, offset)[at] += weights * vote.squares
                 view.slice(weight, offset)[at] += weights
             yield
         confidence[view.plane] = _confidence(job)
-        if votes is not None:
-            planes[view.plane] = votes
+        if votes is not None and counted is not None:
+            planes[view.plane], counts[view.plane] = votes, counted
     for sums in (total, squares):
         np.divide(sums, weight, out=sums, where=weight > 0)
     squares -= total * total
@@ -118,6 +122,7 @@ def claim_of(
     box = within or Box.around_boxes([painted_at, seen])
     logits = _grown(total, seen, box, -LOGIT_LIMIT)
     planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
+    counts = {plane: _grown(weights, seen, box, 0) for plane, weights in counts.items()}
     weight, spread = _grown(weight, seen, box, 0), _grown(spread, seen, box, 0)
     painted, unpainted, mask = np.zeros(box.shape, dtype=bool), np.zeros(box.shape, dtype=bool), logits > 0
     for seed in seeds:
@@ -130,7 +135,7 @@ def claim_of(
             view.slice(unpainted, offset)[...] |= ~given
             view.slice(mask, offset)[...] = given
     unpainted, mask, voted = unpainted & ~painted, mask | painted, in_steps(logits, np.int8)
-    claim = Claim(box, logits, weight, painted, unpainted, mask, confidence, planes, voted, spread)
+    claim = Claim(box, logits, weight, painted, unpainted, mask, confidence, planes, voted, spread, counts)
     return claim if keep_votes or within is not None else claim.trimmed(volume)
 
 

@@ -54,7 +54,7 @@ def fuse(
         mask = _connected(claim.mask, claim.painted) if drop_islands else claim.mask
         found = BoxMask(volume.voxels.shape, claim.box, mask)
         segments[name] = SegmentResult(
-            found, claim.logits, claim.confidence, claim.plane_logits, claim.voted, claim.spread
+            found, claim.logits, claim.confidence, claim.plane_logits, claim.voted, claim.spread, claim.plane_weights
         )
         yield name
     return segments

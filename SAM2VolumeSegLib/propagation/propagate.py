@@ -10,7 +10,15 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
-from SAM2VolumeSegLib.model.policy import SAM2_LIMITS, MemoryLimits, MemoryPolicy, Place, SliceFacts, check_chosen
+from SAM2VolumeSegLib.model.policy import (
+    SAM2_LIMITS,
+    Memories,
+    MemoryLimits,
+    MemoryPolicy,
+    Place,
+    SliceFacts,
+    check_chosen,
+)
 from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.propagation.vote import Found, Vote
 
@@ -33,6 +41,10 @@ class Walk:
     It computes nothing itself: answer its `query` with a prediction and `go_on`, until `position` is None. So the
     queries of many walks can be answered together. Beyond the outermost prompts it goes on, away from them, until the
     structure is gone. Where only some positions are wanted, it ends when it has passed them.
+
+    Attributes:
+        step: 1 or -1; beyond its first prompt it goes the other way.
+        chosen: What the slice of the last `query` looks at, by position; None where it is prompted.
     """
 
     def __init__(
@@ -57,6 +69,7 @@ class Walk:
             wanted: Positions, ascending, whose votes are needed; None: all.
         """
         self.step = step
+        self.chosen: Memories | None = None
         self._found: dict[int, Found] = {}
         self._prompts, self._span, self._policy, self._index = prompts, span, policy, index
         self._limits = limits
@@ -101,10 +114,11 @@ class Walk:
         """What has to be predicted now; None where the slice is prompted."""
         stretch = self._stretches[0]
         position = stretch.positions[0]
+        self.chosen = None
         if position in self._prompts:
             return None
         place = Place(position, stretch.step, self._prompts.keys(), self._tracked, self._span.slices, self._limits)
-        chosen = self._policy.choose(place)
+        self.chosen = chosen = self._policy.choose(place)
         check_chosen(chosen, place, self._policy.kind)
         return SliceQuery(
             self._index(position),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,8 @@ class SegmentResult:
         plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
         voted: int8, inside `box`, in steps of 1 / STEPS_PER_LOGIT: mean of the votes, before surfaces moved to edges.
         spread: uint8, likewise: standard deviation of the votes of axes and directions, by their weights.
+        plane_weights: likewise what they count, 0 where there is no vote. Their weighted mean is what becomes `logits`,
+            before surfaces move to the CT's edges.
         cut_off: the sides on which it reaches the edge of where it was looked for, while the CT goes on.
     """
 
@@ -65,6 +67,7 @@ class SegmentResult:
     plane_logits: dict[Plane, np.ndarray]
     voted: np.ndarray
     spread: np.ndarray
+    plane_weights: dict[Plane, np.ndarray] = field(default_factory=dict)
     cut_off: tuple[CutOff, ...] = ()
 
     @property

@@ -22,7 +22,7 @@ from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.sight import Sight
-from SAM2VolumeSegLib.propagation.together import run_together
+from SAM2VolumeSegLib.propagation.together import Listener, run_together
 from SAM2VolumeSegLib.volume import Box
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
@@ -38,7 +38,9 @@ class Segmenter:
     def __init__(self, tracker: SliceTracker):
         self.tracker = tracker
 
-    def run(self, request: Request, keep_votes: bool = False) -> Generator[Progress, None, Result]:
+    def run(
+        self, request: Request, keep_votes: bool = False, listener: Listener | None = None
+    ) -> Generator[Progress, None, Result]:
         """Segment every structure of a request.
 
         Closing the generator cancels the run between two steps.
@@ -49,8 +51,9 @@ class Segmenter:
 
         Args:
             request: what the run is for.
-            keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach
-                of the model; without it, those of the box in which some axis votes for the segment.
+            keep_votes: for those who look into a result. It then has the logits of each axis and what they weigh, and
+                all logits in reach of the model; without it, those of the box in which some axis votes for the segment.
+            listener: is told of every slice that a walk has passed, with what it looked at.
 
         Yields:
             Progress after each slice, and several times a second while votes become masks.
@@ -75,7 +78,8 @@ class Segmenter:
         while portions:
             jobs = portions.pop(0)
             for pictures in dict.fromkeys(job.pictures for job in jobs):
-                for step in run_together(self.tracker, pictures, [job for job in jobs if job.pictures is pictures]):
+                own = [job for job in jobs if job.pictures is pictures]
+                for step in run_together(self.tracker, pictures, own, listener):
                     yield clock.predicted(step.job.name, pictures.view.plane, step.index)
             for name in dict.fromkeys(job.name for job in jobs):
                 own = [job for job in jobs if job.name == name]

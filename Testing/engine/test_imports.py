@@ -18,7 +18,7 @@ LAYERS = (
     ("propagation",),
     ("review",),
     ("report",),
-    ("scene", "panel"),
+    ("scene", "panel", "lesson"),
     ("research.data", "research.measures", "research.pictures"),
     ("research.demo", "research.training", "research.bench", "research.study"),
     ("research.commands",),
@@ -72,7 +72,10 @@ def test_a_room_knows_only_the_rooms_below(room):
 
 def test_the_slicer_module_knows_only_what_is_packaged_with_it():
     """The extension has no research/, and no command line."""
-    allowed = {"__version__", "errors", "volume", "seeds", "model", "propagation", "review", "report", "scene", "panel"}
+    allowed = {
+        *("__version__", "errors", "volume", "seeds", "model", "propagation", "review", "report", "scene", "panel"),
+        "lesson",
+    }
     files = sorted(path.relative_to(ROOT) for path in (ROOT / "SAM2VolumeSeg").rglob("*.py"))
     assert files
     for path in files:
