@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from SAM2VolumeSegLib.model.network import SlicePrediction
+
+if TYPE_CHECKING:
+    import torch
 
 LOGIT_LIMIT = 4.0
 """Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
@@ -50,6 +53,8 @@ class Vote:
     @classmethod
     def of_all(cls, found: Sequence[Found]) -> list[Vote]:
         """The votes of many predictions, read at once: a GPU has to be waited for to read anything."""
+        import torch
+
         if not found:
             return []
         logits = torch.cat([one.logits for one in found]).cpu().numpy()
