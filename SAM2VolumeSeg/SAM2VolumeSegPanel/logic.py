@@ -1,6 +1,9 @@
 """Nodes in, nodes out."""
 
-from dataclasses import replace
+import json
+import sys
+from dataclasses import asdict, replace
+from importlib import metadata
 
 import slicer
 from slicer.i18n import tr as _
@@ -10,12 +13,14 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, facts
-from SAM2VolumeSegLib.panel.measure import measure, needed_first
+from SAM2VolumeSegLib.panel.measure import measure
 from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE
 from SAM2VolumeSegLib.propagation import Request, Sight
+from SAM2VolumeSegLib.propagation.workload import rehearsal, workload
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 
-TIMINGS_KEY = "SAM2VolumeSeg/Timings"  # in the user's settings: a scene travels to other computers
+TIMINGS_KEY, PLANS_KEY = "SAM2VolumeSeg/Timings", "SAM2VolumeSeg/Plans"
+"""In the user's settings: a scene travels to other computers."""
 
 
 class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
@@ -26,8 +31,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         self._tracker = None  # (what it was loaded for, the tracker)
         self._found = {}  # segment ID -> (stamp, seeds)
         self._volume = (None, None)  # (stamp, the CT as the engine has it)
-        # Of the run that goes on: (key of its speed, slices encoded and predicted before it, workload).
-        self._computed = None
+        self._running = None  # (key of its speed, segmenter) of the run that was started last
 
     def getParameterNode(self):
         """The choices of the scene."""
@@ -101,12 +105,46 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         return volume, {segmentID: seeds for segmentID, (_stamp, seeds) in found.items() if seeds}
 
     def devicePlan(self, choices):
-        """(device, input size in pixels, key of its speed) of a run. Imports PyTorch. Raises InputError."""
+        """(device, input size in pixels, key of its speed, slices predicted at once) of a run.
+
+        Imports PyTorch. Raises InputError.
+        """
         from SAM2VolumeSegLib.model import devices
 
         model = ch.model_from(choices)
         plan = devices.plan(model, choices.device.value, choices.inputSize.value)
-        return str(plan.device), plan.image_size, self._speedKey(model, plan)
+        found = str(plan.device), plan.image_size, self._speedKey(model, plan), plan.batch_size
+        slicer.app.userSettings().setValue(PLANS_KEY, json.dumps(self._plans() | {self._planName(choices): found}))
+        return found
+
+    def knownPlan(self, choices):
+        """What `devicePlan` found in an earlier session, with the same PyTorch; None: nothing.
+
+        So the time of a run can be told before PyTorch is loaded, which takes seconds.
+        """
+        found = self._plans().get(self._planName(choices))
+        return tuple(found) if isinstance(found, list) and len(found) == 4 else None
+
+    def _plans(self):
+        try:
+            plans = json.loads(slicer.app.userSettings().value(PLANS_KEY) or "{}")
+        except (TypeError, ValueError):
+            return {}
+        return plans if isinstance(plans, dict) else {}
+
+    def _planName(self, choices):
+        try:
+            torch = metadata.version("torch")
+        except metadata.PackageNotFoundError:
+            torch = ""
+        own = f"{choices.ownCheckpoint} {choices.ownArchitecture}" if choices.model.value == "own" else ""
+        wanted = choices.model.value, choices.device.value, choices.inputSize.value
+        return " ".join(map(str, (*wanted, own, torch, __version__)))
+
+    @property
+    def isTorchLoaded(self):
+        """Whether loading PyTorch would take no time."""
+        return "torch" in sys.modules
 
     def _speedKey(self, model, plan):
         from SAM2VolumeSegLib.model import checkpoints, devices
@@ -131,7 +169,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             wanted = self._trackerFor(choices)
             tracker = SliceTracker.load(wanted[0], choices.device.value, choices.inputSize.value)
             self._tracker = (wanted, tracker)
-        return Segmenter(self._tracker[1])
+        tracker = self._tracker[1]
+        return Segmenter(tracker, self.timings().speed(self._speedKey(ch.model_from(choices), tracker.plan)))
 
     def request(self, volumeNode, segmentationNode, choices, segmentIDs=None, marks=None):
         """What a run is for (`propagation.Request`), from what is in the scene now. Raises InputError."""
@@ -153,10 +192,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         except InputError:
             self._volume = (None, None)  # voxels were changed and nobody was told: the next run reads them anew
             raise
-        tracker = segmenter.tracker
-        key = self._speedKey(ch.model_from(choices), tracker.plan)
-        planned = estimate.workload(Sight(request.volume, request.seeds, request.settings, tracker.plan.image_size))
-        self._computed = (key, tracker.encoded, tracker.tracked, planned)
+        self._running = self._speedKey(ch.model_from(choices), segmenter.tracker.plan), segmenter
         return run
 
     def segment(
@@ -210,17 +246,35 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             _("The selected segment is not in both the result and the painted segmentation. Select another one above.")
         )
 
-    def workload(self, seeds, volume, choices):
-        """What a run has to compute; slices whose features are at hand are not counted as encoded. Raises InputError.
+    def workload(self, seeds, volume, choices, batchSize=1):
+        """What a run has to compute at most; embeddings that are at hand are not counted. Raises InputError.
 
         Args:
             seeds: by segment ID, those in use.
+            batchSize: slices that the network predicts at once.
         """
         settings = ch.settings_from(choices)
         if self.isLoaded(choices) and len(self._tracker[1].cache):
             tracker = self._tracker[1]
-            return estimate.workload(Sight(volume, seeds, settings, tracker.plan.image_size), tracker.is_encoded)
-        return estimate.workload(Sight(volume, seeds, settings, UNKNOWN_SIZE))  # any size has as many slices
+            sight = Sight(volume, seeds, settings, tracker.plan.image_size)
+            return workload(sight, tracker.plan.batch_size, tracker.is_encoded)
+        return workload(Sight(volume, seeds, settings, UNKNOWN_SIZE), batchSize)  # any size has as many slices
+
+    def knowledge(self, choices):
+        """Changes whenever more of a run is known; None as long as nothing was predicted."""
+        if not self.isLoaded(choices) or not len(self._tracker[1].predictions):
+            return None
+        tracker = self._tracker[1]
+        return id(tracker), tracker.encoded, tracker.tracked
+
+    def workAhead(self, seeds, volume, choices):
+        """Look up what a run has to compute, a slice at each step: a generator that returns the `Workload`.
+
+        Args:
+            seeds: by segment ID, those in use.
+        """
+        tracker = self._tracker[1]
+        return rehearsal(tracker, Sight(volume, seeds, ch.settings_from(choices), tracker.plan.image_size))
 
     def measurement(self, volume, seeds, choices):
         """Load the model and measure it on a few slices of the CT: a generator, to be stepped; the result is kept.
@@ -233,27 +287,28 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         # CLAHE is computed on the whole CT, once, and says nothing of the model.
         settings = replace(ch.settings_from(choices), clahe=False)
         sight = Sight(volume, seeds, settings, tracker.plan.image_size)
-        speed = yield from measure(tracker, *needed_first(sight))
-        timings = self.timings()
-        timings.record(self._speedKey(ch.model_from(choices), tracker.plan), speed)
-        self._keepTimings(timings)
+        seen = asdict((yield from measure(tracker, sight)))
+        del seen["visit"]  # a run shows it
+        self._record(self._speedKey(ch.model_from(choices), tracker.plan), seen)
 
     def timings(self):
         """How fast models are on this computer."""
         return estimate.Timings.from_json(slicer.app.userSettings().value(TIMINGS_KEY))
 
+    def _record(self, key, seen):
+        timings = self.timings()
+        timings.record(key, seen)
+        self._keepTimings(timings)
+
     def _keepTimings(self, timings):
         slicer.app.userSettings().setValue(TIMINGS_KEY, timings.to_json())
 
-    def remember(self, seconds):
-        """Let the run that was started last, and is over, correct what was measured, by what it had to compute."""
-        if self._computed is None or self._tracker is None:
-            return
-        (key, encoded, predicted, planned), self._computed = self._computed, None
-        tracker, timings = self._tracker[1], self.timings()
-        done = replace(planned, predicted=tracker.tracked - predicted, encoded=tracker.encoded - encoded)
-        timings.refine(key, done, seconds)
-        self._keepTimings(timings)
+    def remember(self):
+        """Keep how fast the run was that was started last and is over, or cancelled, by what it had to compute."""
+        if self._running is not None:
+            (key, segmenter), self._running = self._running, None
+            if segmenter.seen:
+                self._record(key, segmenter.seen)
 
     def updateWindow(self, p):
         """Set the limits that belong to the chosen window."""

@@ -63,7 +63,7 @@ class Propagation:
         return self.run.step()
 
     def finish(self, saveForUndo):
-        """Write the result and remember how long it took.
+        """Write the result.
 
         Args:
             saveForUndo: called before painted segments are changed.
@@ -78,7 +78,6 @@ class Propagation:
         if self.intoPainted:
             saveForUndo()
         node = self.run.finish(**self._ending)
-        self._logic.remember(self.seconds)
         if not self.intoPainted:
             self.parameters.result = node  # also when the module was left meanwhile
         if self._show3D:
@@ -89,3 +88,4 @@ class Propagation:
         """Let go of the run. One that is not written changes nothing."""
         if self.run is not None:
             self.run.cancel()
+            self._logic.remember()

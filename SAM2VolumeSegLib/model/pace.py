@@ -16,6 +16,8 @@ RECENT = 200
 """Calls that count at most, the latest ones: of those before, the machine may have been busy with something else."""
 DOUBT = 0.5
 """Calls after which what is seen counts as much as what was expected."""
+NEAR = 0.1
+"""Calls that say the parts of a call are as they were thought, beside those that were timed."""
 WAITED_FOR = 8
 """Of the calls on a graphics card the first so many, and then each so many-th, are waited for; else it would be timed
 how long it takes to order them."""
@@ -85,7 +87,8 @@ class Speed:
 class Pace:
     """Times calls that do work of one or more kinds.
 
-    The first call does not count: there memory is taken and kernels are chosen, which makes it several times as long.
+    The first call of a network does not count: there memory is taken and kernels are chosen, which makes it several
+    times as long.
 
     Attributes:
         kinds: of `Work`, that a call does.
@@ -97,6 +100,7 @@ class Pace:
         *kinds: str,
         now: Callable[[], float] = time.perf_counter,
         wait: Callable[[], None] | None = None,
+        first_counts: bool = False,
     ):
         """Nothing is timed yet.
 
@@ -104,10 +108,11 @@ class Pace:
             kinds: names of fields of `Work`.
             now: the time in seconds.
             wait: until the device has done what it was told; None: it answers only when it is done.
+            first_counts: whether the first call takes as long as the others.
         """
         self.kinds, self.done = kinds, Work()
         self._now, self._wait = now, wait
-        self._number = 0
+        self._number, self._skipped = 0, 0 if first_counts else 1
         self._calls: deque[tuple[tuple[float, ...], float]] = deque(maxlen=RECENT)
         self._timed = 0.0
 
@@ -141,7 +146,7 @@ class Pace:
         if seconds is None:
             return
         self._timed += seconds
-        if self._number > 1:
+        if self._number > self._skipped:
             self._calls.append((counts, seconds))
 
     def spent(self, speed: Speed) -> float:
@@ -169,19 +174,20 @@ class Pace:
     def seen(self, speed: Speed) -> dict[str, float]:
         """Seconds for each kind, as the calls say.
 
-        With several kinds it is the least squares, near to what was expected: calls that are all alike cannot tell
-        their parts apart, and change each by its share.
+        With several kinds it is the least squares, near to one factor for all: calls that are all alike cannot tell
+        their parts apart.
 
         Args:
             speed: what was expected.
         """
-        expected = np.array([getattr(speed, kind) for kind in self.kinds])
+        expected = self.ratio(speed) * np.array([getattr(speed, kind) for kind in self.kinds])
         if len(self.kinds) == 1:
-            return {self.kinds[0]: float(expected[0] * self.ratio(speed))}
-        counts, seconds, whole = self._ordinary(speed)
+            return {self.kinds[0]: float(expected[0])}
+        counts, seconds, _ = self._ordinary(speed)
+        whole = counts @ expected
         shares = counts * expected / whole[:, None]
-        matrix = shares.T @ shares + np.eye(len(expected))
-        factors = np.linalg.solve(matrix, shares.T @ (seconds / whole) + 1)
+        matrix = shares.T @ shares + NEAR * np.eye(len(expected))
+        factors = np.linalg.solve(matrix, shares.T @ (seconds / whole) + NEAR)
         # Noise can tell more apart than there is: no part is much less than nothing.
         return dict(zip(self.kinds, (expected * np.maximum(factors, 0.05)).tolist(), strict=True))
 

@@ -54,6 +54,8 @@ class SliceTracker:
         predictions: What was predicted, by identity.
         encoded: Slices encoded so far.
         tracked: Slices predicted so far; those that were known already do not count.
+        beyond: How far structures went beyond what is painted, as runs have shown it: slices that were visited there,
+            and that there were, by pictures and name.
         now: The time in seconds, by which all of a run is timed.
         encode_pace: How long it takes to encode a slice.
         prompt_pace: How long it takes to remember a given mask.
@@ -74,6 +76,7 @@ class SliceTracker:
             plan.device,
             SlotFile(checkpoints.cache_folder()),
         )
+        self.beyond: dict[Hashable, tuple[int, int]] = {}
         self.encoded = 0
         self.tracked = 0
         self.restart_paces()
@@ -156,6 +159,7 @@ class SliceTracker:
         """Forget all that was computed; the next run starts from nothing."""
         self.cache.clear()
         self.predictions.clear()
+        self.beyond.clear()
 
     def _encode(self, pictures: Pictures, index: int, upcoming: Sequence[int]) -> list[torch.Tensor]:
         """Encode a slice, and the next ones in the same batch; returns the features of the first."""

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.edges import BAND_MM
+from SAM2VolumeSegLib.propagation.sight import BAND_MM
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from math import prod
 
 from SAM2VolumeSegLib.model.pace import DOUBT, Pace, Speed, Work
@@ -12,11 +12,12 @@ from SAM2VolumeSegLib.propagation.claims import Claim
 from SAM2VolumeSegLib.propagation.fuse import Piece
 from SAM2VolumeSegLib.propagation.result import Progress, SegmentResult
 from SAM2VolumeSegLib.propagation.together import Step
-from SAM2VolumeSegLib.propagation.workload import WITHOUT_EDGES, Workload
+from SAM2VolumeSegLib.propagation.workload import BEYOND, WITHOUT_EDGES, Workload
 
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
 ENOUGH = 5  # calls of a kind that say how fast it is
 TOGETHER = 16  # slices that are gone over between two looks at the clock: a batch of them ends at once
+UNSURE = 8.0  # stops beyond the seeds after which what is seen of their number counts as much as what is usual
 NOT_DONE = 0.1
 """Of the time that a piece of work has taken, what it takes still at least, when it takes longer than expected."""
 
@@ -43,9 +44,12 @@ class Clock:
         """
         self._tracker, self._jobs, self._work = tracker, jobs, work
         self._measured, self._speed = is_measured, expected
+        self._before = dict(tracker.beyond)
         tracker.restart_paces()
         now = tracker.now
-        self._visit, self._vote, self._edge = (Pace(kind, now=now) for kind in ("visit", "vote", "edge"))
+        self._visit, self._vote, self._edge = (
+            Pace(kind, now=now, first_counts=True) for kind in ("visit", "vote", "edge")
+        )
         self._computed = {(job.name, job.pictures.view.plane): 0 for job in jobs}
         self._steps = 0
         self._votes, self._surfaces = dict(work.votes), dict(work.surfaces)
@@ -64,9 +68,7 @@ class Clock:
             self._looked, self._network = now, spent
         return self._progress(step.job.name, step)
 
-    def voting(
-        self, jobs: Sequence[AxisJob], votes: Generator[None, None, Claim]
-    ) -> Generator[Progress, None, Claim]:
+    def voting(self, jobs: Sequence[AxisJob], votes: Generator[None, None, Claim]) -> Generator[Progress, None, Claim]:
         """Report while the votes of a segment are taken.
 
         Args:
@@ -128,8 +130,16 @@ class Clock:
         yield self._progress(name)
         return segments
 
-    def seen(self) -> dict[str, float]:
-        """Seconds for one of each kind of work that was done often enough to tell, what was known left out."""
+    def stop(self) -> dict[str, float]:
+        """The run is over, or cancelled.
+
+        Returns:
+            Seconds for one of each kind of work that was done often enough to tell, what was known left out.
+        """
+        for job in self._jobs:
+            seen, most = job.ended_beyond
+            if most:
+                self._tracker.beyond[job.pictures.key, job.name] = seen, most
         found: dict[str, float] = {}
         for pace, enough in ((self._vote, 1), (self._edge, 1), *((pace, ENOUGH) for pace in self._paces)):
             if pace.counted >= enough:
@@ -160,13 +170,14 @@ class Clock:
             to_visit: slices, known ones included.
             began: the kind of work that goes on since `_began`, of one segment.
         """
-        predict = sum((self._left(job) for job in self._jobs), Work())
+        shares = self._shares_beyond()
+        predict = sum((self._left(job, shares[job]) for job in self._jobs), Work())
         encode, prompt, track = self._paces
         if not self._measured and predict.predict and not track.counted:
             return None
         once, speed = self._work.once, self._speed
         left = [
-            (encode, Work(encode=max(0.0, once.encode - encode.done.encode) if to_visit else 0.0)),
+            (encode, Work(encode=min(max(0.0, once.encode - encode.done.encode), self._to_encode(shares)))),
             (prompt, Work(prompt=max(0.0, once.prompt - prompt.done.prompt) if to_visit else 0.0)),
             (track, predict),
             (self._visit, Work(visit=to_visit)),
@@ -179,12 +190,37 @@ class Clock:
             seconds[began] = max(seconds[began] - spent, NOT_DONE * spent) if seconds[began] else 0.0
         return sum(seconds.values())
 
-    def _left(self, job: AxisJob) -> Work:
+    def _shares_beyond(self) -> dict[AxisJob, float]:
+        """Of the stops beyond the outermost seeds that could be visited, those that will be.
+
+        An earlier run has shown it for the same segment, or this one does for others.
+        """
+        ended = [job.ended_beyond for job in self._jobs]
+        seen, most = sum(seen for seen, _ in ended), sum(most for _, most in ended)
+        usual = (seen + UNSURE * BEYOND) / (most + UNSURE)
+        shares = {}
+        for job in self._jobs:
+            seen, most = self._before.get((job.pictures.key, job.name), (0, 0))
+            shares[job] = (seen + usual) / (most + 1)
+        return shares
+
+    def _left(self, job: AxisJob, share: float) -> Work:
         """What is left to be predicted of a job."""
-        axis = job.name, job.pictures.view.plane
-        planned = self._work.axes.get(axis, Work())
-        left = min(max(0.0, planned.predict - self._computed[axis]), job.remaining)
-        return planned.times(left / planned.predict) if left else Work()
+        axis, remaining = (job.name, job.pictures.view.plane), job.remaining
+        left = min(max(0.0, self._work.axes[axis].predict - self._computed[axis]), remaining)
+        if not left:
+            return Work()
+        return self._work.part(axis, left * len(job.ahead(share)) / remaining)
+
+    def _to_encode(self, shares: Mapping[AxisJob, float]) -> int:
+        """Slices that will probably have to be encoded still, each once."""
+        wanted = {
+            (job.pictures, job.index(stop))
+            for job in self._jobs
+            if job.remaining
+            for stop in set(job.ahead(shares[job]))
+        }
+        return sum(not self._tracker.is_encoded(*slice_) for slice_ in wanted)
 
     def _ratio(self, pace: Pace) -> float:
         """How many times as long as expected a kind of work takes."""

@@ -82,7 +82,7 @@ class Segmenter:
         try:
             segments = yield from self._computed(request, sight, portions, clock, keep_votes)
         finally:
-            self.seen = clock.seen()
+            self.seen = clock.stop()
             if self.seen:
                 self.speed = (self.speed or Speed()).refined(self.seen)
         seconds = time.monotonic() - started

@@ -20,6 +20,8 @@ BEYOND_MM = 5.0
 is rarely longest just where it is painted. 15 mm were no better on four CTs, and slower."""
 BEYOND_ALONE_MM = 15.0
 """The same where fewer planes are painted, and nobody knows where the structure ends."""
+BAND_MM = 10.0
+"""How far `edges` can move a surface. The work grows with it; without a limit it was no better on four CTs."""
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,9 @@ def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[
             ahead = zip_longest(*(w.walk.upcoming(tracker.plan.batch_size) for w in batch))
             upcoming = [index for indices in ahead for index in indices if index is not None]
             answers = tracker.track(pictures, [w.query for w in batch if w.query is not None], upcoming)
-            for waiting, prediction in zip(batch, answers, strict=True):
-                yield waiting.take(prediction, pictures)
+            # All of them at once, so that what is left is true when the first is told.
+            yield from [waiting.take(found, pictures) for waiting, found in zip(batch, answers, strict=True)]
+            for waiting in batch:
                 yield from waiting.advance(tracker, pictures)
         for job in jobs:
             job.end_pass()

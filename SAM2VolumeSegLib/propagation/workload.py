@@ -11,9 +11,8 @@ import numpy as np
 
 from SAM2VolumeSegLib.model.pace import Work
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
-from SAM2VolumeSegLib.propagation.edges import BAND_MM, at_edges
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
-from SAM2VolumeSegLib.propagation.sight import Sight, Span
+from SAM2VolumeSegLib.propagation.sight import BAND_MM, Sight, Span
 from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 from SAM2VolumeSegLib.seeds import painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, to_unit
@@ -22,6 +21,9 @@ if TYPE_CHECKING:  # counting needs no torch: slices are counted before it is in
     from SAM2VolumeSegLib.model.tracker import SliceTracker
 
 SAMPLES = 16  # slices of a span on which the memory is counted
+BEYOND = 0.6
+"""Of the slices beyond the outermost painted ones that could be visited, those that are, before a run has shown it: the
+structure mostly ends on the way."""
 WITHOUT_EDGES = 0.1  # of the time that a voxel takes with them: islands and contests
 SIDE = 32  # voxels along each side of the box in which a surface is tried
 BALL = 0.3  # radius of a ball in it, as a share of its side
@@ -36,6 +38,7 @@ class Workload:
         slices: that it goes over, in all axes, directions and passes, known ones included.
         once: what is done for all axes together: slices encoded, masks remembered.
         axes: what predicting takes, by segment and plane; a call that predicts slices of several has a part in each.
+        beyond: how many of the slices that are predicted lie beyond the outermost painted ones, by segment and plane.
         votes: voxels that will have a vote, by segment, over its axes.
         surfaces: voxels in which its surface will be looked for, by segment; as many as take as long.
         known: of the slices, those that an earlier run has predicted.
@@ -44,20 +47,27 @@ class Workload:
     slices: int
     once: Work
     axes: dict[Axis, Work]
+    beyond: dict[Axis, float]
     votes: dict[str, float]
     surfaces: dict[str, float]
     known: int = 0
 
     @property
     def predicted(self) -> float:
-        """How many slices are predicted; those that are known do not count."""
+        """How many slices are predicted at most; those that are known do not count."""
         return sum(work.predict for work in self.axes.values())
 
     @property
     def whole(self) -> Work:
-        """All of it."""
+        """All of it, as it will probably be."""
         steps = Work(visit=self.slices, vote=sum(self.votes.values()), edge=sum(self.surfaces.values()))
-        return sum(self.axes.values(), self.once + steps)
+        axes = [self.part(axis, work.predict - (1 - BEYOND) * self.beyond[axis]) for axis, work in self.axes.items()]
+        return sum(axes, self.once + steps)
+
+    def part(self, axis: Axis, predicted: float) -> Work:
+        """What it takes to predict so many slices of an axis."""
+        all_of_it = self.axes[axis]
+        return all_of_it.times(predicted / all_of_it.predict) if all_of_it.predict else Work()
 
 
 def work_ahead(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Workload]:
@@ -95,7 +105,7 @@ def workload(
         InputError: as `Sight.crop`.
     """
     settings, directions = sight.settings, 2 if sight.settings.direction == "forward-backward" else 1
-    encoded, prompts, slices = set(), 0, 0
+    encoded, prompts, slices, beyond = set(), 0, 0, {}
     together: dict[tuple[SquareWindow, Plane], dict[Axis, Work]] = {}
     longest: dict[tuple[SquareWindow, Plane], int] = {}
     for segment in (name for group in sight.groups for name in group):
@@ -113,6 +123,8 @@ def workload(
             prompts += len(seeds)
             slices += stops.span.slices * directions * settings.passes
             predicted = (stops.span.slices - len(seeds)) * directions * settings.passes
+            outside = [stop for stop in stops.span.positions if not min(prompted) <= stop <= max(prompted)]
+            beyond[segment, plane] = len(outside) * directions * settings.passes
             looked_at = predicted * _memories(prompted, stops.span, settings.memory)
             together.setdefault((seen, plane), {})[segment, plane] = Work(predict=predicted, memory=looked_at)
             at_once = settings.passes * (stops.span.slices - len(seeds))
@@ -123,7 +135,7 @@ def workload(
         predicted = sum(work.predict for work in works.values())
         share = max(longest[key] / max(predicted, 1), 1 / batch_size)
         axes |= {axis: work + Work(call=share * work.predict) for axis, work in works.items()}
-    return Workload(slices, Work(encode=len(encoded), prompt=prompts), axes, *_voxels(sight, list(axes)))
+    return Workload(slices, Work(encode=len(encoded), prompt=prompts), axes, beyond, *_voxels(sight, list(axes)))
 
 
 def rehearsal(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Workload]:
@@ -148,7 +160,7 @@ def rehearsal(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Work
 
     settings = sight.settings
     pretended = Rehearsal(tracker, needs_logits=settings.passes > 1 or "area" in settings.memory.needs)
-    slices, known, once, axes = 0, 0, Work(), {}
+    slices, known, once, axes, beyond = 0, 0, Work(), {}, {}
     for group in sight.groups:
         jobs = [AxisJob(pretended, sight, name, plane) for name in group for plane in sight.planes_of(name)]
         slices += sum(job.remaining for job in jobs)
@@ -156,15 +168,17 @@ def rehearsal(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Work
         for pictures in dict.fromkeys(job.pictures for job in jobs):
             alike = [job for job in jobs if job.pictures is pictures]
             pretended.work, predicted = Work(), dict.fromkeys([_axis(job) for job in alike], 0)
+            beyond |= predicted
             for step in run_together(pretended, pictures, alike):
                 predicted[_axis(step.job)] += not step.known
+                beyond[_axis(step.job)] += not step.known and step.job.is_beyond(step.job.stop_at(step.index))
                 known += step.known
                 yield
             work = pretended.work
             once = once + Work(encode=work.encode, prompt=work.prompt)
             each = Work(call=work.call, predict=work.predict, memory=work.memory).times(1 / max(work.predict, 1))
             axes |= {axis: each.times(count) for axis, count in predicted.items()}
-    return Workload(slices, once, axes, *_voxels(sight, list(axes)), known)
+    return Workload(slices, once, axes, beyond, *_voxels(sight, list(axes)), known)
 
 
 def edge_seconds(sight: Sight, now: Callable[[], float]) -> Generator[None, None, float]:
@@ -182,6 +196,8 @@ def edge_seconds(sight: Sight, now: Callable[[], float]) -> Generator[None, None
     Returns:
         The seconds.
     """
+    from SAM2VolumeSegLib.propagation.edges import at_edges  # SciPy, which counting does not need
+
     volume, crop = sight.volume, sight.crop(sight.groups[0][0]) or Box.whole(sight.volume)
     starts = [max(low, (low + high - SIDE) // 2) for low, high in zip(crop.lower, crop.upper, strict=True)]
     part = tuple(slice(n, min(n + SIDE, high)) for n, high in zip(starts, crop.upper, strict=True))

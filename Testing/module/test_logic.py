@@ -47,6 +47,35 @@ def test_a_second_run_is_expected_to_be_faster(a_panel, run_to_end):
 
     first = work()
     run_to_end()
-    assert (first.encoded, work().encoded) == (10, 0) and first.predicted == work().predicted
+    assert (first.once.encode, work().once.encode) == (10, 0) and first.predicted == work().predicted
     state.parameters.marginMm = 0.0
-    assert work().encoded == 10
+    assert work().once.encode == 10
+
+
+def test_the_plan_of_an_earlier_session_is_known_without_pytorch(a_panel, a_module, monkeypatch):
+    """Loading PyTorch freezes the window for seconds: a time that was measured is told before."""
+    logic, p = a_module.SAM2VolumeSegLogic(), a_panel.state.parameters
+    monkeypatch.setattr(logic, "devicePlan", None)
+    assert logic.knownPlan(p) == a_panel.logic.devicePlan(p)
+    p.inputSize = a_module.ch.InputSize.PIXELS_256
+    assert logic.knownPlan(p) is None
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "another")
+    p.inputSize = a_module.ch.InputSize.PIXELS_192
+    assert logic.knownPlan(p) is None
+
+
+def test_only_what_was_computed_changes_what_is_remembered(a_panel, run_to_end, stand_in):
+    """A run that found everything made was taken for a fast encoder, and a cancelled one for nothing."""
+    key, kept = a_panel.state.plan.speedKey, a_panel.logic.timings
+    before = kept().seen[key]
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(9)
+    a_panel.ui.cancelButton.click()
+    cancelled = kept().seen[key]
+    assert len(cancelled["call"]) == 2 and cancelled["edge"] == before["edge"]
+    run_to_end()
+    after = kept().seen[key]
+    assert len(after["edge"]) == 2
+    run_to_end()  # knows all
+    again = kept().seen[key]
+    assert {kind for kind in again if again[kind] != after[kind]} <= {"visit", "vote", "edge"}

@@ -15,16 +15,15 @@ from SAM2VolumeSegLib.model.pace import Speed, Work
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.panel.measure import measure
 from SAM2VolumeSegLib.progress import Steps
-from SAM2VolumeSegLib.propagation import Request, Segmenter, Sight
+from SAM2VolumeSegLib.propagation import Request, Segmenter, Sight, edges
 from SAM2VolumeSegLib.propagation import segmenter as running
-from SAM2VolumeSegLib.propagation import workload
 from SAM2VolumeSegLib.propagation.workload import work_ahead
-from SAM2VolumeSegLib.research.bench.cases import BenchCase, case, tubes
+from SAM2VolumeSegLib.research.bench.cases import BenchCase
 
 FIRST = 10  # slices before the time left has to be right
-SOON = 2.0, 0.03
-"""Seconds, and share of the run: while less than either is left, nobody minds what is said. There walks end that may go
-on beyond the paint, or not."""
+SLIGHT = 2.0, 0.05
+"""Seconds, and share of the run: what is said may be wrong by the larger of them. A walk that goes on beyond the paint
+ends with its structure, and where that is, nobody knows."""
 WANTED = 1.5
 NOISE = 0.1  # of what a call takes, as the standard deviation of its logarithm
 PRICES = {
@@ -78,7 +77,7 @@ class SimulatedClock:
             patch.object(tracker, "recall", self._paid(tracker.recall, lambda *given: Work(visit=1))),
             patch.object(running, "claim_of", self._in_steps(running.claim_of, _votes_of)),
             patch.object(fusing, "at_edges", self._in_steps(fusing.at_edges, _surface_of)),
-            patch.object(workload, "at_edges", self._in_steps(workload.at_edges, _surface_of)),
+            patch.object(edges, "at_edges", self._in_steps(edges.at_edges, _surface_of)),
         ):
             for name, work in methods.items():
                 setattr(network, name, self._paid(getattr(network, name), work))
@@ -124,7 +123,7 @@ class Promise:
 
     Attributes:
         before: factor between the estimate before the run and its true time.
-        worst: the largest such factor of the time left, from slice FIRST on, while more than SOON is said or true.
+        worst: the largest such factor of the time left, from slice FIRST on, where it is wrong by more than SLIGHT.
         seconds: of the run, simulated.
     """
 
@@ -156,8 +155,9 @@ def promise_of(segmenter: Segmenter, clock: SimulatedClock, request: Request, st
         if number == steps:
             run.close()
     spent = clock.time - started
-    soon = max(SOON[0], SOON[1] * spent)
-    factors = [_factor(left, clock.time - at) for left, at in said if max(left, clock.time - at) > soon]
+    seconds, share = SLIGHT
+    true = [(left, clock.time - at) for left, at in said]
+    factors = [_factor(*both) for both in true if abs(both[0] - both[1]) > max(seconds, share * spent)]
     return Promise(_factor(estimate, spent) if estimate is not None else 1.0, max(factors, default=1.0), spent)
 
 
