@@ -122,3 +122,18 @@ def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in
     assert registered[1]["uris"] == registered[1]["fileNames"] == []  # Slicer takes their length
     volume, painted, _reference = registered[1]["customDownloader"](None)
     assert volume.IsA("vtkMRMLScalarVolumeNode") and painted.GetSegmentation().GetNumberOfSegments() >= 2
+
+
+def test_reload_and_test_says_what_it_skips(a_module, a_desktop, monkeypatch):
+    """Where PyTorch is missing: Slicer's own loop takes a skipped test for an error, and shows a box."""
+    slicer, said = a_desktop.slicer, []
+    monkeypatch.setattr(slicer.util, "delayDisplay", said.append, raising=False)
+    missing = SimpleNamespace(are_met=False, headline="PyTorch is missing.")
+    monkeypatch.setattr(a_module.readiness, "check", lambda facts: missing)
+
+    class Checked(a_module.SAM2VolumeSegTest):
+        def test_readiness_has_a_sentence_for_everything(self):
+            said.append("run")
+
+    Checked().runTest()
+    assert said == ["Skipped: PyTorch is missing.", "run"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from math import prod
 from unittest.mock import patch
@@ -18,7 +18,7 @@ from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import Request, Segmenter, Sight, edges
 from SAM2VolumeSegLib.propagation import segmenter as running
 from SAM2VolumeSegLib.propagation.workload import work_ahead
-from SAM2VolumeSegLib.research.bench.cases import BenchCase
+from SAM2VolumeSegLib.research.bench.cases import BenchCase, corrected, tubes
 
 FIRST = 10  # slices before the time left has to be right
 SLIGHT = 2.0, 0.05
@@ -122,12 +122,12 @@ class Promise:
     """What a run said of its time.
 
     Attributes:
-        before: factor between the estimate before the run and its true time.
+        before: factor between the estimate before the run and its true time; None: nobody could tell.
         worst: the largest such factor of the time left, from slice FIRST on, where it is wrong by more than SLIGHT.
         seconds: of the run, simulated.
     """
 
-    before: float
+    before: float | None
     worst: float
     seconds: float
 
@@ -158,7 +158,15 @@ def promise_of(segmenter: Segmenter, clock: SimulatedClock, request: Request, st
     seconds, share = SLIGHT
     true = [(left, clock.time - at) for left, at in said]
     factors = [_factor(*both) for both in true if abs(both[0] - both[1]) > max(seconds, share * spent)]
-    return Promise(_factor(estimate, spent) if estimate is not None else 1.0, max(factors, default=1.0), spent)
+    return Promise(None if estimate is None else _factor(estimate, spent), max(factors, default=1.0), spent)
+
+
+def ten_corrected() -> BenchCase:
+    """Ten tubes, one of which is corrected on a slice after a run."""
+    ten = tubes(10)
+    first, *others = ten.seeds
+    seeds = ten.seeds | {first: corrected(ten.seeds[first])}
+    return replace(ten, seeds=seeds, before=ten.seeds)
 
 
 def promises(tracker: SliceTracker, chosen: BenchCase, price: Speed, noise: float = NOISE) -> dict[str, Promise]:
