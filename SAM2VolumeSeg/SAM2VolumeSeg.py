@@ -54,7 +54,7 @@ class SAM2VolumeSeg(ScriptedLoadableModule):
         self.parent.title = _("SAM2 Volume Segmentation")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["Segmentations", "SegmentEditor", "Volumes"]
-        self.parent.contributors = ["The SAM2VolumeSeg authors"]
+        self.parent.contributors = ["SAM2VolumeSeg Authors (SAM2VolumeSeg)"]
         self.parent.helpText = _(
             "Paint a structure on a few slices of a CT in the Segment Editor. This module carries it through the "
             "volume with SAM2 along the axial, coronal and sagittal slices. For research and teaching, not for "

@@ -1,9 +1,7 @@
 """Nodes in, nodes out."""
 
-import json
 import sys
 from dataclasses import asdict, replace
-from importlib import metadata
 
 import slicer
 from slicer.i18n import tr as _
@@ -18,19 +16,22 @@ from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE
 from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegLib.propagation.workload import rehearsal, workload
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
-
-TIMINGS_KEY, PLANS_KEY = "SAM2VolumeSeg/Timings", "SAM2VolumeSeg/Plans"
-"""In the user's settings: a scene travels to other computers."""
+from SAM2VolumeSegPanel.remembered import Remembered
 
 
 class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
-    """Nodes in, nodes out. Needs no main window; keeps the model and what it has computed between runs."""
+    """Nodes in, nodes out. Needs no main window; keeps the model and what it has computed between runs.
+
+    Attributes:
+        remembered: what is remembered of this computer from session to session.
+    """
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         self._tracker = None  # (what it was loaded for, the tracker)
         self._found = {}  # segment ID -> (stamp, seeds)
         self._volume = (None, None)  # (stamp, the CT as the engine has it)
+        self.remembered = Remembered()
         self._running = None  # (key of its speed, segmenter) of the run that was started last
 
     def getParameterNode(self):
@@ -114,32 +115,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         model = ch.model_from(choices)
         plan = devices.plan(model, choices.device.value, choices.inputSize.value)
         found = str(plan.device), plan.image_size, self._speedKey(model, plan), plan.batch_size
-        slicer.app.userSettings().setValue(PLANS_KEY, json.dumps(self._plans() | {self._planName(choices): found}))
+        self.remembered.keepPlan(choices, found)
         return found
-
-    def knownPlan(self, choices):
-        """What `devicePlan` found in an earlier session, with the same PyTorch; None: nothing.
-
-        So the time of a run can be told before PyTorch is loaded, which takes seconds.
-        """
-        found = self._plans().get(self._planName(choices))
-        return tuple(found) if isinstance(found, list) and len(found) == 4 else None
-
-    def _plans(self):
-        try:
-            plans = json.loads(slicer.app.userSettings().value(PLANS_KEY) or "{}")
-        except (TypeError, ValueError):
-            return {}
-        return plans if isinstance(plans, dict) else {}
-
-    def _planName(self, choices):
-        try:
-            torch = metadata.version("torch")
-        except metadata.PackageNotFoundError:
-            torch = ""
-        own = f"{choices.ownCheckpoint} {choices.ownArchitecture}" if choices.model.value == "own" else ""
-        wanted = choices.model.value, choices.device.value, choices.inputSize.value
-        return " ".join(map(str, (*wanted, own, torch, __version__)))
 
     @property
     def isTorchLoaded(self):
@@ -170,7 +147,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             tracker = SliceTracker.load(wanted[0], choices.device.value, choices.inputSize.value)
             self._tracker = (wanted, tracker)
         tracker = self._tracker[1]
-        return Segmenter(tracker, self.timings().speed(self._speedKey(ch.model_from(choices), tracker.plan)))
+        return Segmenter(tracker, self.remembered.timings().speed(self._speedKey(ch.model_from(choices), tracker.plan)))
 
     def request(self, volumeNode, segmentationNode, choices, segmentIDs=None, marks=None):
         """What a run is for (`propagation.Request`), from what is in the scene now. Raises InputError."""
@@ -289,26 +266,14 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         sight = Sight(volume, seeds, settings, tracker.plan.image_size)
         seen = asdict((yield from measure(tracker, sight)))
         del seen["visit"]  # a run shows it
-        self._record(self._speedKey(ch.model_from(choices), tracker.plan), seen)
-
-    def timings(self):
-        """How fast models are on this computer."""
-        return estimate.Timings.from_json(slicer.app.userSettings().value(TIMINGS_KEY))
-
-    def _record(self, key, seen):
-        timings = self.timings()
-        timings.record(key, seen)
-        self._keepTimings(timings)
-
-    def _keepTimings(self, timings):
-        slicer.app.userSettings().setValue(TIMINGS_KEY, timings.to_json())
+        self.remembered.record(self._speedKey(ch.model_from(choices), tracker.plan), seen)
 
     def remember(self):
         """Keep how fast the run was that was started last and is over, or cancelled, by what it had to compute."""
         if self._running is not None:
             (key, segmenter), self._running = self._running, None
             if segmenter.seen:
-                self._record(key, segmenter.seen)
+                self.remembered.record(key, segmenter.seen)
 
     def updateWindow(self, p):
         """Set the limits that belong to the chosen window."""

@@ -48,7 +48,7 @@ class MeasureSection(Section):
     def speed(self):
         """How fast the chosen model is on the chosen device, or None."""
         plan = self.state.plan
-        return self.logic.timings().speed(plan.speedKey) if plan is not None and plan.isReady else None
+        return self.logic.remembered.timings().speed(plan.speedKey) if plan is not None and plan.isReady else None
 
     @property
     def isPossible(self):

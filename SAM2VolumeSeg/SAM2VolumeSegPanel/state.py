@@ -160,7 +160,7 @@ class PanelState:
 
     def recallPlan(self):
         """Take the plan of an earlier session, where there is one; nobody waits for PyTorch."""
-        known = self.logic.knownPlan(self.parameters)
+        known = self.logic.remembered.plan(self.parameters)
         if known is not None:
             self._plan = Plan(planChoices(self.parameters), *known)
 

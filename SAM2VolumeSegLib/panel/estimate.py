@@ -30,8 +30,8 @@ class Timings:
     def from_json(cls, text: str | None) -> Timings:
         """What `to_json` wrote. What cannot be read is left out.
 
-        So are the speeds of versions up to 0.1, three numbers for each key: a run that found its embeddings made, or a
-        busy machine, had changed all of them by one factor.
+        So are the three numbers that were kept for each key at first: a run that found its embeddings made, or a busy
+        machine, had changed all of them by one factor.
         """
         try:
             values = json.loads(text or "{}").items()

@@ -128,12 +128,11 @@ def a_state(the_package):
         facts=lambda choices: facts,
         findSeeds=lambda segmentation, volumeNode: (volume, {"bone": seeds}),
         devicePlan=lambda choices: ("cuda:0", 512, "key"),
-        knownPlan=lambda choices: None,
         knowledge=lambda choices: None,
         isTorchLoaded=True,
         isLoaded=lambda choices: True,
         remember=lambda: None,
-        timings=estimate.Timings,
+        remembered=SimpleNamespace(timings=estimate.Timings, plan=lambda choices: None),
     )
     own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
     own |= {"absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
@@ -220,7 +219,7 @@ def a_panel(a_module, a_painted_scene, a_desktop):
 
 def know_the_speed(widget):
     """As if the model had been measured on this computer before: what most tests are not about."""
-    widget.logic._record(widget.state.plan.speedKey, asdict(Speed()))
+    widget.logic.remembered.record(widget.state.plan.speedKey, asdict(Speed()))
 
 
 # ------------------------------------------------------------------------------------------------------ ways and means

@@ -56,17 +56,17 @@ def test_the_plan_of_an_earlier_session_is_known_without_pytorch(a_panel, a_modu
     """Loading PyTorch freezes the window for seconds: a time that was measured is told before."""
     logic, p = a_module.SAM2VolumeSegLogic(), a_panel.state.parameters
     monkeypatch.setattr(logic, "devicePlan", None)
-    assert logic.knownPlan(p) == a_panel.logic.devicePlan(p)
+    assert logic.remembered.plan(p) == a_panel.logic.devicePlan(p)
     p.inputSize = a_module.ch.InputSize.PIXELS_256
-    assert logic.knownPlan(p) is None
+    assert logic.remembered.plan(p) is None
     monkeypatch.setattr("importlib.metadata.version", lambda package: "another")
     p.inputSize = a_module.ch.InputSize.PIXELS_192
-    assert logic.knownPlan(p) is None
+    assert logic.remembered.plan(p) is None
 
 
 def test_only_what_was_computed_changes_what_is_remembered(a_panel, run_to_end, stand_in):
     """A run that found everything made was taken for a fast encoder, and a cancelled one for nothing."""
-    key, kept = a_panel.state.plan.speedKey, a_panel.logic.timings
+    key, kept = a_panel.state.plan.speedKey, a_panel.logic.remembered.timings
     before = kept().seen[key]
     a_panel.ui.propagateButton.click()
     stand_in.process_events(9)

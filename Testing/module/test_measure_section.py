@@ -19,7 +19,7 @@ def a_section(a_state, a_ui):
         yield
         known.record("key", {"encode": 1.0})
 
-    a_state.logic.measurement, a_state.logic.timings = measurement, lambda: known
+    a_state.logic.measurement, a_state.logic.remembered.timings = measurement, lambda: known
     section = MeasureSection(a_state, a_state.logic, a_ui, a_state.timers)
     a_state.workChanged.connect(lambda: section.offer(canRun=True))  # as the section Propagate does
     section.offer(canRun=True)
@@ -103,7 +103,7 @@ def test_a_model_that_does_not_load_is_told_once_and_nothing_follows(a_section, 
 
 def forget_the_speed(panel):
     """As on a computer where this model has never run."""
-    panel.logic._keepTimings(type(panel.logic.timings())())
+    panel.logic.remembered.keep(type(panel.logic.remembered.timings())())
     panel.run.update()
 
 

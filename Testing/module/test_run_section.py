@@ -123,7 +123,7 @@ def test_pytorch_is_not_loaded_while_somebody_paints(a_section, a_state, stand_i
     stand_in.process_events(3)
     assert "has not been measured on this computer yet" in a_section.ui.estimateLabel.text
     assert a_section.ui.propagateButton.enabled and a_state.plan is None
-    a_state.logic.knownPlan = lambda choices: ("cuda:0", 256, "key", 8)
+    a_state.logic.remembered.plan = lambda choices: ("cuda:0", 256, "key", 8)
     a_state.onChoicesChanged()
     assert "About 30 s, measured" in a_section.ui.estimateLabel.text and a_state.plan.batchSize == 8
 
@@ -169,7 +169,7 @@ def test_the_device_is_asked_for_after_the_panel_was_shown(a_section, a_state, s
 def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     a_panel, a_painted_scene, a_desktop, stand_in, run_to_end, mask_of, segmentations
 ):
-    before, measured = segmentations(), a_panel.logic.timings().seen
+    before, measured = segmentations(), a_panel.logic.remembered.timings().seen
     a_panel.ui.propagateButton.click()
     assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
     stand_in.process_events(2)
@@ -188,7 +188,7 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     assert a_panel.ui.progressLabel.text.startswith("Done in")
     stand_in.process_events()
     assert re.search("[1-9] of them are known already. About .* measured on this", a_panel.ui.estimateLabel.text)
-    assert a_panel.logic.timings().seen != measured
+    assert a_panel.logic.remembered.timings().seen != measured
     assert result.GetSegmentation().ContainsRepresentation("Closed surface")
 
 
