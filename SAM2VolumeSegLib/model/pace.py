@@ -124,14 +124,14 @@ class Pace:
     @contextmanager
     def timed(self, *counts: float) -> Iterator[None]:
         """Time the block, which does so much of each kind."""
-        waits = self._wait is not None and (self._number <= WAITED_FOR or self._number % WAITED_FOR == 0)
-        if waits:
+        is_timed = self._wait is None or self._number <= WAITED_FOR or self._number % WAITED_FOR == 0
+        if self._wait is not None and is_timed:
             self._wait()
         started = self._now()
         yield
-        if waits:
+        if self._wait is not None and is_timed:
             self._wait()
-        self.add(counts, self._now() - started if waits or self._wait is None else None)
+        self.add(counts, self._now() - started if is_timed else None)
 
     def add(self, counts: tuple[float, ...], seconds: float | None) -> None:
         """Take a call.

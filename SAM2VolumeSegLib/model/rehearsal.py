@@ -67,7 +67,7 @@ class Rehearsal(SliceTracker):
         self, pictures: Pictures, queries: Sequence[SliceQuery], upcoming: Sequence[int] = ()
     ) -> list[SlicePrediction]:
         """See ``SliceTracker``."""
-        answers = []
+        answers: list[SlicePrediction] = []
         for first in range(0, len(queries), self.plan.batch_size):
             batch = queries[first : first + self.plan.batch_size]
             work = Work(call=1, predict=len(batch), memory=sum(len(query.spatial) for query in batch))

@@ -19,6 +19,7 @@ from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, to_unit
 
 if TYPE_CHECKING:  # counting needs no torch: slices are counted before it is installed
     from SAM2VolumeSegLib.model.tracker import SliceTracker
+    from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 
 SAMPLES = 16  # slices of a span on which the memory is counted
 BEYOND = 0.6
@@ -105,7 +106,9 @@ def workload(
         InputError: as `Sight.crop`.
     """
     settings, directions = sight.settings, 2 if sight.settings.direction == "forward-backward" else 1
-    encoded, prompts, slices, beyond = set(), 0, 0, {}
+    encoded, prompts, slices = set(), 0, 0
+    axes: dict[Axis, Work] = {}
+    beyond: dict[Axis, float] = {}
     together: dict[tuple[SquareWindow, Plane], dict[Axis, Work]] = {}
     longest: dict[tuple[SquareWindow, Plane], int] = {}
     for segment in (name for group in sight.groups for name in group):
@@ -129,11 +132,9 @@ def workload(
             together.setdefault((seen, plane), {})[segment, plane] = Work(predict=predicted, memory=looked_at)
             at_once = settings.passes * (stops.span.slices - len(seeds))
             longest[seen, plane] = max(longest.get((seen, plane), 0), at_once)
-    axes = {}
     for key, works in together.items():
         # The longest walk goes on with every call, and takes others along as long as a batch has room.
-        predicted = sum(work.predict for work in works.values())
-        share = max(longest[key] / max(predicted, 1), 1 / batch_size)
+        share = max(longest[key] / max(sum(work.predict for work in works.values()), 1), 1 / batch_size)
         axes |= {axis: work + Work(call=share * work.predict) for axis, work in works.items()}
     return Workload(slices, Work(encode=len(encoded), prompt=prompts), axes, beyond, *_voxels(sight, list(axes)))
 
@@ -160,14 +161,16 @@ def rehearsal(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Work
 
     settings = sight.settings
     pretended = Rehearsal(tracker, needs_logits=settings.passes > 1 or "area" in settings.memory.needs)
-    slices, known, once, axes, beyond = 0, 0, Work(), {}, {}
+    slices, known, once = 0, 0, Work()
+    axes: dict[Axis, Work] = {}
+    beyond: dict[Axis, float] = {}
     for group in sight.groups:
         jobs = [AxisJob(pretended, sight, name, plane) for name in group for plane in sight.planes_of(name)]
         slices += sum(job.remaining for job in jobs)
         known -= sum(len(job.prompted) * len(job.steps) for job in jobs) * settings.passes
         for pictures in dict.fromkeys(job.pictures for job in jobs):
             alike = [job for job in jobs if job.pictures is pictures]
-            pretended.work, predicted = Work(), dict.fromkeys([_axis(job) for job in alike], 0)
+            pretended.work, predicted = Work(), dict.fromkeys([_axis(job) for job in alike], 0.0)
             beyond |= predicted
             for step in run_together(pretended, pictures, alike):
                 predicted[_axis(step.job)] += not step.known
@@ -216,7 +219,7 @@ def edge_seconds(sight: Sight, now: Callable[[], float]) -> Generator[None, None
         yield
 
 
-def _axis(job) -> Axis:
+def _axis(job: AxisJob) -> Axis:
     return job.name, job.pictures.view.plane
 
 
@@ -232,6 +235,6 @@ def _voxels(sight: Sight, axes: Sequence[Axis]) -> tuple[dict[str, float], dict[
     votes, surfaces = {}, {}
     for name in dict.fromkeys(name for name, _ in axes):
         box = painted_box(sight.seeds[name], sight.volume).grown(BAND_MM, sight.volume).meet(sight.reach(name))
-        votes[name] = float(prod(box.shape) * sum(name == other for other, _ in axes))
+        votes[name] = float(prod(box.shape) * [other for other, _ in axes].count(name))
         surfaces[name] = prod(box.shape) * (1.0 if sight.settings.edges else WITHOUT_EDGES)
     return votes, surfaces
