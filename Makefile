@@ -1,4 +1,5 @@
-# make demo: segment the bundled example.   make test: run the tests.   Each sets up all it needs, below .venv.
+# make demo: segment the bundled example.   make lesson: make a page for a class.   make test: run the tests.
+# Each sets up all it needs, below .venv.
 #
 # PYTHON names the interpreter (3.10 or newer). Where packages come from is pip's own configuration; on Linux, one that
 # offers a CPU build of torch saves some gigabytes.
@@ -8,7 +9,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install
 READY := .venv/.ready
 
-.PHONY: demo demo-shared study test test-older lint setup clean distclean
+.PHONY: demo demo-shared lesson study test test-older lint setup clean distclean
 
 demo: $(READY)
 	$(BIN)/sam2-volume-seg demo
@@ -17,6 +18,10 @@ demo: $(READY)
 demo-shared: $(READY)
 	@test -d "$(SAM2VOLUMESEG_DATA)" || { echo "Set SAM2VOLUMESEG_DATA to the folder with the CTs."; exit 1; }
 	$(BIN)/sam2-volume-seg demo --data "$(SAM2VOLUMESEG_DATA)"
+
+# A page on which a class sees what the model remembers, of a synthetic CT. It needs no network, and no server.
+lesson: $(READY)
+	$(BIN)/sam2-volume-seg lesson --phantom --output lesson.html
 
 # All experiments with the demonstration model on the CT that tptbox brings, some minutes, and their report. It goes on
 # where it was stopped; SAM2VolumeSegLib/research/study/README.md says how to run it on your own data.

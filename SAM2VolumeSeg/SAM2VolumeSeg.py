@@ -30,20 +30,24 @@ except ImportError:  # a source checkout: the library is not beside the module b
 from SAM2VolumeSegPanel.choices_section import ChoicesSection
 from SAM2VolumeSegPanel.correct_section import CorrectSection
 from SAM2VolumeSegPanel.editor_section import EditorSection
+from SAM2VolumeSegPanel.hint_section import HintSection
+from SAM2VolumeSegPanel.keys import Keys
+from SAM2VolumeSegPanel.lesson_section import LessonSection
 from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
 from SAM2VolumeSegPanel.measure_section import MeasureSection
 from SAM2VolumeSegPanel.models_section import ModelsSection
 from SAM2VolumeSegPanel.nodes_section import NodesSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
+from SAM2VolumeSegPanel.result_section import ResultSection
 from SAM2VolumeSegPanel.run_section import RunSection
 from SAM2VolumeSegPanel.section import Timers
 from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
 from SAM2VolumeSegPanel.state import PanelState
-from SAM2VolumeSegPanel.views_section import ViewsSection
+from SAM2VolumeSegPanel.views import Views
 
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel import readiness
+from SAM2VolumeSegLib.panel import keys, readiness
 
 
 class SAM2VolumeSeg(ScriptedLoadableModule):
@@ -60,6 +64,7 @@ class SAM2VolumeSeg(ScriptedLoadableModule):
             "volume with SAM2 along the axial, coronal and sagittal slices. For research and teaching, not for "
             "clinical use."
         )
+        self.parent.helpText += "<p>" + keys.help_text()
         self.parent.acknowledgementText = _(
             "After M. López Escoriza and P. Amargant Alvarez, Automatic Segmentation of 3D CT scans with SAM2 using a "
             "zero-shot approach, arXiv:2603.23116. SAM 2 is by Meta."
@@ -92,7 +97,19 @@ def loadPhantom(source=None):
     nodes = list(load_phantom_into_scene())
     if slicer.util.mainWindow() is not None:  # the button of Sample Data leaves showing to us
         slicer.util.setSliceViewerLayers(background=nodes[0], fit=True)
+    showMiddle(*nodes[:2])
     return nodes
+
+
+def showMiddle(volume, painted):
+    """Move each view to the middle painted slice of the first segment, so that every one shows a filled slice."""
+    from SAM2VolumeSegLib.scene import jump_to_slice, seeds_from_segmentation
+
+    segmentID = painted.GetSegmentation().GetNthSegmentID(0)
+    seeds = seeds_from_segmentation(painted, volume, [segmentID]).get(segmentID, [])
+    for plane in {seed.plane for seed in seeds}:
+        own = sorted(seed.index for seed in seeds if seed.plane is plane)
+        jump_to_slice(volume, plane, own[len(own) // 2])
 
 
 class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -121,15 +138,16 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = SAM2VolumeSegLogic()
         self.state = PanelState(self.logic, self.ui.segmentEditorWidget.currentSegmentID)
         self.makeSections()
+        self.makeKeys(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
         scene = slicer.mrmlScene
+        self.addObserver(scene, scene.NodeAddedEvent, self.nodes.onNodeAdded)
         self.addObserver(scene, scene.NodeRemovedEvent, self.nodes.onNodeRemoved)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.StartImportEvent, self.onSceneStartImport)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.initializeParameterNode()
-        self.setupSection.foldWhenReady()
 
     def makeSections(self):
         """Each section gets the state, the logic, and what it needs of the others; handlers run in this order."""
@@ -140,15 +158,29 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         own = self.state, self.logic, self.ui
         self.editor = EditorSection(*own, isEntered=lambda: self.parent.isEntered)
         self.choices = ChoicesSection(*own)
+        self.lesson = LessonSection(*own)
         self.setupSection = SetupSection(*own)
         self.models = ModelsSection(*own, timers)
-        self.views = ViewsSection(*own)
+        self.views = Views(self.state)
         self.nodes = NodesSection(self.state, self.editor, self.views, timers)
         self.correct = CorrectSection(*own, self.editor, self.views)
+        self.result = ResultSection(*own)
         self.seeds = SeedsSection(*own, self.views)
         self.measure = MeasureSection(*own, timers)
         self.run = RunSection(*own, self.editor, self.measure, timers)
-        self.preview = PreviewSection(*own, ModelPreview(), timers)
+        self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
+        self.hint = HintSection(*own, self.views, self.setupSection, self.models, self.correct, self.editor)
+
+    def makeKeys(self, uiWidget):
+        """A key does what its button does, where that can be pressed."""
+        pressed = {
+            "next": self.ui.nextSliceButton,
+            "propagate": self.ui.propagateButton,
+            "cancel": self.ui.cancelButton,
+            "use": self.ui.useSliceButton,
+        }
+        handlers = {action: button.click for action, button in pressed.items()}
+        self.keys = Keys(uiWidget, handlers | {"exchange": self.result.onExchange})
 
     def cleanup(self):
         """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
@@ -160,6 +192,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
         self.removeObservers()
         self.editor.close()
+        self.keys.close()
         self._closed = True
         self.timers.stop()
 
@@ -176,11 +209,14 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.editor.selectNode()
             self.initializeParameterNode()
             self.editor.enter()
+            self.keys.enable(True)
+            self.ui.scrollArea.verticalScrollBar().setValue(0)
 
     def exit(self):
         """Another module is shown. A run goes on."""
         if not self._closed:
             self.measure.stop()
+            self.keys.enable(False)
             self.editor.exit()
             self.setParameterNode(None)
 
@@ -193,6 +229,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneStartClose(self, caller=None, event=None):
         """The scene is about to be closed: let go of everything in it."""
+        self.run.forget()
         self.endWork(_("The scene was closed; the run was cancelled."))
         self.correct.forget()
         self.setParameterNode(None)
@@ -241,7 +278,8 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._guiTag = parameterNode.connectParametersToGui({name: widget for name, widget in named if name})
             # Not through Slicer's mixin, which would keep each of these for ever, with all that they observe.
             modified = vtk.vtkCommand.ModifiedEvent
-            self._choicesTag = parameterNode.AddObserver(modified, self.state.onChoicesChanged)
+            # After the widgets: VTK calls who came last first, where the priority is the same.
+            self._choicesTag = parameterNode.AddObserver(modified, self.state.onChoicesChanged, -1.0)
         self.state.setParameters(parameterNode)
 
 

@@ -5,8 +5,15 @@ class InputError(ValueError):
     """Something the user gave cannot be used.
 
     The message is one or two plain sentences: it names the thing (a file, a segment, a setting) and says what to do.
-    The command line prints it without a traceback; the Slicer module shows it in a box.
+    The command line prints it without a traceback; the Slicer module shows it in a box, or in its panel.
+
+    Attributes:
+        remedy: what can put it right where a button can, the value of a `panel.hint.Way`; "" where none can.
     """
+
+    def __init__(self, *message: object, remedy: str = ""):
+        super().__init__(*message)
+        self.remedy = remedy
 
 
 class InputWarning(UserWarning):

@@ -22,7 +22,7 @@ from PIL import Image
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel.seed_table import position_text
+from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Sight
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
 from SAM2VolumeSegLib.propagation.workload import workload
@@ -182,7 +182,7 @@ class Page:
     def view(self, row: int, column: int, plane: Plane, index: int):
         """A slice view with its bar, the CT as it is displayed, and the patient's sides; returns axes in mm."""
         view = self.tutorial.volume.view(plane)
-        where = f"{plane.value}  {position_text(self.tutorial.volume, plane, index)}"
+        where = f"{plane.value}  {place_text(self.tutorial.volume, plane, index)}"
         axes = self.square(row, column, VIEW_COLORS[VIEWS[plane]], VIEWS[plane], where)
         axes.imshow(
             view.slice(self.tutorial.volume.voxels, index),
@@ -373,7 +373,7 @@ def print_numbers(tutorial: Tutorial) -> None:
     print("without these slices", end=" ")
     print(f"{tutorial.dice_elsewhere(before):.3f} -> {tutorial.dice_elsewhere(tutorial.corrected):.3f}.")
     for plane, index in tutorial.worst.items():
-        where = f"{plane.value} slice at {position_text(tutorial.volume, plane, index)}"
+        where = f"{plane.value} slice at {place_text(tutorial.volume, plane, index)}"
         print(f"Only the {where}: {tutorial.dice(tutorial.mended(plane))[first]:.3f}.")
 
 

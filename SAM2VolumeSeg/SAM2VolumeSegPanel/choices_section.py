@@ -1,47 +1,56 @@
 """The choices of the panel: presets, and which fields can be filled in. Slicer binds the fields themselves."""
 
-import qt
 import slicer
+from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.presets import CHANGED, active_preset
 from SAM2VolumeSegLib.propagation.choices import PRESETS
 from SAM2VolumeSegPanel.section import Section
 
 
 class ChoicesSection(Section):
-    """Sets several choices at once, and switches off fields that say nothing at present.
-
-    Attributes:
-        presetButtons: by the name of the preset.
-    """
+    """Sets several choices at once, says which preset that is, and switches off fields that say nothing at present."""
 
     WIDGETS = (
-        "presets", "windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox",
-        "ownCheckpointLineEdit", "ownArchitectureComboBox", "radiusSlider",
+        "presetComboBox", "windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox",
+        "radiusSlider", "ownCheckpointLineEdit", "ownCheckpointLineEditLabel", "ownArchitectureComboBox",
+        "ownArchitectureComboBoxLabel",
     )  # fmt: skip
 
     def __init__(self, state, logic, ui):
         super().__init__(state, logic, ui)
-        self.presetButtons = {preset.name: self._button(preset) for preset in PRESETS}
+        for label in (*(preset.label for preset in PRESETS), CHANGED):
+            self.ui.presetComboBox.addItem(label)
+        self.ui.presetComboBox.connect("activated(int)", self.onPreset)
         state.choicesChanged.connect(self.update)
 
-    def _button(self, preset):
-        button = qt.QPushButton(preset.label)
-        button.setToolTip(preset.help)
-        button.connect("clicked(bool)", lambda checked=False: self.set(ch.values_of(preset.settings)))
-        self.ui.presets.layout().addWidget(button)
-        return button
-
     def update(self):
-        """Switch fields on and off."""
+        """Say which preset is active, and switch fields on and off."""
         p, ui = self.state.parameters, self.ui
+        preset = active_preset(p)
+        ui.presetComboBox.setCurrentIndex(len(PRESETS) if preset is None else PRESETS.index(preset))
+        ui.presetComboBox.toolTip = _("At least one choice is that of no preset.") if preset is None else preset.help
         ui.windowLowerSpinBox.enabled = ui.windowUpperSpinBox.enabled = p.window is ch.WindowChoice.BY_HAND
         ui.rangeLowerSpinBox.enabled = ui.rangeUpperSpinBox.enabled = p.limitToRange
-        ui.ownCheckpointLineEdit.enabled = ui.ownArchitectureComboBox.enabled = p.model is ch.ModelChoice.OWN
+        for widget in (
+            ui.ownCheckpointLineEdit, ui.ownCheckpointLineEditLabel, ui.ownArchitectureComboBox,
+            ui.ownArchitectureComboBoxLabel,
+        ):  # fmt: skip
+            widget.setVisible(p.model is ch.ModelChoice.OWN)
+        if ui.ownCheckpointLineEdit.currentPath == ".":  # no file: a path of nothing, as Python writes it
+            ui.ownCheckpointLineEdit.currentPath = ""
         ui.radiusSlider.enabled = not p.keepAllSeeds
 
+    def onPreset(self, index):
+        """Set the choices of a preset; "Changed" is none."""
+        if index < len(PRESETS):
+            self.set(ch.values_of(PRESETS[index].settings))
+        elif self.state.parameters is not None:
+            self.update()
+
     def set(self, values):
-        """Set the choices of a preset, by name."""
+        """Set choices, by name."""
         p = self.state.parameters
         if p is not None:
             with slicer.util.NodeModify(p):

@@ -1,16 +1,20 @@
-"""The section "Correct": looking at the result, and making a corrected slice of it a painted one."""
+"""Correction: a mode of the editor, shown by a bar above it; and making a corrected slice a painted one."""
 
+import slicer
 from slicer.i18n import tr as _
 
-from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegPanel.dialogs import errorsShown, say
+from SAM2VolumeSegLib.panel.seed_table import place_text
+from SAM2VolumeSegPanel.dialogs import errorsShown, tell
 from SAM2VolumeSegPanel.section import Section
+
+PAINTED, RESULT = "#bbdefb", "#ffcc80"
+"""Colours of the bar: light blue while painted slices are edited, orange while the result is."""
 
 
 class CorrectSection(Section):
-    """Copies slices of the result to the painted ones, and takes them back."""
+    """Says what is edited, copies slices of the result to the painted ones, and takes them back."""
 
-    WIDGETS = ("editResultButton", "editSeedsButton", "useSliceButton", "takeBackButton")
+    WIDGETS = ("editingBar", "editSeedsButton", "editResultButton", "useSliceButton", "takeBackButton")
 
     def __init__(self, state, logic, ui, editor, views):
         super().__init__(state, logic, ui)
@@ -20,13 +24,17 @@ class CorrectSection(Section):
         self.ui.editSeedsButton.connect("clicked(bool)", self.onEditSeeds)
         self.ui.useSliceButton.connect("clicked(bool)", self.onUseSlice)
         self.ui.takeBackButton.connect("clicked(bool)", self.onTakeBack)
-        for signal in (state.choicesChanged, state.seedsChanged, state.workChanged):
+        for signal in (state.sceneChanged, state.choicesChanged, state.seedsChanged, state.workChanged):
             signal.connect(self.update)
 
     def update(self):
-        """What can be pressed: there is a result beside the painted slices; a copied slice can be taken back."""
-        p, idle = self.state.parameters, self.state.propagation is None
-        separate = p is not None and p.result is not None and p.result is not p.segmentation
+        """Show the bar where there is a result beside the painted slices; a copied slice can be taken back."""
+        p, idle, isCorrecting = self.state.parameters, self.state.propagation is None, self.state.isCorrecting
+        separate = self.state.hasResult
+        self.ui.editingBar.setVisible(separate)
+        self.setColour(self.ui.editingBar, RESULT if isCorrecting else PAINTED)
+        self.ui.editResultButton.checked = separate and isCorrecting
+        self.ui.editSeedsButton.checked = separate and not isCorrecting
         for button in (self.ui.editResultButton, self.ui.editSeedsButton, self.ui.useSliceButton):
             button.enabled = separate and idle
         self._copies = [copy for copy in self._copies if copy.is_possible]
@@ -38,15 +46,36 @@ class CorrectSection(Section):
         self._copies = []
 
     def onEditResult(self, checked=False):
-        """Put the result into the editor."""
-        self.editor.show(self.state.parameters.result, self.state.parameters.volume)
+        """Put the result into the editor, and show it alone."""
+        self._edit(self.state.parameters.result)
 
     def onEditSeeds(self, checked=False):
-        """Put the painted segmentation back into the editor."""
-        self.editor.show(self.state.parameters.segmentation, self.state.parameters.volume)
+        """Put the painted segmentation back into the editor, and show it alone."""
+        self._edit(self.state.parameters.segmentation)
+
+    def _edit(self, node):
+        p = self.state.parameters
+        with slicer.util.NodeModify(p):
+            p.showResult, p.showPainted = node is p.result, node is p.segmentation
+        self.editor.show(node, p.volume)
+        self.update()  # a press has changed the button; the mode may be the same
+
+    def correctFinished(self):
+        """Take a finished segmentation as the result to correct; the corrected slices go into a new one."""
+        from SAM2VolumeSegLib.scene import empty_like
+
+        p = self.state.parameters
+        finished = p.segmentation
+        corrected = empty_like(finished, p.volume, _("{name} corrections").format(name=finished.GetName()))
+        self.state.isCorrecting = True
+        with slicer.util.NodeModify(p):
+            p.result, p.segmentation = finished, corrected
+            p.showResult, p.showPainted = True, False
+        self.editor.show(finished, p.volume)
+        self.state.findSeeds()
 
     def onUseSlice(self, checked=False):
-        """Copy the shown slice of the result to the painted slices."""
+        """Copy the slice of the result that is in the current view to the painted slices."""
         from SAM2VolumeSegLib.scene import use_slice_as_seed
 
         state, p = self.state, self.state.parameters
@@ -59,8 +88,8 @@ class CorrectSection(Section):
             copy = use_slice_as_seed(p.result, resultID, p.segmentation, paintedID, p.volume, plane, index)
             self._copies.append(copy)
             volume = state.found.volume
-            where = index if volume is None else position_text(volume, plane, index)
-            say(_("The {plane} slice at {where} is a seed now.").format(plane=plane.value, where=where))
+            where = index if volume is None else place_text(volume, plane, index)
+            tell(_("The {plane} slice at {where} is a seed now.").format(plane=plane.value, where=where))
             state.findSeeds()
 
     def onTakeBack(self, checked=False):
@@ -72,6 +101,6 @@ class CorrectSection(Section):
             try:
                 self.editor.saveForUndo(copy.seeds_node)
                 copy.undo()
-                say(_("The copied slice was taken back."))
+                tell(_("The copied slice was taken back."))
             finally:
                 self.state.findSeeds()

@@ -13,13 +13,12 @@ from SAM2VolumeSegLib.panel.messages import in_panel
 
 @contextmanager
 def errorsShown():
-    """What the user can put right is one sentence in a box; anything else goes to the log as well."""
+    """What the user can put right is one sentence in a plain box; anything else is an error, and is logged."""
     try:
         yield
     except InputError as error:
         text = in_panel(error)
-        logging.info(text)
-        slicer.util.errorDisplay(text)
+        slicer.util.infoDisplay(text, windowTitle=_("SAM2 Volume Segmentation"))
     except Exception:
         logging.exception("SAM2VolumeSeg")
         slicer.util.errorDisplay(
@@ -29,9 +28,14 @@ def errorsShown():
 
 
 def say(text):
-    """A line in the status bar, shown at once."""
+    """A line in the status bar, shown at once, until something else is said."""
     slicer.util.showStatusMessage(text)
     slicer.app.processEvents()
+
+
+def tell(text):
+    """A line in the status bar about what was just done; it goes away by itself."""
+    slicer.util.showStatusMessage(text, 5000)
 
 
 def confirm(text, title):

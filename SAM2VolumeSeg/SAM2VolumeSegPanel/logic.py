@@ -11,12 +11,15 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, facts
+from SAM2VolumeSegLib.panel.best_model import best_model
 from SAM2VolumeSegLib.panel.measure import measure
 from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE
 from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegLib.propagation.workload import rehearsal, workload
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 from SAM2VolumeSegPanel.remembered import Remembered
+
+MODEL_KEY = "SAM2VolumeSeg/Model"
 
 
 class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
@@ -35,8 +38,18 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         self._running = None  # (key of its speed, segmenter) of the run that was started last
 
     def getParameterNode(self):
-        """The choices of the scene."""
-        return SAM2VolumeSegParameterNode(super().getParameterNode())
+        """The choices of the scene. A new scene begins with the best model that is on this computer."""
+        node = super().getParameterNode()
+        isNew = not node.GetParameter("model")
+        p = SAM2VolumeSegParameterNode(node)
+        if isNew:
+            p.model = best_model(facts.stored_models(), slicer.app.userSettings().value(MODEL_KEY))
+        return p
+
+    def rememberModel(self, p):
+        """Let the next scene begin with the chosen model; a file of one's own belongs to its scene."""
+        if p is not None and p.model is not ch.ModelChoice.OWN:
+            slicer.app.userSettings().setValue(MODEL_KEY, p.model.value)
 
     def editorNode(self):
         """The Segment Editor's node, shared by all editors of the application; made when there is none."""
@@ -204,10 +217,28 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             return run.finish(target=target, editor_node=editorNode, intensity_range=intensityRange)
 
     def recommended(self):
-        """The recommended choices with the model small, else the largest other one that is here, else the demo."""
-        stored = facts.stored_models()
-        names = [name for name in ("small", "base+", "large", "tiny") if name in stored]
-        return ch.Choices(model=ch.ModelChoice(names[0] if names else "demo"))
+        """The recommended choices, with the best model that is here."""
+        return ch.Choices(model=best_model(facts.stored_models()))
+
+    def lesson(self, request, segment, choices, path):
+        """A lesson of a request: a generator, to be stepped; at its end the page is written.
+
+        Args:
+            segment: the name of the one that is shown.
+            choices: whose model runs.
+            path: of the page.
+
+        Raises:
+            InputError: as a run does, or the page cannot be written.
+        """
+        from SAM2VolumeSegLib.lesson.content import content_of
+        from SAM2VolumeSegLib.lesson.page import page_of, read_words
+        from SAM2VolumeSegLib.lesson.run import lesson_of
+        from SAM2VolumeSegLib.volume.target import check_target, write_text
+
+        check_target(path)
+        lesson = yield from lesson_of(self.segmenter(choices).tracker, request, segment)
+        write_text(path, page_of(content_of(lesson), read_words()))
 
     def matchingSegments(self, resultNode, segmentationNode, segmentID):
         """(ID in the result, ID in the painted segmentation) of a segment of either; raises InputError."""

@@ -6,7 +6,8 @@ import vtk
 from SAM2VolumeSegLib.panel import choices as ch
 
 SEGMENTATION_EVENTS = ("SegmentAdded", "SegmentRemoved", "SegmentModified", "SourceRepresentationModified")
-DELAY = 400  # ms after the last stroke, or the last move of a view
+DELAY = 400  # ms after the last stroke
+VIEW_DELAY = 100  # ms after the last move of a view
 
 
 class NodesSection:
@@ -21,7 +22,9 @@ class NodesSection:
         self._followed = {}  # (object, event, handler): tag
         self._segmentID = ""  # that was selected when the editor spoke last
         self._seedTimer = timers.make(DELAY, state.findSeeds)
-        self._viewsTimer = timers.make(DELAY, views.update)
+        self._viewsTimer = timers.make(VIEW_DELAY, state.viewChanged.emit)
+        self._loadedTimer = timers.make(DELAY, self.onLoaded)
+        self._mayCreate = False
         editor.widget.connect("segmentationNodeChanged(vtkMRMLSegmentationNode*)", self.onEditorNodesChanged)
         editor.widget.connect("sourceVolumeNodeChanged(vtkMRMLVolumeNode*)", self.onEditorNodesChanged)
         editor.widget.connect("currentSegmentIDChanged(QString)", self.onSegmentChanged)
@@ -35,6 +38,7 @@ class NodesSection:
             mayCreate: whether a CT without a segmentation gets one.
         """
         p, scene = self.state.parameters, slicer.mrmlScene
+        self._mayCreate = mayCreate
         segmentation = p.segmentation or self.editor.widget.segmentationNode()
         volume = p.volume or self.editor.widget.sourceVolumeNode() or self.firstVolume()
         if segmentation is None:
@@ -49,11 +53,26 @@ class NodesSection:
         self.onEditorNodesChanged()
 
     def firstVolume(self):
-        """A CT to begin with; not one that Slicer or a module keeps to itself."""
+        """A CT to begin with; not a volume of labels, nor one that Slicer or a module keeps to itself."""
+        from SAM2VolumeSegLib.scene import is_label_volume
+
         scene = slicer.mrmlScene
         count = scene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
         nodes = [scene.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode") for n in range(count)]
-        return next((node for node in nodes if not node.GetHideFromEditors()), None)
+        return next((node for node in nodes if not node.GetHideFromEditors() and not is_label_volume(node)), None)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeAdded(self, caller, event, node):
+        """Something was loaded: where no CT is chosen yet, it may be one. Asked when that is over."""
+        if self.state.parameters is not None and node.IsA("vtkMRMLScalarVolumeNode") and not node.GetHideFromEditors():
+            self._loadedTimer.start()
+
+    def onLoaded(self):
+        """A CT or a label volume was loaded."""
+        p = self.state.parameters
+        if p is not None and p.volume is None:
+            self.agree(self._mayCreate)
+        self._seedTimer.start()
 
     def onEditorNodesChanged(self, node=None):
         """Another segmentation or CT was chosen in the editor. A result that is being corrected is not painted on."""
@@ -90,6 +109,7 @@ class NodesSection:
         self.follow()
         if self.state.parameters is None:
             self._seedTimer.stop()
+            self._loadedTimer.stop()
 
     def follow(self):
         """Follow voxels, segments, names, transforms and display of the CT and of what is painted, and the views."""
@@ -97,7 +117,7 @@ class NodesSection:
         node, volume = (p.segmentation, p.volume) if p is not None else (None, None)
         segmentation = node.GetSegmentation() if node else None
         modified = vtk.vtkCommand.ModifiedEvent
-        wanted = []
+        wanted = [] if p is None else self._viewEvents()
         if segmentation:
             events = [getattr(slicer.vtkSegmentation, name) for name in SEGMENTATION_EVENTS]
             wanted += [(segmentation, event, self.onNodesChanged) for event in events]
@@ -108,7 +128,6 @@ class NodesSection:
             events = (modified, volume.TransformModifiedEvent, volume.ImageDataModifiedEvent)
             wanted += [(volume, event, self.onNodesChanged) for event in events]
             wanted.append((volume, volume.DisplayModifiedEvent, self.onDisplayChanged))
-            wanted += [(view, modified, self.onViewChanged) for view in self.views.sliceNodes()]
         if p is not None and p.result:
             wanted.append((p.result, modified, self.onNodesChanged))
         for one in [one for one in self._followed if one not in wanted]:
@@ -118,6 +137,20 @@ class NodesSection:
             if one not in self._followed:
                 followed, event, handler = one
                 self._followed[one] = followed.AddObserver(event, handler)
+
+    def _viewEvents(self):
+        """What tells of slice views: their slices, the layout, and where the mouse is."""
+        from SAM2VolumeSegLib.scene.views import slice_nodes
+
+        wanted = [(view, vtk.vtkCommand.ModifiedEvent, self.onViewChanged) for view in slice_nodes()]
+        layout, crosshair = (
+            slicer.mrmlScene.GetFirstNodeByClass(f"vtkMRML{kind}Node") for kind in ("Layout", "Crosshair")
+        )
+        if layout is not None:
+            wanted.append((layout, vtk.vtkCommand.ModifiedEvent, self.onLayoutChanged))
+        if crosshair is not None:
+            wanted.append((crosshair, crosshair.CursorPositionModifiedEvent, self.views.onCursor))
+        return wanted
 
     def onNodesChanged(self, caller=None, event=None):
         """Something was painted, or a script or another module changed something: look when that is over."""
@@ -135,6 +168,11 @@ class NodesSection:
         gone = [obj for obj, _event, _handler in self._followed if obj.IsA("vtkMRMLNode") and obj.GetScene() is None]
         if self.state.parameters is not None and gone:
             self.onNodesChanged()
+
+    def onLayoutChanged(self, caller=None, event=None):
+        """Other views are shown, and some of them may be new."""
+        self.follow()
+        self._viewsTimer.start()
 
     def onViewChanged(self, caller=None, event=None):
         """A view was moved or turned: does it still show slices of the CT? Asked when that is over."""

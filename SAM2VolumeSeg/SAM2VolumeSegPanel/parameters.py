@@ -23,18 +23,21 @@ def withChoices(cls):
 class SAM2VolumeSegParameterNode:
     """What the panel remembers: every choice of a run, and the fields below; a saved scene restores it.
 
-    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. showWindow: whether the slice views show what
-    the model sees. rangeLower, rangeUpper: HU.
+    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. compared: what is shown as an outline over
+    the result. showWindow: whether the slice views show what the model sees. rangeLower, rangeUpper: HU.
     """
 
     volume: vtkMRMLScalarVolumeNode
     segmentation: vtkMRMLSegmentationNode
     result: vtkMRMLSegmentationNode
+    compared: vtkMRMLSegmentationNode
     absent: list[str]
     skipped: list[str]
     marksVolume: vtkMRMLScalarVolumeNode
     marksSegmentation: vtkMRMLSegmentationNode
-    view: ch.ViewChoice = ch.ViewChoice.RED
+    showResult: bool = True
+    showPainted: bool = True
+    showCompared: bool = False
     showWindow: bool = False
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW

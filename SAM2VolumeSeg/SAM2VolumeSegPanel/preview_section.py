@@ -5,6 +5,7 @@ from slicer.i18n import tr as _
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.checkpoints import MODELS
 from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.hint import NO_VIEWS
 from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE, preview_sentence
 from SAM2VolumeSegLib.propagation import Sight
 from SAM2VolumeSegPanel.dialogs import say
@@ -22,9 +23,9 @@ class PreviewSection(Section):
 
     WIDGETS = ("previewLabel",)
 
-    def __init__(self, state, logic, ui, preview, timers):
+    def __init__(self, state, logic, ui, views, preview, timers):
         super().__init__(state, logic, ui)
-        self.preview = preview
+        self.views, self.preview = views, preview
         self._timer = timers.make(DELAY, self.update)
         self.ui.previewLabel.setVisible(False)
         state.sceneChanged.connect(self.onSceneChanged)
@@ -57,6 +58,8 @@ class PreviewSection(Section):
                 return []
         segmentID = self.state.segment.ID
         self.preview.show(p.volume, sight, segmentID)
+        if not self.views.nodes():
+            return [NO_VIEWS.sentence]
         if not self.preview.is_shown and not self.preview.problems:
             return [_("No slice view shows this CT. Show it in the slice views first.")]
         return [preview_sentence(sight, segmentID), *self.preview.problems]

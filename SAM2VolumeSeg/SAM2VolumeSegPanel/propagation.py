@@ -2,7 +2,12 @@
 
 import time
 
+import slicer
+from slicer.i18n import tr as _
+
 from SAM2VolumeSegLib.panel import choices as ch
+from SAM2VolumeSegLib.panel.estimate import duration
+from SAM2VolumeSegLib.panel.presets import preset_label, result_name
 
 
 class Propagation:
@@ -20,7 +25,7 @@ class Propagation:
         self.parameters = parameters
         self.segmentation = self.run = self.seconds = None
         self.intoPainted = False
-        self._logic = self._ending = self._show3D = self._started = None
+        self._logic = self._ending = self._show3D = self._started = self._preset = self._replaced = None
 
     def start(self, logic, editorNode, segmentIDs, marks):
         """Load the model and read the scene.
@@ -37,9 +42,9 @@ class Propagation:
         p = self.parameters
         self._logic, self.segmentation = logic, p.segmentation
         self.intoPainted = p.target.value == ch.Target.SAME.value  # a reload of the module makes new choices
-        self._show3D = p.show3D
+        self._show3D, self._preset = p.show3D, preset_label(p)
         self._ending = {
-            "target": p.target.value,
+            "target": "same" if self.intoPainted else "new",
             "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
             "editor_node": editorNode,
         }
@@ -50,6 +55,11 @@ class Propagation:
     def isWritten(self):
         """Whether the result is in the scene."""
         return self.run is not None and self.run.state == "written"
+
+    @property
+    def warnings(self):
+        """What the user should know of the result, in sentences."""
+        return self.run.result.warnings
 
     def step(self):
         """Compute one slice.
@@ -78,11 +88,48 @@ class Propagation:
         if self.intoPainted:
             saveForUndo()
         node = self.run.finish(**self._ending)
-        if not self.intoPainted:
-            self.parameters.result = node  # also when the module was left meanwhile
         if self._show3D:
+            from SAM2VolumeSegLib.scene import centre_3d
+
             node.CreateClosedSurfaceRepresentation()
+            centre_3d(node)
+        if not self.intoPainted:
+            self._take(node)  # also when the module was left meanwhile
         return node
+
+    def _take(self, node):
+        """Make a new segmentation the result; the one before is kept to compare, or goes, as the user has said."""
+        from SAM2VolumeSegLib.scene import provenance_of, show
+
+        p, before = self.parameters, self.parameters.result
+        scene = node.GetScene()
+        count = scene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode")
+        others = [scene.GetNthNodeByClass(n, "vtkMRMLSegmentationNode") for n in range(count)]
+        taken = [other.GetName() for other in others if other is not node]
+        node.SetName(result_name(self.segmentation.GetName(), self._preset, taken))
+        if before is p.segmentation:
+            before = None
+        show(before, False)
+        made = before is not None and provenance_of(before) is not None  # by us, and no segmentation of the user's
+        with slicer.util.NodeModify(p):
+            if p.target.value == ch.Target.REPLACE.value and made:
+                self._replaced = before
+            elif p.compared is None or provenance_of(p.compared) is not None:  # no reference that the user has chosen
+                p.compared = before
+            p.result, p.showResult, p.showPainted = node, True, False
+
+    def removeReplaced(self):
+        """Remove the result that the new one takes the place of, when no editor shows it any more."""
+        scene = None if self._replaced is None else self._replaced.GetScene()
+        if scene is not None:
+            scene.RemoveNode(self._replaced.GetDisplayNode())  # before: without its segmentation it is gone already
+            scene.RemoveNode(self._replaced)
+
+    def summary(self, node):
+        """What is said when it is over."""
+        if self.intoPainted:
+            return _("Done in {time}. The result is in the painted segments.").format(time=duration(self.seconds))
+        return _("Done in {time}: \u201c{name}\u201d.").format(time=duration(self.seconds), name=node.GetName())
 
     def cancel(self):
         """Let go of the run. One that is not written changes nothing."""

@@ -8,8 +8,8 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import estimate
-from SAM2VolumeSegLib.panel.seed_table import position_text
-from SAM2VolumeSegPanel.dialogs import errorsShown
+from SAM2VolumeSegLib.panel.seed_table import place_text
+from SAM2VolumeSegPanel.dialogs import errorsShown, tell
 from SAM2VolumeSegPanel.propagation import Propagation
 from SAM2VolumeSegPanel.section import Section
 from SAM2VolumeSegPanel.work_ahead import WorkAhead
@@ -25,7 +25,15 @@ class Outlook(NamedTuple):
 class RunSection(Section):
     """Steps a run. It is a generator that is driven from the event loop: no thread."""
 
-    WIDGETS = ("estimateLabel", "writingLabel", "propagateButton", "cancelButton", "progressBar", "progressLabel")
+    WIDGETS = (
+        "estimateLabel",
+        "writingLabel",
+        "resultNoteLabel",
+        "propagateButton",
+        "cancelButton",
+        "progressBar",
+        "progressLabel",
+    )
 
     def __init__(self, state, logic, ui, editor, measure, timers):
         super().__init__(state, logic, ui)
@@ -33,7 +41,8 @@ class RunSection(Section):
         self._timer = timers.make(0, self.onStep)
         self._planTimer = timers.make(0, state.makePlan)
         self._ahead = WorkAhead(logic, timers, self.update)
-        self.ui.progressBar.setVisible(False)
+        self._showBar(False)
+        self.showText(self.ui.resultNoteLabel, "")
         self.ui.propagateButton.connect("clicked(bool)", self.onPropagate)
         self.ui.cancelButton.connect("clicked(bool)", self.onCancel)
         for signal in (
@@ -59,6 +68,7 @@ class RunSection(Section):
                 outlook = Outlook(str(error), False)
             self.ui.estimateLabel.text = outlook.sentence
         self.ui.propagateButton.enabled = outlook.isPossible
+        self.ui.estimateLabel.setVisible(not isRunning)
         self.ui.cancelButton.enabled = isRunning or self.state.measurement is not None
         self.measure.offer(outlook.isPossible)
 
@@ -74,7 +84,7 @@ class RunSection(Section):
         batchSize = 1 if plan is None else plan.batchSize
         work, isKnown = self._ahead.of(seeds, found.volume, self.state.parameters, batchSize)
         if self.state.requirements is None or not self.state.requirements.are_met:
-            text = _("Up to {n} slices. Finish \u201cSet up\u201d first.")
+            text = _("Up to {n} slices. First put right what is said at the top.")
             return Outlook(text.format(n=work.slices), False)
         if not work.slices:
             return Outlook(_("Nothing is painted on the axes that are switched on under Advanced."), False)
@@ -127,6 +137,7 @@ class RunSection(Section):
         with errorsShown():
             try:
                 self.ui.progressLabel.text = _("Loading the model...")
+                self.showText(self.ui.resultNoteLabel, "")
                 slicer.app.processEvents()
                 if state.propagation is not propagation or state.parameters is not p:  # closed, or the module left
                     self.end()
@@ -138,8 +149,7 @@ class RunSection(Section):
             except Exception:
                 self.end()
                 raise
-            self.ui.progressBar.value = 0
-            self.ui.progressBar.setVisible(True)
+            self._showBar(True)
             state.workChanged.emit()
             self._timer.start()
 
@@ -161,20 +171,31 @@ class RunSection(Section):
                 self.end(_("The result was written.") if propagation.isWritten else early)
                 raise
 
+    def _showBar(self, isRunning):
+        """The bar keeps its place, so that the buttons beside it never move; it is empty without a run."""
+        self.ui.progressBar.value = 0
+        self.ui.progressBar.textVisible = self.ui.progressBar.enabled = isRunning
+
     def _showProgress(self, progress, volume):
-        """Plane, slice, time left."""
-        self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
-        where = progress.plane and position_text(volume, progress.plane, progress.index)
+        """Plane, slice, time left; in the status bar as well while another module is shown."""
+        percent = self.ui.progressBar.value = round(100 * progress.done / max(progress.total, 1))
+        where = progress.plane and place_text(volume, progress.plane, progress.index)
         self.ui.progressLabel.text = estimate.progress_sentence(progress, where, progress.segment)
+        if not self.editor.isEntered():
+            text = _("SAM2 Volume Segmentation: {percent} %. {left}")
+            slicer.util.showStatusMessage(text.format(percent=percent, left=estimate.left_sentence(progress)), 10000)
 
     def _finish(self, propagation):
         """Write the result: one undo step, in the editor's history."""
+        wasCorrecting = self.state.isCorrecting
         node = propagation.finish(
             lambda: self.editor.showAndSaveForUndo(propagation.segmentation, propagation.parameters.volume)
         )
-        where = _("the painted segments") if propagation.intoPainted else f"\u201c{node.GetName()}\u201d"
-        text = _("Done in {time}. The result is in {where}. Look through it, slice by slice.")
-        self.end(text.format(time=estimate.duration(propagation.seconds), where=where))
+        if wasCorrecting and not propagation.intoPainted:  # correction goes on with the new result
+            self.editor.show(node, propagation.parameters.volume)
+        propagation.removeReplaced()
+        self.end(propagation.summary(node))
+        self.showText(self.ui.resultNoteLabel, " ".join(propagation.warnings))
 
     def onCancel(self, checked=False):
         """Stop the run, or the measurement before it."""
@@ -187,6 +208,13 @@ class RunSection(Section):
         if propagation is None:
             return
         propagation.cancel()
-        self.ui.progressBar.setVisible(False)
+        self._showBar(False)
         self.ui.progressLabel.text = message
+        if not self.editor.isEntered():
+            tell(message)
         self.state.workChanged.emit()
+
+    def forget(self):
+        """The scene is about to be closed: what is said about it goes."""
+        self.ui.progressLabel.text = ""
+        self.showText(self.ui.resultNoteLabel, "")

@@ -18,6 +18,13 @@ class Section:
         self.state, self.logic = state, logic
         self.ui = SimpleNamespace(**{name: getattr(ui, name) for name in self.WIDGETS})
 
+    def setColour(self, widget, colour):
+        """Fill a widget with a light colour, with black letters: they can be read in the light and the dark theme."""
+        palette = qt.QPalette()
+        palette.setColor(qt.QPalette.Window, qt.QColor(colour))
+        palette.setColor(qt.QPalette.WindowText, qt.QColor("black"))
+        widget.setPalette(palette)
+
     def showText(self, label, text):
         """Show a sentence; without one the label takes no place."""
         label.text = text

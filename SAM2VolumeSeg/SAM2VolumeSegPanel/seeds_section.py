@@ -1,14 +1,17 @@
-"""The section "Check the painted slices": table, advice and marks."""
+"""The painted slices: a table, what is said about them, and marks."""
 
 import qt
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.panel.advice import advise
-from SAM2VolumeSegLib.panel.seed_table import seed_rows, toggle_absent
+from SAM2VolumeSegLib.panel.advice import Quality, advise
+from SAM2VolumeSegLib.panel.seed_table import place_text, seed_rows, toggle_absent
 from SAM2VolumeSegLib.volume.planes import Plane
-from SAM2VolumeSegPanel.dialogs import errorsShown
+from SAM2VolumeSegPanel.dialogs import errorsShown, tell
 from SAM2VolumeSegPanel.section import Section
+
+ROW = 20  # pixels
+MOST_ROWS = 8
 
 
 class SeedsSection(Section):
@@ -19,7 +22,9 @@ class SeedsSection(Section):
         advice: an `Advice`, or None.
     """
 
-    WIDGETS = ("seedsLabel", "seedsTable", "adviceLabel", "nextSliceButton", "absentButton")
+    WIDGETS = (
+        "seedsCollapsibleButton", "seedsTable", "seedsLight", "adviceLabel", "nextSliceButton", "absentButton",
+    )  # fmt: skip
 
     def __init__(self, state, logic, ui, views):
         super().__init__(state, logic, ui)
@@ -30,40 +35,71 @@ class SeedsSection(Section):
         table.connect("cellClicked(int,int)", self.onClicked)
         table.connect("currentCellChanged(int,int,int,int)", self.onRow)
         table.connect("itemChanged(QTableWidgetItem*)", self.onChecked)
-        table.verticalHeader().setVisible(False)
-        table.horizontalHeader().setStretchLastSection(True)
+        self._layOut(table)
         self.ui.nextSliceButton.connect("clicked(bool)", self.onNextSlice)
         self.ui.absentButton.connect("clicked(bool)", self.onAbsent)
         for signal in (state.segmentChanged, state.choicesChanged, state.seedsChanged):
             signal.connect(self.update)
+        state.viewChanged.connect(self.onViewChanged)
+
+    def _layOut(self, table):
+        """Low rows; columns as wide as what is in them, and the last one to the edge."""
+        table.verticalHeader().setVisible(False)
+        table.verticalHeader().setMinimumSectionSize(ROW)
+        table.verticalHeader().setDefaultSectionSize(ROW)
+        for column in range(3):
+            table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setStretchLastSection(True)
+
+    # ------------------------------------------------------------------------------------------------------- showing
 
     def update(self):
         """Show table, advice and buttons for the selected segment."""
         problem = self._judge()
         segment = self.state.segment
-        title = _("Painted slices of \u201c{name}\u201d:").format(name=segment.name)
-        self.ui.seedsLabel.text = problem or title
+        title = _("Painted slices of \u201c{name}\u201d").format(name=segment.name)
+        self.ui.seedsCollapsibleButton.text = title if segment.ID else _("Painted slices")
         self._fill(self.ui.seedsTable)
-        advice = self.advice
-        self.ui.adviceLabel.text = "" if advice is None else f"{advice.sentence} {advice.reason}".strip()
-        self.ui.nextSliceButton.enabled = advice is not None and advice.next is not None
+        self._say(problem)
         self.ui.absentButton.enabled = self.state.found.volume is not None and bool(segment.ID)
+
+    def onViewChanged(self):
+        """Another view, or another slice: the line of that slice is marked, and the next one may be in that view."""
+        if self.state.parameters is not None:
+            self._say(self._judge())
+            self._mark()
 
     def _judge(self):
         """Make rows and advice; returns a sentence where there are none."""
         self.rows, self.advice = [], None
         found, segment, marks = self.state.found, self.state.segment, self.state.marks
         if found.volume is None or not segment.ID:
-            return found.problem or _("Add a segment above, and paint it on a few slices.")
+            return found.problem or self._toBegin()
         try:
             seeds = self.state.usedSeeds(segment.ID)
             places = [store.get(segment.ID, ()) for store in (marks.absent, marks.skipped)]
             self.rows = seed_rows(found.seeds.get(segment.ID, ()), found.volume, *places)
             axes = [plane for plane in Plane if getattr(self.state.parameters, plane.value)]
-            self.advice = advise(seeds, found.volume, axes)
+            self.advice = advise(seeds, found.volume, axes, next((plane for plane, _n in self.views.shown()), None))
         except InputError as error:  # something was painted on a slice that is marked absent
             return str(error)
         return ""
+
+    def _toBegin(self):
+        """What comes first in an empty scene."""
+        p = self.state.parameters
+        if p is None or p.volume is None:
+            return _("Load a CT, or take the sample in the module Sample Data.")
+        return _("Press Add, and paint the structure on a few slices.")
+
+    def _say(self, problem):
+        """One line in words and colour: how good what is painted is, and what comes next."""
+        advice = self.advice
+        lines = [problem] if advice is None else [advice.sentence, advice.then]
+        self.ui.adviceLabel.text = "\n".join(line for line in lines if line)
+        self.ui.adviceLabel.toolTip = "" if advice is None else advice.reason
+        self.setColour(self.ui.seedsLight, (Quality.NOTHING if advice is None else advice.quality).value)
+        self.ui.nextSliceButton.enabled = advice is not None and advice.next is not None
 
     def _fill(self, table):
         """One line for each seed; the box of a marked slice can be cleared as well."""
@@ -80,9 +116,25 @@ class SeedsSection(Section):
                     else:
                         item.setFlags(flags)
                     table.setItem(n, column, item)
-            table.resizeColumnsToContents()
+            table.setFixedHeight(ROW * (min(len(self.rows), MOST_ROWS) + 1) + 8)  # a header, and a frame
         finally:
             self._filling = False
+        self._mark()
+
+    def _mark(self):
+        """Mark the line of the slice that is in sight; of several, that in the current view."""
+        places = [(row.plane, row.index) for row in self.rows]
+        line = next((places.index(place) for place in self.views.shown() if place in places), -1)
+        if line != self.ui.seedsTable.currentRow():
+            self._filling = True
+            try:
+                if line < 0:
+                    self.ui.seedsTable.clearSelection()
+                self.ui.seedsTable.setCurrentCell(line, 1 if line >= 0 else -1)
+            finally:
+                self._filling = False
+
+    # ----------------------------------------------------------------------------------------------------- the user
 
     def onClicked(self, row, column):
         """Go to the slice of a line."""
@@ -112,8 +164,13 @@ class SeedsSection(Section):
             self.views.goTo(*self.advice.next)
 
     def onAbsent(self, checked=False):
-        """Mark the shown slice as empty of the selected segment, or take the mark back."""
-        found, segmentID, marks = self.state.found, self.state.segment.ID, self.state.marks
+        """Mark the slice in the current view as empty of the selected segment, or take the mark back."""
+        found, segment, marks = self.state.found, self.state.segment, self.state.marks
         with errorsShown():
-            seeds = found.seeds.get(segmentID, ())
-            self.state.setMarks(toggle_absent(marks, segmentID, self.views.shownSlice(), seeds, found.volume))
+            place = self.views.shownSlice()
+            seeds = found.seeds.get(segment.ID, ())
+            self.state.setMarks(toggle_absent(marks, segment.ID, place, seeds, found.volume))
+            text = _("The {plane} slice at {place}: \u201c{name}\u201d is marked as absent.")
+            if place in marks.absent.get(segment.ID, ()):
+                text = _("The {plane} slice at {place}: the mark of \u201c{name}\u201d was taken back.")
+            tell(text.format(plane=place[0].value, place=place_text(found.volume, *place), name=segment.name))

@@ -4,7 +4,7 @@ from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import setup
-from SAM2VolumeSegPanel.dialogs import confirm, errorsShown, say
+from SAM2VolumeSegPanel.dialogs import confirm, errorsShown, say, tell
 from SAM2VolumeSegPanel.install import SlicerTools
 from SAM2VolumeSegPanel.section import Section
 
@@ -12,7 +12,7 @@ from SAM2VolumeSegPanel.section import Section
 class SetupSection(Section):
     """Says what is missing, and installs it."""
 
-    WIDGETS = ("setupCollapsibleButton", "headlineLabel", "readinessLabel", "setupButton")
+    WIDGETS = ("readinessLabel", "setupButton")
 
     def __init__(self, state, logic, ui, tools=None):
         super().__init__(state, logic, ui)
@@ -23,12 +23,11 @@ class SetupSection(Section):
         state.choicesChanged.connect(self.onChoicesChanged)
 
     def update(self):
-        """Say what is missing."""
+        """Say what is missing, and what is there."""
         requirements = self.state.requirements
         present = ", ".join(item.sentence for item in requirements if item.ready)
-        lines = [*(item.sentence for item in requirements.missing), f"{present}."]
-        self.ui.headlineLabel.text = requirements.headline
-        self.ui.readinessLabel.text = "\n".join(f"\u2022 {line}" for line in lines)
+        lines = [f"\u2022 {item.sentence}" for item in requirements.missing]
+        self.ui.readinessLabel.text = "\n".join([*lines, _("There: {present}.").format(present=present)])
         self.ui.setupButton.enabled = requirements.set_up_helps
 
     def onChoicesChanged(self):
@@ -39,10 +38,6 @@ class SetupSection(Section):
         if before not in (None, needed):
             self.state.lookAtComputer()
 
-    def foldWhenReady(self):
-        """Show the section where there is something to do."""
-        self.ui.setupCollapsibleButton.collapsed = self.state.requirements.are_met
-
     def onSetup(self, checked=False):
         """Install what is missing, after one question."""
         facts = self.state.facts
@@ -51,7 +46,7 @@ class SetupSection(Section):
                 raise InputError(reason)
             wanted = setup.steps(facts, self.tools)
             if not confirm(setup.question(wanted), _("Set up SAM2 Volume Segmentation")):
-                self.ui.headlineLabel.text = setup.DECLINED
+                tell(setup.DECLINED)
                 return
             self.ui.setupButton.enabled = False
             failed = ""
@@ -63,4 +58,4 @@ class SetupSection(Section):
                 self.state.lookAtComputer()
                 say("")
             if failed:
-                self.ui.headlineLabel.text = failed
+                self.ui.readinessLabel.text = failed

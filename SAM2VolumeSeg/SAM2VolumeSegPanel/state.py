@@ -45,13 +45,15 @@ class Found:
         node: the CT's node.
         volume: the CT as the engine has it; None: there is none, or it cannot be used.
         seeds: what is painted on it, by segment ID.
-        problem: a sentence that says why there is nothing.
+        problem: a sentence that says why what is painted cannot be used.
+        remedy: what can put that right where a button can, as in `InputError`.
     """
 
     node: Any = None
     volume: Any = None
     seeds: dict = field(default_factory=dict)
     problem: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class PanelState:
         planChanged: the plan is made.
         workChanged: a run or a measurement begins or is over.
         editorChanged: something of the Segment Editor is set anew: its effect, its masking, its segment.
+        viewChanged: another slice view is the current one, or views, their slices or the layout have changed.
     """
 
     def __init__(self, logic, selectedSegmentID=lambda: ""):
@@ -117,6 +120,7 @@ class PanelState:
         self._plan = None
         self.sceneChanged, self.choicesChanged, self.segmentChanged, self.seedsChanged = (Signal() for n in range(4))
         self.readinessChanged, self.planChanged, self.workChanged, self.editorChanged = (Signal() for n in range(4))
+        self.viewChanged = Signal()
 
     # ------------------------------------------------------------------------------------------------------- changing
 
@@ -138,14 +142,14 @@ class PanelState:
         """Look for painted slices."""
         p = self.parameters
         if p is None or p.volume is None or p.segmentation is None:
-            self.found = Found(problem=_("Choose a segmentation and a CT above."))
+            self.found = Found()
             self.logic.forget()
         else:
             try:
                 volume, seeds = self.logic.findSeeds(p.segmentation, p.volume)
                 self.found = Found(p.volume, volume, seeds)
             except InputError as error:
-                self.found = Found(problem=str(error))
+                self.found = Found(problem=str(error), remedy=error.remedy)
         if p is not None:
             self.logic.updateWindow(p)
         self.seedsChanged.emit()
@@ -195,6 +199,12 @@ class PanelState:
     def isBusy(self):
         """Whether something goes on that the user waits for."""
         return any(work is not None for work in (self.propagation, self.measurement, self.download))
+
+    @property
+    def hasResult(self):
+        """Whether there is a result beside what is painted."""
+        p = self.parameters
+        return p is not None and p.result is not None and p.result is not p.segmentation
 
     @property
     def marks(self):

@@ -45,7 +45,10 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         return clonedEffect
 
     def icon(self):
-        return qt.QIcon(os.path.join(os.path.dirname(__file__), "SegmentEditorEffect.png"))
+        window = slicer.util.mainWindow()
+        isDark = window is not None and window.palette.color(qt.QPalette.Window).lightness() < 128
+        name = "SegmentEditorEffectDark.svg" if isDark else "SegmentEditorEffect.svg"
+        return qt.QIcon(os.path.join(os.path.dirname(__file__), name))
 
     def helpText(self):
         return "<html>" + _(
@@ -72,6 +75,11 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.propagateButton = self.addButton(
             _("Propagate"), _("Carries the painted slices through the CT."), self.onPropagate
         )
+        self.resultLabel = qt.QLabel()
+        self.resultLabel.setWordWrap(True)
+        self.resultLabel.setVisible(False)
+        self.resultLabel.setToolTip(_("What to know about the result of the latest run."))
+        self.scriptedEffect.addOptionsWidget(self.resultLabel)
         self.moduleButton = self.addButton(
             _("All choices..."), _("Opens the module SAM2 Volume Segmentation."), self.onModule
         )
@@ -120,10 +128,13 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
     def updateMRMLFromGUI(self, _index=None):
         parameterNode = self.logic().getParameterNode()
+        before = parameterNode.model
         with slicer.util.NodeModify(parameterNode):
             for name, box in self.boxes.items():
                 choices = type(getattr(parameterNode, name))  # a reload of the module has made new ones
                 setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
+        if parameterNode.model is not before:
+            self.logic().rememberModel(parameterNode)
         self.updateWriting(parameterNode)
 
     def updateWriting(self, parameterNode):
@@ -155,8 +166,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             return
         propagation = self.propagation = Propagation(self.logic().getParameterNode())  # deactivating cancels it
         self.propagateButton.enabled = False
+        self.sayOfResult([])
         dialog = slicer.util.createProgressDialog(
-            labelText=_("Loading the model..."), windowTitle=_("SAM2 propagate"), autoClose=False, autoReset=False
+            labelText=_("SAM2 propagate: loading the model..."),
+            windowTitle=_("SAM2 propagate"),
+            autoClose=False,
+            autoReset=False,
         )
         try:
             slicer.app.processEvents()
@@ -164,7 +179,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 self.propagate(propagation, dialog)
         except InputError as error:
             if not dialog.wasCanceled:
-                slicer.util.errorDisplay(in_panel(error))
+                slicer.util.infoDisplay(in_panel(error), windowTitle=_("SAM2 propagate"))
         except Exception:
             logging.exception("SAM2 propagate")
             text = _("Something unexpected went wrong. Details are in the log (View, Error Log).")
@@ -190,7 +205,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         while (progress := propagation.step()) is not None:
             dialog.value = round(100 * progress.done / max(progress.total, 1))
             left = estimate.left_sentence(progress)
-            dialog.labelText = _("{name}: {done} of {total} slices. {left}").format(
+            dialog.labelText = _("SAM2 propagate, {name}: {done} of {total} slices. {left}").format(
                 name=progress.segment, done=progress.done, total=progress.total, left=left
             )
             slicer.app.processEvents()
@@ -198,7 +213,15 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 return
         if propagation.intoPainted and editorNode.GetSegmentationNode() is not propagation.segmentation:
             raise InputError(_("Another segmentation was chosen meanwhile, so nothing was written. Propagate again."))
-        propagation.finish(self.scriptedEffect.saveStateForUndo)
+        node = propagation.finish(self.scriptedEffect.saveStateForUndo)
+        propagation.removeReplaced()
+        p.showPainted = True  # it is in the editor
+        self.sayOfResult([propagation.summary(node), *propagation.warnings])
+
+    def sayOfResult(self, sentences):
+        """Show where the result is, and what the user should know of it, until the next run."""
+        self.resultLabel.setText("\n".join(sentences))
+        self.resultLabel.setVisible(bool(sentences))
 
     def choose(self, parameterNode, logic, editorNode):
         """Let the module's choices be about what the editor shows.

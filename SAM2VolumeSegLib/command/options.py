@@ -18,10 +18,16 @@ if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.checkpoints import Model
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which model runs, and where."""
+def add_model(parser: argparse.ArgumentParser, default: str | None = DEFAULT_MODEL, otherwise: str = "") -> None:
+    """Add the options that say which model runs, and where.
+
+    Args:
+        parser: of a command.
+        default: the model that runs when none is given.
+        otherwise: what happens then, in words, where there is no default.
+    """
     group = parser.add_argument_group("model")
-    group.add_argument("--model", default=DEFAULT_MODEL, help=f"tiny, small, base+, large or demo ({DEFAULT_MODEL})")
+    group.add_argument("--model", default=default, help=f"tiny, small, base+, large or demo ({default or otherwise})")
     group.add_argument("--checkpoint", type=Path, help="a checkpoint file of your own, with --config")
     group.add_argument("--config", help="its architecture: the name of a model, or a yaml file")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps (auto)")

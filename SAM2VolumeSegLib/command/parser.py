@@ -10,7 +10,7 @@ from importlib.util import find_spec
 import SimpleITK as sitk
 
 from SAM2VolumeSegLib import __version__
-from SAM2VolumeSegLib.command import checkpoints, segment
+from SAM2VolumeSegLib.command import checkpoints, lesson, review, segment
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     segment.add_parsers(commands)
+    review.add_parsers(commands)
+    lesson.add_parser(commands)
     checkpoints.add_parser(commands)
     if find_spec("SAM2VolumeSegLib.research"):  # which the Slicer extension does not bring
         from SAM2VolumeSegLib.research.commands import add_parsers

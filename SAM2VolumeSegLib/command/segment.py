@@ -30,19 +30,25 @@ from SAM2VolumeSegLib.volume import (
     read_volume,
     write_segmentation,
 )
+from SAM2VolumeSegLib.volume.target import check_own
 
 
 def add_parsers(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the subparsers of the command line."""
     segment = commands.add_parser("segment", help="segment a CT from painted slices")
-    _add_inputs(segment)
+    add_inputs(segment)
     segment.add_argument("-o", "--output", type=Path, required=True, help="result: .seg.nrrd, .nii.gz or .nii")
     add_model(segment)
+    segment.add_argument(
+        "--keep-evidence",
+        action="store_true",
+        help="store beside the result, as .evidence.npz, what `review --no-self-check` needs to do without a model",
+    )
     add_choices(segment)
     segment.set_defaults(command=_segment)
 
     seeds = commands.add_parser("seeds", help="show which painted slices are found in a mask")
-    _add_inputs(seeds)
+    add_inputs(seeds)
     seeds.set_defaults(command=_show_seeds)
 
 
@@ -54,6 +60,8 @@ def _segment(options: argparse.Namespace) -> None:
     voxel_ml = math.prod(volume.spacing) / 1000
     for name, found in result.segments.items():
         print(f"{name}: {found.found.inside.sum() * voxel_ml:.1f} ml, mean confidence {found.mean_confidence:.2f}")
+    for sentence in result.warnings:
+        print(sentence)
     print(f"Written: {options.output} ({result.provenance['seconds']:.1f} s)")
 
 
@@ -62,10 +70,14 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
     corrected = (Path(file) for file, *_ in options.correct)
     inputs = (options.ct, options.seeds, options.checkpoint, options.config, *corrected)
     check_output(options.output, *(one for one in inputs if one))
+    if options.keep_evidence:
+        from SAM2VolumeSegLib.review import Evidence, evidence_path, write_evidence
+
+        check_own(evidence_path(options.output))
     settings = settings_of(options)
     model = model_of(options)
-    volume, segments = _read(options)
-    seeds, marks = _seeds(options, volume, segments)
+    volume, segments = read_inputs(options)
+    seeds, marks = seeds_of(options, volume, segments)
     request = Request.of(volume, seeds, settings, marks=marks)
     check_segments(options.output, volume, segments)
 
@@ -75,13 +87,16 @@ def _run(options: argparse.Namespace) -> tuple[Volume, Result]:
 
     tracker = SliceTracker.load(model, options.device, options.image_size)
     print(f"{model.name} model at {tracker.plan.image_size} pixels on {tracker.plan.device}")
-    result = follow(Segmenter(tracker).run(request), _shown, "slices")
+    result = follow(Segmenter(tracker).run(request), run_line, "slices")
     answer = [segments[name].with_mask(found.found) for name, found in result.segments.items()]
     write_segmentation(options.output, volume, answer, result.provenance)
+    if options.keep_evidence:
+        write_evidence(evidence_path(options.output), Evidence.of(request, result))
     return volume, result
 
 
-def _shown(step: Progress) -> ProgressLine:
+def run_line(step: Progress) -> ProgressLine:
+    """Say where a run is."""
     doing = "bringing the axes together" if step.plane is None else f"{step.plane.value} {step.index}"
     left = f"{step.slices_left} left"
     if step.seconds_left is not None:
@@ -89,7 +104,12 @@ def _shown(step: Progress) -> ProgressLine:
     return ProgressLine(step.done, step.total, f"{step.segment}, {doing}", left)
 
 
-def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
+def read_inputs(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
+    """Return the CT, and the painted segments that are wanted by name.
+
+    Raises:
+        InputError: A file cannot be read, or lacks a segment that was asked for.
+    """
     volume = read_volume(options.ct, options.series)
     segments = read_seeds(options.seeds, volume)
     if options.segments:
@@ -100,7 +120,7 @@ def _read(options: argparse.Namespace) -> tuple[Volume, dict[str, Segment]]:
     return volume, segments
 
 
-def _seeds(
+def seeds_of(
     options: argparse.Namespace, volume: Volume, segments: dict[str, Segment]
 ) -> tuple[dict[str, list[SeedSlice]], Marks]:
     """Return the seeds that are found in each segment, with those of corrected slices, and the user's say over them.
@@ -156,8 +176,8 @@ def _uncounted(file: Path, name: str, end: SeedSlice, volume: Volume) -> str:
 
 
 def _show_seeds(options: argparse.Namespace) -> None:
-    volume, segments = _read(options)
-    seeds, marks = _seeds(options, volume, segments)
+    volume, segments = read_inputs(options)
+    seeds, marks = seeds_of(options, volume, segments)
     for name, found in seeds.items():
         used = marks.applied(name, found, volume)
         print(f"{name}: {len(used)} seed{'s' * (len(used) != 1)}")
@@ -165,9 +185,13 @@ def _show_seeds(options: argparse.Namespace) -> None:
             print(f"  {describe(seed, volume)}")
 
 
-def _add_inputs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("ct", type=Path, help="CT: NRRD, NIfTI, or a folder with one DICOM series")
-    parser.add_argument("seeds", type=Path, help="painted slices: .seg.nrrd, or a label image on the CT's grid")
+def add_inputs(parser: argparse.ArgumentParser, optional: bool = False) -> None:
+    """Add the CT, its painted slices, and what is said of them; `optional`: there is something else to take."""
+    count = "?" if optional else None
+    parser.add_argument("ct", type=Path, nargs=count, help="CT: NRRD, NIfTI, or a folder with one DICOM series")
+    parser.add_argument(
+        "seeds", type=Path, nargs=count, help="painted slices: .seg.nrrd, or a label image on the CT's grid"
+    )
     parser.add_argument("--series", help="series UID, when the DICOM folder holds several")
     parser.add_argument("--segments", nargs="+", metavar="NAME", help="only these segments (default: all)")
     parser.add_argument(

@@ -39,12 +39,15 @@ class SlicePrediction:
         iou: Predicted overlap with the truth [B].
         object_score: Logit [B] that the structure is there.
         memory: What later slices can look at.
+        attention: How much of its attention to memory each token got, [B, T], a row sums to 1: h * w tokens of each
+            spatial memory in the query's order, then those of each pointer. None unless somebody watches.
     """
 
     logits: torch.Tensor
     iou: torch.Tensor
     object_score: torch.Tensor
     memory: SliceMemory
+    attention: torch.Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,12 +8,14 @@ own. S is the side of the square input in pixels, C the channels of the coarsest
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import torch
 import torch.nn.functional as F
 from sam2.modeling.sam2_base import SAM2Base
 from sam2.modeling.sam2_utils import get_1d_sine_pe
 
+from SAM2VolumeSegLib.model.attention import WatchedAttention
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
 from SAM2VolumeSegLib.model.policy import MemoryLimits
 
@@ -26,9 +28,11 @@ class VolumeSAM2(SAM2Base):
 
     Attributes:
         logit_stride: SAM2's mask logits have a quarter of the input's size.
+        watches_attention: Predictions say what they attended to. Their logits are the same; they take longer.
     """
 
     logit_stride = 4
+    watches_attention = False
 
     _memory_position: torch.Tensor | None = None
     """Position [1, M, h, w] of the features of every memory, kept once, as SAM2VideoPredictor does."""
@@ -64,7 +68,9 @@ class VolumeSAM2(SAM2Base):
 
     def track(self, features: list[torch.Tensor], queries: Sequence[SliceQuery]) -> SlicePrediction:
         """Predict B slices, whose features lie along the first axis, from their queries, all of one shape."""
-        fused = self.attend(features[-1], queries)
+        watched = WatchedAttention() if self.watches_attention else None
+        with watched or nullcontext():
+            fused = self.attend(features[-1], queries)
         heads = self._forward_sam_heads(
             backbone_features=fused,
             high_res_features=features[:-1],
@@ -72,7 +78,8 @@ class VolumeSAM2(SAM2Base):
         )
         _, _, ious, logits, upsampled, pointer, object_score = heads
         memory = self.remember(features[-1], upsampled, object_score, pointer, prompted=False)
-        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory)
+        attention = None if watched is None else self._attention_to_memory(watched)
+        return SlicePrediction(logits, ious.amax(dim=1), object_score[:, 0], memory, attention)
 
     def attend(self, top: torch.Tensor, queries: Sequence[SliceQuery]) -> torch.Tensor:
         """Fuse the top features [B, C, h, w] with the memories that B queries look at; same shape."""
@@ -99,6 +106,12 @@ class VolumeSAM2(SAM2Base):
             num_obj_ptr_tokens=num_pointer_tokens,
         )
         return fused.permute(1, 2, 0).view(batch, channels, height, width)
+
+    def _attention_to_memory(self, watched: WatchedAttention) -> torch.Tensor:
+        """Mean over the layers [B, T]. Each of them attends to the slice itself first, and then to memory."""
+        layers = self.memory_attention.num_layers
+        assert len(watched.shares) == 2 * layers, "sam2's memory attention is not what it was"
+        return torch.stack(watched.shares[1::2]).mean(dim=0)
 
     def remember(
         self,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -192,7 +193,27 @@ class SliceTracker:
 
     def recall(self, pictures: Pictures, query: SliceQuery) -> SlicePrediction | None:
         """What was predicted for the same slice from the same memories before, if it is still there."""
-        return self._known(self._identity(pictures, query))
+        known = self._known(self._identity(pictures, query))
+        if known is not None and known.attention is None and self.watches_attention:
+            return None
+        return known
+
+    @property
+    def watches_attention(self) -> bool:
+        """Whether predictions say what they attended to; a network that cannot tell has no such switch."""
+        return getattr(self.network, "watches_attention", False)
+
+    @contextmanager
+    def watching_attention(self) -> Iterator[None]:
+        """In the block, let predictions say what they attended to (`SlicePrediction.attention`)."""
+        before = self.watches_attention
+        if hasattr(self.network, "watches_attention"):
+            self.network.watches_attention = True
+        try:
+            yield
+        finally:
+            if hasattr(self.network, "watches_attention"):
+                self.network.watches_attention = before
 
     def track(
         self, pictures: Pictures, queries: Sequence[SliceQuery], upcoming: Sequence[int] = ()
@@ -240,8 +261,9 @@ class SliceTracker:
         found = self.predictions.get(identity)
         if found is None:
             return None
-        logits, iou, object_score, features, pointer = (tensor.to(self.plan.device) for tensor in found)
-        return SlicePrediction(logits, iou, object_score, SliceMemory(features, pointer, identity))
+        logits, iou, score, features, pointer, *rest = (tensor.to(self.plan.device) for tensor in found)
+        attention = rest[0] if rest else None
+        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity), attention)
 
     def _keep(self, identity: bytes, prediction: SlicePrediction, n: int) -> SlicePrediction:
         """The n-th prediction of a batch, compact, and known from now on."""
@@ -253,8 +275,10 @@ class SliceTracker:
         logits, iou, score = cut(prediction.logits, torch.float32), cut(prediction.iou), cut(prediction.object_score)
         # SAM2VideoPredictor keeps memories in bfloat16, on every device; its logits are reproduced only if we do.
         features, pointer = cut(memory.features, torch.bfloat16), cut(memory.pointer)
-        self.predictions.put(identity, [logits, iou, score, features, pointer])
-        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity))
+        attention = None if prediction.attention is None else cut(prediction.attention)
+        kept = [logits, iou, score, features, pointer]
+        self.predictions.put(identity, kept if attention is None else [*kept, attention])
+        return SlicePrediction(logits, iou, score, SliceMemory(features, pointer, identity), attention)
 
     def _call(self, method: Callable[..., Answer], *arguments: object) -> Answer:
         with torch.inference_mode(), self.plan.autocast():

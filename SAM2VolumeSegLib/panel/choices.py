@@ -74,6 +74,9 @@ Direction: Any = _labelled("Direction", _VALUES["direction"], {"forward-backward
 Fusion: Any = _labelled("Fusion", _VALUES["fusion"])
 """How the answers of axes and directions become one."""
 
+Crop: Any = _labelled("Crop", _VALUES["crop"])
+"""Which segments share a picture."""
+
 Embeddings: Any = _labelled("Embeddings", _VALUES["memory.embeddings"])
 """Which temporal embeddings the recent slices get."""
 
@@ -92,15 +95,8 @@ class Target(Labelled):
     """Where the result goes."""
 
     NEW = "new", _("A new segmentation")
+    REPLACE = "replace", _("A new one, in place of the last")
     SAME = "same", _("The painted segments")
-
-
-class ViewChoice(Labelled):
-    """The slice view a button acts on."""
-
-    RED = "Red", _("Red (axial)")
-    GREEN = "Green", _("Green (coronal)")
-    YELLOW = "Yellow", _("Yellow (sagittal)")
 
 
 class ModelChoice(Labelled):
@@ -198,7 +194,7 @@ class Choices:
     paceMm: float = _DEFAULTS.pace_mm
     clahe: bool = _DEFAULTS.clahe
     marginMm: float = _DEFAULTS.margin_mm
-    cropEach: bool = _DEFAULTS.crop_each
+    crop: Crop = Crop(_DEFAULTS.crop)
 
 
 def copy_of(choices: Choices) -> Choices:
@@ -250,7 +246,7 @@ def settings_from(choices: Choices) -> Settings:
         clahe=choices.clahe,
         planes=None if len(planes) == 3 else planes,
         margin_mm=choices.marginMm,
-        crop_each=choices.cropEach,
+        crop=choices.crop.value,
         memory=memory_of(choices),
         direction=choices.direction.value,
         fusion=choices.fusion.value,

@@ -102,7 +102,7 @@ def device_text(device: str) -> str:
     """Return "cuda:0" in words."""
     if device.startswith("cuda"):
         return _("the NVIDIA graphics card")
-    return _("the Apple graphics") if device.startswith("mps") else _("the processor (slow for large models)")
+    return _("the Apple graphics") if device.startswith("mps") else _("the processor")
 
 
 def progress_sentence(progress: Progress, position: str | None, name: str) -> str:

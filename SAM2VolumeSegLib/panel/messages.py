@@ -6,10 +6,8 @@ from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.checkpoints import CheckpointError
 
 WAYS_OUT = {
-    "fetch": _(
-        "Press Download in the section Set up, or under Advanced choose the demo model, which needs no download."
-    ),
-    "fetch again": _("In the section Set up select the model, press Delete and then Download."),
+    "fetch": _("Press Download, or choose the demo model, which needs no download."),
+    "fetch again": _("Choose the model, press Delete under Set up and models, and then Download."),
     "install": _("Press Set up; if that does not help, install the extension again."),
 }
 

@@ -220,11 +220,13 @@ def _sam2(facts: Facts) -> Item:
 
 def _packages(facts: Facts) -> Item:
     if facts.missing:
-        listed = ", ".join(package.requirement for package in facts.missing)
+        listed = ", ".join(package.name for package in facts.missing)
         return Item(
             _("some small packages"),
             False,
-            _("Not installed: {listed}. Press Set up.").format(listed=listed),
+            _("Small packages that the network needs are not installed ({listed}). Press Set up.").format(
+                listed=listed
+            ),
             Remedy.SET_UP,
         )
     return Item(_("small packages"), True, _("small packages"))
@@ -237,11 +239,12 @@ def _model(facts: Facts) -> Item:
             sentence = _("model \u201c{model}\u201d: for practice only, not for real work")
         return Item(_("model"), True, sentence.format(model=facts.model))
     if facts.model == "own":
-        sentence = _("The file of your own model is not there. Under Advanced, choose the file or another model.")
+        sentence = _(
+            "The file of your own model is not there. Under Advanced, choose the file; or choose another model above."
+        )
         return Item(_("the model file"), False, sentence, Remedy.CHOOSE_FILE)
     size = "" if facts.model_megabytes is None else f" ({facts.model_megabytes:.0f} MB)"
     sentence = _(
-        "The model “{model}”{size} is not on this computer. Press Download, or under Advanced choose the "
-        "demo model, which needs no download."
+        "The model “{model}”{size} is not on this computer. Press Download, or choose the demo model, which needs none."
     ).format(model=facts.model, size=size)
     return Item(_("the model \u201c{model}\u201d").format(model=facts.model), False, sentence, Remedy.DOWNLOAD)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, position_text
+from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
+
+_DIRECTIONS = {Plane.AXIAL: ("S", 1), Plane.CORONAL: ("A", 1), Plane.SAGITTAL: ("L", -1)}  # letter, sign of RAS
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,7 @@ class SeedRow:
 
     Attributes:
         plane, index: the slice in the volume's array.
-        position: where it lies, see `position_text`.
+        position: where it lies, see `place_text`.
         area: how much is painted on it, or that the structure is absent there.
         used: whether a run takes it.
         absent: whether it is a slice without the structure.
@@ -31,6 +33,13 @@ class SeedRow:
     area: str
     used: bool
     absent: bool
+
+
+def place_text(volume: Volume, plane: Plane, index: int) -> str:
+    """Say where a slice lies as the bar of a slice view does: "S: 14.25mm", "A: -0.75mm", "L: 33.75mm"."""
+    letter, sign = _DIRECTIONS[plane]
+    millimetres = round(sign * volume.view(plane).position_mm(index), 2)
+    return f"{letter}: {millimetres + 0.0:.2f}mm"  # + 0.0: no "-0.00"
 
 
 def seed_rows(
@@ -51,7 +60,7 @@ def seed_rows(
                 SeedRow(
                     plane=plane,
                     index=index,
-                    position=position_text(volume, plane, index),
+                    position=place_text(volume, plane, index),
                     area=_("absent here") if seed is None else area_text(seed, volume),
                     used=(plane, index) not in off,
                     absent=seed is None or seed.absent,
@@ -78,6 +87,6 @@ def toggle_absent(
             _(
                 "The {plane} slice at {position} has paint of this segment on it, so it cannot be marked as absent. "
                 "Erase the paint first, or go to another slice."
-            ).format(plane=plane.value, position=position_text(volume, plane, index))
+            ).format(plane=plane.value, position=place_text(volume, plane, index))
         ) from None
     return marks.declared(segment_id, place, absent=True)

@@ -32,6 +32,8 @@ class AxisJob:
         settings: Of the run.
         stops: The slices that are visited. Walks and votes count in their numbers.
         prompted: Masks of the seeds as the model sees them, by stop.
+        wanted: The stops whose votes are asked for; None: all.
+        given: The same, with the extra prompts of a second pass.
         passes_left: How many have not begun.
         votes: The answer by stop, for each without a seed, once every pass has ended.
     """
@@ -43,7 +45,9 @@ class AxisJob:
         self.stops = sight.stops(name, plane)
         self.prompted = {self.stop_of(seed): pictures.mask_to_model(seed.mask) for seed in self.seeds}
         self._painted = min(self.prompted), max(self.prompted)
+        self.given = self.prompted
         self.steps = STEPS[self.settings.direction]
+        self.wanted = sight.wanted_stops(name, plane) if self.settings.passes == 1 else None
         self.passes_left = self.settings.passes
         self.votes: dict[int, Vote] = {}
         self._gone_over, self._at_most = 0, 0
@@ -99,9 +103,12 @@ class AxisJob:
         """
         if self.votes:
             self._extra = extra_prompts(self.prompted, self.votes, self.tracker.plan.image_size)
-        prompts = _PromptMemories(self.tracker, self, self.prompted | self._extra)
+        self.given = self.prompted | self._extra
+        prompts = _PromptMemories(self.tracker, self, self.given)
         policy, limits = self.settings.memory, self.tracker.network.limits
-        self._walks = [Walk(prompts, self.stops.span, policy, step, self.index, limits) for step in self.steps]
+        self._walks = [
+            Walk(prompts, self.stops.span, policy, step, self.index, limits, self.wanted) for step in self.steps
+        ]
         self.passes_left -= 1
         return self._walks
 

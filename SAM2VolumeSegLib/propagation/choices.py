@@ -14,7 +14,8 @@ from typing import Any
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.policy import SAM2_LIMITS
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
-from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.propagation.settings import CROPS, DIRECTIONS, FUSIONS, PAPER, RECOMMENDED, STOCK_SAM2, Settings
+from SAM2VolumeSegLib.propagation.sight import COARSER
 from SAM2VolumeSegLib.volume import WINDOWS, Plane
 
 GROUPS = {
@@ -98,9 +99,11 @@ CHOICES = (
         limits=(0, 200), unit="mm",
     ),
     Choice(
-        "crop_each", "sight", _("Crop"), "--crop-each",
-        _("Gives each segment a picture of its own: sharper for segments that are far apart, and slower."),
-        values={False: _("One picture for all segments"), True: _("A picture for each segment")},
+        "crop", "sight", _("Crop"), "--crop",
+        _("Segments in one picture take less time. Where they are far apart, each is sharper in a picture of its own."),
+        values=CROPS,
+        note=f"shared is as sharp where a pixel is at most {COARSER:g} times as large, in mm, as in a picture of the "
+        "segment's own.",
     ),
     Choice(
         "planes", "axes", _("Axes"), "--axes",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT, STEPS_PER_LOGIT
 from SAM2VolumeSegLib.propagation.sight import BAND_MM
-from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT, Vote
+from SAM2VolumeSegLib.propagation.vote import Moments, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
 from SAM2VolumeSegLib.volume.planes import Rectangle
@@ -31,6 +33,9 @@ class Claim:
         mask: bool, what is claimed.
         confidence: see SegmentResult.
         plane_logits: likewise.
+        voted: likewise.
+        spread: likewise.
+        plane_weights: likewise.
     """
 
     box: Box
@@ -41,18 +46,26 @@ class Claim:
     mask: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+    voted: np.ndarray
+    spread: np.ndarray
+    plane_weights: dict[Plane, np.ndarray] = field(default_factory=dict)
 
     def trimmed(self, volume: Volume) -> Claim:
         """The same with a box that is no larger than what is claimed, and what could become so at the CT's edges."""
         used = Box.of(self.mask).moved(self.box.lower).grown(BAND_MM, volume).meet(self.box)
         part = self.box.index_of(used)
-        names = "logits", "weight", "painted", "unpainted", "mask"
+        names = "logits", "weight", "painted", "unpainted", "mask", "voted", "spread"
         arrays = {name: getattr(self, name)[part].copy() for name in names}
         return replace(self, box=used, **arrays)
 
 
 def claim_of(
-    volume: Volume, seeds: Sequence[SeedSlice], jobs: Sequence[AxisJob], reach: Box, keep_votes: bool
+    volume: Volume,
+    seeds: Sequence[SeedSlice],
+    jobs: Sequence[AxisJob],
+    reach: Box,
+    keep_votes: bool,
+    within: Box | None = None,
 ) -> Generator[None, None, Claim]:
     """Bring together what the axes of a segment found.
 
@@ -61,8 +74,9 @@ def claim_of(
         seeds: all of the segment's, also those on axes that do not propagate.
         jobs: the segment's axes, all passes ended.
         reach: voxels beyond it are not claimed, unless they are painted.
-        keep_votes: keep those of every axis, and all that is in reach of the model; else only the box in which some
-            axis votes for the segment.
+        keep_votes: keep those of every axis with their weights, and all that is in reach of the model; else only the
+            box in which some axis votes for the segment.
+        within: what is asked for; None: all.
 
     Yields:
         After each slice.
@@ -71,35 +85,45 @@ def claim_of(
         The claim.
     """
     painted_at, seen = painted_box(seeds, volume), reach
+    if within is not None:
+        painted_at = painted_at.meet(within)
     if not keep_votes:
         seen = seen.meet(Box.around_boxes([painted_at, *_voted(jobs, painted_at)]).grown(BAND_MM, volume))
-    total, weight = np.zeros(seen.shape, dtype=np.float32), np.zeros(seen.shape, dtype=np.float32)
-    planes, confidence = {}, {}
+    total, squares, weight = (np.zeros(seen.shape, dtype=np.float32) for _ in range(3))
+    planes, counts, confidence = {}, {}, {}
     for job in jobs:
         view = job.pictures.view
         part = view.bounds(seen.lower, seen.upper)
         votes = np.full(seen.shape, np.nan, dtype=np.float32) if keep_votes else None
+        counted = np.zeros(seen.shape, dtype=np.float32) if keep_votes else None
         for vote in _votes(job, part):
             offset = job.pictures.index(vote.position) - seen.lower[view.axis]
             if 0 <= offset < seen.shape[view.axis]:
                 top, bottom, left, right = vote.part
                 at = slice(top - part[0], bottom - part[0]), slice(left - part[2], right - part[2])
-                if votes is not None:
-                    view.slice(votes, offset)[at] = vote.logits
                 weights = job.weights(vote.position, vote.logits, vote.weight)
+                if votes is not None and counted is not None:
+                    view.slice(votes, offset)[at] = vote.logits
+                    view.slice(counted, offset)[at] = weights
                 view.slice(total, offset)[at] += weights * vote.logits
+                view.slice(squares, offset)[at] += weights * vote.squares
                 view.slice(weight, offset)[at] += weights
             yield
         confidence[view.plane] = _confidence(job)
-        if votes is not None:
-            planes[view.plane] = votes
-    np.divide(total, weight, out=total, where=weight > 0)
+        if votes is not None and counted is not None:
+            planes[view.plane], counts[view.plane] = votes, counted
+    for sums in (total, squares):
+        np.divide(sums, weight, out=sums, where=weight > 0)
+    squares -= total * total
+    spread = in_steps(np.sqrt(np.maximum(squares, 0, out=squares), out=squares), np.uint8)
+    del squares
     total[weight == 0] = -LOGIT_LIMIT
     # A region of interest may leave out a part of what is painted.
-    box = Box.around_boxes([painted_at, seen])
+    box = within or Box.around_boxes([painted_at, seen])
     logits = _grown(total, seen, box, -LOGIT_LIMIT)
     planes = {plane: _grown(votes, seen, box, np.nan) for plane, votes in planes.items()}
-    weight = _grown(weight, seen, box, 0)
+    counts = {plane: _grown(weights, seen, box, 0) for plane, weights in counts.items()}
+    weight, spread = _grown(weight, seen, box, 0), _grown(spread, seen, box, 0)
     painted, unpainted, mask = np.zeros(box.shape, dtype=bool), np.zeros(box.shape, dtype=bool), logits > 0
     for seed in seeds:
         view = volume.view(seed.plane)
@@ -110,8 +134,14 @@ def claim_of(
             view.slice(painted, offset)[...] |= given
             view.slice(unpainted, offset)[...] |= ~given
             view.slice(mask, offset)[...] = given
-    claim = Claim(box, logits, weight, painted, unpainted & ~painted, mask | painted, confidence, planes)
-    return claim if keep_votes else claim.trimmed(volume)
+    unpainted, mask, voted = unpainted & ~painted, mask | painted, in_steps(logits, np.int8)
+    claim = Claim(box, logits, weight, painted, unpainted, mask, confidence, planes, voted, spread, counts)
+    return claim if keep_votes or within is not None else claim.trimmed(volume)
+
+
+def in_steps(logits: np.ndarray, kind: type[np.integer[Any]]) -> np.ndarray:
+    """Logits within LOGIT_LIMIT in a byte."""
+    return np.rint(logits * np.float32(STEPS_PER_LOGIT)).astype(kind)
 
 
 def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
@@ -131,18 +161,21 @@ class _SliceVote:
         position: of the slice.
         part: of the picture, that has a vote.
         logits: float32 [rows, columns] of the part.
+        squares: likewise, their mean squares over the directions.
         weight: how much they count.
     """
 
     position: int
     part: Rectangle
     logits: np.ndarray
+    squares: np.ndarray
     weight: float
 
-    def inside(self, part: Rectangle) -> np.ndarray:
-        """The logits of a part within its own."""
+    def inside(self, part: Rectangle) -> Moments:
+        """The logits of a part within its own, and their squares."""
         (top, _, left, _), (first, last, start, end) = self.part, part
-        return self.logits[first - top : last - top, start - left : end - left]
+        at = slice(first - top, last - top), slice(start - left, end - left)
+        return Moments(self.logits[at], self.squares[at])
 
 
 def _votes(job: AxisJob, part: Rectangle) -> Iterator[_SliceVote]:
@@ -171,8 +204,10 @@ def _between(one: _SliceVote, other: _SliceVote) -> Iterator[_SliceVote]:
     part, slices = _overlap(one.part, other.part), other.position - one.position
     for position in range(one.position + 1, other.position):
         share = (position - one.position) / slices
-        logits = ((1 - share) * one.inside(part) + share * other.inside(part)).astype(np.float32)
-        yield _SliceVote(position, part, logits, 1 / ((1 - share) / one.weight + share / other.weight))
+        pairs = zip(one.inside(part), other.inside(part), strict=True)
+        logits, squares = (((1 - share) * before + share * after).astype(np.float32) for before, after in pairs)
+        weight = 1 / ((1 - share) / one.weight + share / other.weight)
+        yield _SliceVote(position, part, logits, squares, weight)
 
 
 def _votes_of_stops(job: AxisJob, part: Rectangle) -> Iterator[tuple[int, _SliceVote]]:
@@ -184,24 +219,27 @@ def _votes_of_stops(job: AxisJob, part: Rectangle) -> Iterator[tuple[int, _Slice
     top, bottom, left, right = part
     seeds = {job.stop_of(seed): seed for seed in job.seeds}
     directions = {stop: len(vote.weights) for stop, vote in job.votes.items()} | dict.fromkeys(seeds, 0)
+    if job.wanted is not None:
+        directions = {stop: count for stop, count in directions.items() if stop in job.wanted}
     for count, group in groupby(sorted(directions), key=directions.__getitem__):
         alike = list(group)
         for first in range(0, len(alike), AT_ONCE):
             some = alike[first : first + AT_ONCE]
             if count:
                 votes = [job.votes[stop] for stop in some]
-                means = Vote.means(votes, lambda logits: job.pictures.logits_from_model(logits, seen))
-                found = [(seen, mean, vote.weight) for mean, vote in zip(means, votes, strict=True)]
+                both = Vote.means(votes, lambda logits: job.pictures.logits_from_model(logits, seen))
+                found = [(seen, *each, vote.weight) for *each, vote in zip(*both, votes, strict=True)]
             else:
                 masks = [seeds[stop].mask[top:bottom, left:right] for stop in some]
-                found = [(part, _sure(mask), job.weight(stop, 1)) for mask, stop in zip(masks, some, strict=True)]
+                found = [(part, *_sure(mask), job.weight(stop, 1)) for mask, stop in zip(masks, some, strict=True)]
             for stop, vote in zip(some, found, strict=True):
                 yield stop, _SliceVote(job.stops.position(stop), *vote)
 
 
-def _sure(mask: np.ndarray) -> np.ndarray:
-    """Logits of what was painted, float32."""
-    return np.where(mask, np.float32(LOGIT_LIMIT), np.float32(-LOGIT_LIMIT))
+def _sure(mask: np.ndarray) -> Moments:
+    """Logits of what was painted, and their squares."""
+    logits = np.where(mask, np.float32(LOGIT_LIMIT), np.float32(-LOGIT_LIMIT))
+    return Moments(logits, np.full_like(logits, LOGIT_LIMIT**2))
 
 
 def _overlap(part: Rectangle, other: Rectangle) -> Rectangle:

@@ -138,7 +138,7 @@ class Clock:
         """
         for job in self._jobs:
             seen, most = job.ended_beyond
-            if most:
+            if most and job.wanted is None:  # a walk through a part ends before the structure does
                 self._tracker.beyond[job.pictures.key, job.name] = seen, most
         found: dict[str, float] = {}
         for pace, enough in ((self._vote, 1), (self._edge, 1), *((pace, ENOUGH) for pace in self._paces)):

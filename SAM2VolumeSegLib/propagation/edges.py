@@ -15,8 +15,8 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
 
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
 from SAM2VolumeSegLib.propagation.sight import BAND_MM
-from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 
 SMOOTH_MM = 1.0
 """Standard deviation of the Gaussian that takes noise from the CT before its edges are looked at."""

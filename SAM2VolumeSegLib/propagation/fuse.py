@@ -66,7 +66,9 @@ def fuse(
     for name, claim in claims.items():
         mask = _connected(claim.mask, claim.painted) if drop_islands else claim.mask
         found = BoxMask(volume.voxels.shape, claim.box, mask)
-        segments[name] = SegmentResult(found, claim.logits, claim.confidence, claim.plane_logits)
+        segments[name] = SegmentResult(
+            found, claim.logits, claim.confidence, claim.plane_logits, claim.voted, claim.spread, claim.plane_weights
+        )
         yield Piece(name, is_last=True)
     return segments
 

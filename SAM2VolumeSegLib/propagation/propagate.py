@@ -10,7 +10,15 @@ import numpy as np
 import torch
 
 from SAM2VolumeSegLib.model.network import SliceMemory, SlicePrediction, SliceQuery
-from SAM2VolumeSegLib.model.policy import SAM2_LIMITS, MemoryLimits, MemoryPolicy, Place, SliceFacts, check_chosen
+from SAM2VolumeSegLib.model.policy import (
+    SAM2_LIMITS,
+    Memories,
+    MemoryLimits,
+    MemoryPolicy,
+    Place,
+    SliceFacts,
+    check_chosen,
+)
 from SAM2VolumeSegLib.propagation.sight import Span
 from SAM2VolumeSegLib.propagation.vote import Found, Vote
 
@@ -35,10 +43,11 @@ class Walk:
 
     It computes nothing itself: answer its `query` with a prediction and `go_on`, until `position` is None. So the
     queries of many walks can be answered together. Beyond the outermost prompts it goes on, away from them, until the
-    structure is gone.
+    structure is gone. Where only some positions are wanted, it ends when it has passed them.
 
     Attributes:
-        step: 1 or -1.
+        step: 1 or -1; beyond its first prompt it goes the other way.
+        chosen: What the slice of the last `query` looks at, by position; None where it is prompted.
         gone_over: positions beyond the prompts that were visited, on ways that have ended.
         at_most: how many they could have been.
     """
@@ -51,6 +60,7 @@ class Walk:
         step: int,
         index: Callable[[int], int] = int,
         limits: MemoryLimits = SAM2_LIMITS,
+        wanted: range | None = None,
     ):
         """Stand at the first prompt.
 
@@ -61,8 +71,10 @@ class Walk:
             step: 1 or -1.
             index: From a position to the slice's index.
             limits: What the network's memory can hold.
+            wanted: Positions, ascending, whose votes are needed; None: all.
         """
         self.step = step
+        self.chosen: Memories | None = None
         self._found: dict[int, Found] = {}
         self._prompts, self._span, self._policy, self._index = prompts, span, policy, index
         self._limits = limits
@@ -78,6 +90,8 @@ class Walk:
             _Stretch(range(stop + step, ahead + step, step), step, until_gone=True),
             _Stretch(range(start - step, behind - step, -step), -step, until_gone=True),
         ]
+        if wanted is not None:
+            self._end_after(wanted)
         self._skip_done()
 
     @property
@@ -124,10 +138,11 @@ class Walk:
         """What has to be predicted now; None where the slice is prompted."""
         stretch = self._stretches[0]
         position = stretch.positions[0]
+        self.chosen = None
         if position in self._prompts:
             return None
         place = Place(position, stretch.step, self._prompts.keys(), self._tracked, self._span.slices, self._limits)
-        chosen = self._policy.choose(place)
+        self.chosen = chosen = self._policy.choose(place)
         check_chosen(chosen, place, self._policy.kind)
         return SliceQuery(
             self._index(position),
@@ -151,6 +166,23 @@ class Walk:
                     stretch.given_up, stretch.positions = len(stretch.positions), range(0)
             self._forget(position)
         self._skip_done()
+
+    def _end_after(self, wanted: range) -> None:
+        """Shorten the stretches to what is wanted, and to what a wanted slice can look at."""
+        until, beyond, back = self._stretches
+        if not wanted:
+            until.positions = beyond.positions = back.positions = range(0)
+            return
+        furthest, nearest = (wanted[-1], wanted[0]) if self.step > 0 else (wanted[0], wanted[-1])
+        if back.positions and (self._start - nearest) * self.step > 0:
+            # The last stretch begins with memories of those beside the start.
+            reach = self._policy.reach(self._limits)
+            beside = self._start + self.step * (self._span.slices if reach is None else reach)
+            furthest = max(furthest, beside, key=lambda position: position * self.step)
+            back.positions = _up_to(back.positions, nearest)
+        else:
+            back.positions = range(0)
+        until.positions, beyond.positions = _up_to(until.positions, furthest), _up_to(beyond.positions, furthest)
 
     def _facts(self, found: Found) -> SliceFacts:
         """What the policy needs to know, read from the device at once; nothing where it needs nothing."""
@@ -182,6 +214,13 @@ class Walk:
             if stretch.until_gone:
                 self.gone_over += stretch.visited
                 self.at_most += stretch.visited + stretch.given_up
+
+
+def _up_to(positions: range, last: int) -> range:
+    """The first of some positions in a row, up to one of them."""
+    if not positions:
+        return positions
+    return positions[: max(0, (last - positions[0]) * positions.step + 1)]
 
 
 MIN_CONFIDENCE = 0.5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation.settings import RECOMMENDED, Settings
-from SAM2VolumeSegLib.seeds import Marks, SeedSlice, is_painted
-from SAM2VolumeSegLib.volume import Plane, Volume
+from SAM2VolumeSegLib.seeds import Marks, SeedSlice, SlicePlace, is_painted
+from SAM2VolumeSegLib.volume import Box, Plane, Volume
 
 Seeds = Mapping[str, Sequence[SeedSlice]]
 """Seeds by the key of their segment."""
@@ -25,6 +25,10 @@ class Request:
         settings: every choice of the run.
         names: by key a name that no other segment has; results and progress are by these.
         fingerprint: of the volume when the request was made.
+        around: by name of a segment, the seeds that crop and reach are made around; None: those that the run takes. A
+            run that leaves some out then sees the same pictures, and what the model said along other axes is known.
+        within: only these voxels are asked for: walks end where they have passed them, nothing outside is claimed, and
+            inside it is what a whole run claims, but for islands, and surfaces near the border. None: all.
     """
 
     volume: Volume
@@ -32,6 +36,8 @@ class Request:
     settings: Settings
     names: Mapping[str, str]
     fingerprint: str
+    around: Seeds | None = None
+    within: Box | None = None
 
     @classmethod
     def of(
@@ -99,6 +105,26 @@ class Request:
     def named_seeds(self) -> dict[str, tuple[SeedSlice, ...]]:
         """The seeds by the name of their segment."""
         return {self.names[key]: own for key, own in self.seeds.items()}
+
+    def leaving_out(self, name: str, place: SlicePlace, within: Box, others: Iterable[str]) -> Request:
+        """The request without one of the seeds, for a part of the volume.
+
+        Args:
+            name: of the segment that is left without it.
+            place: of the seed; the segment is painted on others, too.
+            within: what is asked for.
+            others: names of the segments that take part.
+
+        Raises:
+            InputError: without the seed, nothing is painted on the axes that are switched on.
+        """
+        names = {key: own for key, own in self.names.items() if own in {name, *others}}
+        left_out = next(key for key, own in names.items() if own == name)
+        seeds = {key: self.seeds[key] for key in names}
+        seeds[left_out] = tuple(seed for seed in seeds[left_out] if (seed.plane, seed.index) != place)
+        settings = replace(self.settings, drop_islands=False)  # what is connected, a part of the volume cannot say
+        made = Request.of(self.volume, seeds, settings, names=names)
+        return replace(made, around=self.named_seeds, within=within)
 
     def is_about(self, volume: Volume) -> bool:
         """Whether a volume has the voxels and the place that the request was made for."""

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from SAM2VolumeSegLib.propagation.cut_off import CutOff, cut_off_sentences
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
+
+LOGIT_LIMIT = 4.0
+"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
+structure, which would outvote every other axis, and the size of a logit beyond "sure" says little."""
+STEPS_PER_LOGIT = 30
+"""Of logits that are kept in a byte: LOGIT_LIMIT is 120."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,21 @@ class SegmentResult:
         confidence: per axis and slice index, 0..1: SAM2's own estimate of the overlap times the probability that the
             structure is there; 1 on seeded slices.
         plane_logits: per axis, inside `box`, NaN where that axis has no vote; only kept on request.
+        voted: int8, inside `box`, in steps of 1 / STEPS_PER_LOGIT: mean of the votes, before surfaces moved to edges.
+        spread: uint8, likewise: standard deviation of the votes of axes and directions, by their weights.
+        plane_weights: likewise what they count, 0 where there is no vote. Their weighted mean is what becomes `logits`,
+            before surfaces move to the CT's edges.
+        cut_off: the sides on which it reaches the edge of where it was looked for, while the CT goes on.
     """
 
     found: BoxMask
     logits: np.ndarray
     confidence: dict[Plane, dict[int, float]]
     plane_logits: dict[Plane, np.ndarray]
+    voted: np.ndarray
+    spread: np.ndarray
+    plane_weights: dict[Plane, np.ndarray] = field(default_factory=dict)
+    cut_off: tuple[CutOff, ...] = ()
 
     @property
     def box(self) -> Box:
@@ -81,3 +97,8 @@ class Result:
 
     segments: dict[str, SegmentResult]
     provenance: dict[str, Any]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know of it, in sentences: where segments may be cut off."""
+        return [text for name, found in self.segments.items() for text in cut_off_sentences(name, found.cut_off)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain
@@ -18,13 +19,14 @@ from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import TELL_AFTER, Clock
+from SAM2VolumeSegLib.propagation.cut_off import cut_off
 from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.sight import Sight
-from SAM2VolumeSegLib.propagation.together import run_together
+from SAM2VolumeSegLib.propagation.together import Listener, run_together
 from SAM2VolumeSegLib.propagation.workload import edge_seconds, work_ahead
-from SAM2VolumeSegLib.volume import Window
+from SAM2VolumeSegLib.volume import Box
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
@@ -46,7 +48,9 @@ class Segmenter:
         self.tracker, self.speed = tracker, speed
         self.seen: dict[str, float] = {}
 
-    def run(self, request: Request, keep_votes: bool = False) -> Generator[Progress, None, Result]:
+    def run(
+        self, request: Request, keep_votes: bool = False, listener: Listener | None = None
+    ) -> Generator[Progress, None, Result]:
         """Segment every structure of a request.
 
         Closing the generator cancels the run between two steps.
@@ -57,8 +61,9 @@ class Segmenter:
 
         Args:
             request: what the run is for.
-            keep_votes: for those who look into a result. It then has the logits of each axis, and all logits in reach
-                of the model; without it, those of the box in which some axis votes for the segment.
+            keep_votes: for those who look into a result. It then has the logits of each axis and what they weigh, and
+                all logits in reach of the model; without it, those of the box in which some axis votes for the segment.
+            listener: is told of every slice that a walk has passed, with what it looked at.
 
         Yields:
             Progress after each slice, and several times a second while votes become masks.
@@ -74,22 +79,28 @@ class Segmenter:
         volume, seeds = request.volume, request.named_seeds
         check_fits(request.settings.memory, self.tracker.network.limits, self.tracker.name)
         size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
-        sight = Sight(volume, seeds, request.settings, size, stride)
+        sight = Sight(volume, seeds, request.settings, size, stride, request.around, request.within)
         portions: list[list[AxisJob]] = []
         for group in sight.groups:
             portions += _portions([self._jobs(sight, name) for name in group])
         clock = yield from self._clock(sight, [job for portion in portions for job in portion])
         try:
-            segments = yield from self._computed(request, sight, portions, clock, keep_votes)
+            segments = yield from self._computed(request, sight, portions, clock, keep_votes, listener)
         finally:
             self.seen = clock.stop()
             if self.seen:
                 self.speed = (self.speed or Speed()).refined(self.seen)
         seconds = time.monotonic() - started
-        return Result(segments, self._provenance(request, sight.window, segments, seconds))
+        return Result(segments, self._provenance(request, sight, segments, seconds))
 
     def _computed(
-        self, request: Request, sight: Sight, portions: list[list[AxisJob]], clock: Clock, keep_votes: bool
+        self,
+        request: Request,
+        sight: Sight,
+        portions: list[list[AxisJob]],
+        clock: Clock,
+        keep_votes: bool,
+        listener: Listener | None,
     ) -> Generator[Progress, None, dict[str, SegmentResult]]:
         """Walk, vote, fuse."""
         volume, seeds = request.volume, request.named_seeds
@@ -97,18 +108,22 @@ class Segmenter:
         while portions:
             jobs = portions.pop(0)
             for pictures in dict.fromkeys(job.pictures for job in jobs):
-                for step in run_together(self.tracker, pictures, [job for job in jobs if job.pictures is pictures]):
+                own = [job for job in jobs if job.pictures is pictures]
+                for step in run_together(self.tracker, pictures, own, listener):
                     yield clock.predicted(step)
             for name in dict.fromkeys(job.name for job in jobs):
                 own = [job for job in jobs if job.name == name]
                 claims[name] = yield from clock.voting(
-                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes)
+                    own, claim_of(volume, seeds[name], own, sight.reach(name), keep_votes, request.within)
                 )
                 for job in own:
                     job.votes.clear()
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         window = sight.window if request.settings.edges else None
-        return (yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window)))
+        segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window))
+        if request.within is not None:
+            return segments
+        return {name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()}
 
     def _clock(self, sight: Sight, jobs: Sequence[AxisJob]) -> Generator[Progress, None, Clock]:
         """Find out what the run has to compute, and how fast that may be."""
@@ -133,7 +148,7 @@ class Segmenter:
         return [AxisJob(self.tracker, sight, name, plane) for plane in sight.planes_of(name)]
 
     def _provenance(
-        self, request: Request, window: Window, segments: Mapping[str, SegmentResult], seconds: float
+        self, request: Request, sight: Sight, segments: Mapping[str, SegmentResult], seconds: float
     ) -> dict[str, Any]:
         plan = self.tracker.plan
         return {
@@ -149,17 +164,24 @@ class Segmenter:
                 "precision": str(plan.dtype).removeprefix("torch."),
             },
             "settings": request.settings.to_dict(),
-            "window_hu": [window.lower, window.upper],
+            "window_hu": [sight.window.lower, sight.window.upper],
+            "crops": [{"segments": list(group), **_corners(sight.crop(group[0]))} for group in sight.groups],
             "segments": {
                 name: {
                     "seeds": [f"{seed.plane.value}:{seed.index}{' absent' * seed.absent}" for seed in own],
                     "mean_confidence": round(segments[name].mean_confidence, 4),
+                    "cut_off": [one.side for one in segments[name].cut_off],
                 }
                 for name, own in request.named_seeds.items()
             },
             "versions": {"python": platform.python_version()}
             | {package: _version(package) for package in ("torch", "sam2", "numpy")},
         }
+
+
+def _corners(box: Box | None) -> dict[str, list[int]]:
+    """A crop's voxels [k, j, i], the upper end exclusive, as JSON can hold them."""
+    return {} if box is None else {"lower": list(box.lower), "upper": list(box.upper)}
 
 
 def _version(package: str) -> str:

@@ -23,6 +23,11 @@ DIRECTIONS = {
     "backward": _("Backward (down, back, left)"),
 }
 FUSIONS = {"nearness": _("Nearer seeds count more"), "mean": _("Plain average")}
+CROPS = {
+    "auto": _("Shared where that is as sharp"),
+    "shared": _("One picture for all segments"),
+    "each": _("A picture for each segment"),
+}
 """What can be chosen, the default first, and how it is shown."""
 
 
@@ -37,8 +42,9 @@ class Settings:
         planes: the axes that propagate; None takes every axis that has seeds.
         margin_mm: what the model sees around the seeds.
         roi: a box of voxels in place of seeds and margin.
-        crop_each: True gives each segment its own crop (sharper, but every slice is encoded once per segment); False
-            one crop around all of them.
+        crop: one of `CROPS`. "each" gives each segment its own crop (sharper, but every slice is encoded once per
+            segment), "shared" one to all of them; with "auto" segments share one where each is seen nearly as sharp in
+            it as in its own, see `sight.COARSER`.
         memory: what a slice may look at.
         direction: one of `DIRECTIONS`: forward goes to superior, anterior, right.
         fusion: one of `FUSIONS`: how the votes of axes and directions are averaged. "mean" is the paper's plain mean;
@@ -61,7 +67,7 @@ class Settings:
     planes: tuple[Plane, ...] | None = None
     margin_mm: float = 15.0
     roi: Box | None = None
-    crop_each: bool = False
+    crop: str = "auto"
     memory: MemoryPolicy = field(default_factory=VolumeMemory)
     direction: str = "forward-backward"
     fusion: str = "nearness"
@@ -83,6 +89,10 @@ class Settings:
                 _("The fusion is '{fusion}'; it must be one of: {fusions}.").format(
                     fusion=self.fusion, fusions=", ".join(FUSIONS)
                 )
+            )
+        if self.crop not in CROPS:
+            raise InputError(
+                _("The crop is '{crop}'; it must be one of: {crops}.").format(crop=self.crop, crops=", ".join(CROPS))
             )
         if not isinstance(self.memory, MemoryPolicy):
             raise InputError(
@@ -133,9 +143,14 @@ class Settings:
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
         """Return the settings of `to_dict`'s values; what is missing has its default.
 
+        What an older version wrote as ``crop_each``, True or False, is "each" or "shared".
+
         Raises:
             InputError: an unknown name, or a value that cannot be used.
         """
+        if "crop_each" in values:
+            values = {"crop": "each" if values["crop_each"] else "shared"} | dict(values)
+            del values["crop_each"]
         values = known_values(cls, values)
         try:
             if isinstance(values.get("memory"), Mapping):

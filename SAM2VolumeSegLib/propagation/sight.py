@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +13,7 @@ from SAM2VolumeSegLib.propagation.pictures import LOGIT_STRIDE, Intensities, Pla
 from SAM2VolumeSegLib.propagation.request import Seeds
 from SAM2VolumeSegLib.propagation.settings import Settings
 from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, painted_box
-from SAM2VolumeSegLib.volume import Box, Plane, Volume, Window
+from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, Volume, Window
 from SAM2VolumeSegLib.volume.planes import triple
 
 BEYOND_MM = 5.0
@@ -22,6 +23,8 @@ BEYOND_ALONE_MM = 15.0
 """The same where fewer planes are painted, and nobody knows where the structure ends."""
 BAND_MM = 10.0
 """How far `edges` can move a surface. The work grows with it; without a limit it was no better on four CTs."""
+COARSER = 1.25
+"""How many times as large a model pixel may be in a shared crop as in a crop of the segment's own, in mm."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ class Sight:
     """What the model sees of segments. Each part is made when it is first asked for, and once.
 
     Segments that share a crop share its pictures, as objects: so each slice is encoded once. A segment without paint is
-    seen as the others are; where nothing is painted, or each segment has its own crop, it is the whole volume.
+    seen as the others are if all of these share a crop; else, or where nothing is painted, it is the whole volume.
     """
 
     def __init__(
@@ -121,6 +124,8 @@ class Sight:
         settings: Settings,
         image_size: int,
         logit_stride: int = LOGIT_STRIDE,
+        around: Seeds | None = None,
+        within: Box | None = None,
     ):
         """Nothing is computed yet.
 
@@ -130,8 +135,12 @@ class Sight:
             settings: every choice of the run.
             image_size: pixels along each side of the model's input.
             logit_stride: pixels of the input that one of the network's logits stands for.
+            around: see Request.
+            within: see Request.
         """
         self.volume, self.seeds, self.settings, self.image_size = volume, seeds, settings, image_size
+        self._around = None if around is None else Sight(volume, around, settings, image_size, logit_stride)
+        self._within = within
         self._logit_stride = logit_stride
         self._crops: dict[tuple[str, ...], Box] = {}
         self._pictures: dict[tuple[tuple[str, ...], Plane], PlanePictures] = {}
@@ -153,11 +162,24 @@ class Sight:
 
     @cached_property
     def groups(self) -> tuple[tuple[str, ...], ...]:
-        """The segments that are painted; those of a group share a crop."""
-        painted = tuple(name for name, own in self.seeds.items() if is_painted(own))
-        if self.settings.crop_each:
+        """The segments that are painted; those of a group share a crop. In the order of the seeds."""
+        if self._around is not None:
+            own = (tuple(name for name in group if name in self.seeds) for group in self._around.groups)
+            return tuple(group for group in own if group)
+        painted = list(self._painted)
+        if self.settings.crop == "each":
             return tuple((name,) for name in painted)
-        return (painted,) if painted else ()
+        if self.settings.crop == "shared" or self.settings.roi is not None:
+            return (tuple(painted),) if painted else ()
+        groups: list[tuple[str, ...]] = []
+        for name in sorted(painted, key=self._place):
+            for number, group in enumerate(groups):
+                if self._is_sharp((*group, name)):
+                    groups[number] = tuple(sorted((*group, name), key=painted.index))
+                    break
+            else:
+                groups.append((name,))
+        return tuple(sorted(groups, key=lambda group: painted.index(group[0])))
 
     def crop(self, segment: str) -> Box | None:
         """The box of voxels that is seen of a segment: around what is painted, or the region of interest.
@@ -168,6 +190,8 @@ class Sight:
         Raises:
             InputError: the region of interest holds no voxel of the volume.
         """
+        if self._around is not None:
+            return self._around.crop(segment)
         group = self._group(segment)
         if group and group not in self._crops:
             self._crops[group] = self._crop_of(group)
@@ -199,7 +223,7 @@ class Sight:
         Raises:
             InputError: As ``crop``.
         """
-        view, box = self.volume.view(plane), self.reach(segment)
+        view, box = self.volume.view(plane), self._whole_reach(segment)
         first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
         painted = {view.order.index(seed.index): not seed.absent for seed in self.seeds_on(segment, plane)}
         return span_of(painted, (first, last), self.settings.extend)
@@ -207,33 +231,44 @@ class Sight:
     def reach(self, segment: str) -> Box:
         """The box of voxels beyond which a segment, which is painted, is not looked for, and not claimed.
 
-        It is the crop. Along an axis that goes on beyond its painted slices, it is the painted box and what `BEYOND_MM`
-        and `BEYOND_ALONE_MM` say; along one that does not, the painted box. Nothing lies beyond an outermost slice that
-        is declared absent.
+        It is the crop, and within what is asked for. Along an axis that goes on beyond its painted slices, it is the
+        painted box and what `BEYOND_MM` and `BEYOND_ALONE_MM` say; along one that does not, the painted box; along one
+        without painted slices, what the others see: the painted box and the margin. Nothing lies beyond an outermost
+        slice that is declared absent.
 
         Raises:
             InputError: As ``crop``.
         """
-        own, box = self.seeds[segment], self.crop(segment)
-        assert box is not None  # it is painted
-        painted = painted_box(own, self.volume)
+        reached = self._whole_reach(segment)
+        return reached if self._within is None else reached.meet(self._within)
+
+    def _whole_reach(self, segment: str) -> Box:
+        """The same, whatever is asked for."""
+        if self._around is not None:
+            return self._around.reach(segment)
+        own, painted = self.seeds[segment], self._painted[segment]
+        box = self._crop_of((segment,))
         lower, upper = list(box.lower), list(box.upper)
         shown = {seed.plane for seed in own if not seed.absent}
         for view in map(self.volume.view, Plane):
             axis, seeds = view.axis, self.seeds_on(segment, view.plane)
-            count = sum(not seed.absent for seed in seeds)
-            if self.settings.extend or count == 1:
+            if self.goes_on(segment, view.plane):
                 if self.settings.roi is None:
                     beyond = BEYOND_MM if len(shown - {view.plane}) == 2 else BEYOND_ALONE_MM
                     limit = painted.grown(beyond, self.volume)
                     lower[axis], upper[axis] = limit.lower[axis], limit.upper[axis]
-            elif count:
+            elif is_painted(seeds):
                 lower[axis] = max(lower[axis], painted.lower[axis])
                 upper[axis] = min(upper[axis], painted.upper[axis])
             absent = [seed.index for seed in seeds if seed.absent]
             lower[axis] = max([lower[axis], *(index for index in absent if index < painted.lower[axis])])
             upper[axis] = min([upper[axis], *(index + 1 for index in absent if index >= painted.upper[axis])])
         return Box(triple(lower), triple(map(max, lower, upper)))  # a region may miss the paint
+
+    def goes_on(self, segment: str, plane: Plane) -> bool:
+        """Whether a segment is looked for beyond its painted slices along an axis; False where it has none."""
+        count = sum(not seed.absent for seed in self.seeds_on(segment, plane))
+        return count == 1 or (count > 1 and self.settings.extend)
 
     def stops(self, segment: str, plane: Plane) -> Stops:
         """The slices that are visited along an axis of ``planes_of``: one at each pace, and all seeds.
@@ -244,6 +279,24 @@ class Sight:
         view = self.volume.view(plane)
         seeded = [view.order.index(seed.index) for seed in self.seeds_on(segment, plane)]
         return Stops.of(self.span(segment, plane), seeded, self.settings.every(view.slice_mm))
+
+    @property
+    def is_of_part(self) -> bool:
+        """Whether only some voxels are asked for."""
+        return self._within is not None
+
+    def wanted_stops(self, segment: str, plane: Plane) -> range | None:
+        """The stops along an axis of ``planes_of`` that say something about what is asked for; None: all do."""
+        if self._within is None:
+            return None
+        box = self.reach(segment)
+        if box.is_empty:
+            return range(0)
+        view, stops = self.volume.view(plane), self.stops(segment, plane)
+        first, last = sorted(view.order.index(index) for index in (box.lower[view.axis], box.upper[view.axis] - 1))
+        before = max(bisect_right(stops.positions, first) - 1, 0)
+        behind = min(bisect_left(stops.positions, last), len(stops.positions) - 1)
+        return range(stops.first + before, stops.first + behind + 1)
 
     def has_intensities_of(self, other: Sight | None) -> bool:
         """Whether another sight has the same voxels in 0..1."""
@@ -256,15 +309,41 @@ class Sight:
         self.intensities = other.intensities
 
     def _group(self, segment: str) -> tuple[str, ...]:
-        """Those that share a segment's crop. One without paint is seen with the others, unless each has its own."""
-        if self.settings.crop_each:
-            return (segment,) if (segment,) in self.groups else ()
-        return self.groups[0] if self.groups else ()
+        """Those that share a segment's crop. One without paint is seen with the others, if these share one."""
+        for group in self.groups:
+            if segment in group:
+                return group
+        return self.groups[0] if len(self.groups) == 1 and self.settings.crop != "each" else ()
+
+    @cached_property
+    def _painted(self) -> dict[str, Box]:
+        """The box around what is painted, of each segment that is."""
+        return {name: painted_box(own, self.volume) for name, own in self.seeds.items() if is_painted(own)}
+
+    def _place(self, name: str) -> list[int]:
+        """From the feet to the head, so that neighbours in a column meet, in whatever order they were painted."""
+        box, views = self._painted[name], map(self.volume.view, Plane)
+        return [
+            end
+            for view in views
+            for end in sorted(map(view.order.index, (box.lower[view.axis], box.upper[view.axis] - 1)))
+        ]
+
+    def _is_sharp(self, group: tuple[str, ...]) -> bool:
+        """Whether each segment of a group is seen nearly as sharp as in a crop of its own, wherever it is seen."""
+        shared = self._crop_of(group)
+        for name in group:
+            own = self._crop_of((name,))
+            for view in map(self.volume.view, self.planes_of(name)):
+                pixel, own_pixel = (SquareWindow.of(view, box, 1).mm_per_px for box in (shared, own))
+                if pixel > COARSER * own_pixel * (1 + 1e-9):  # rounding does not decide
+                    return False
+        return True
 
     def _crop_of(self, group: tuple[str, ...]) -> Box:
         if self.settings.roi is not None:
             return _clipped(self.settings.roi, self.volume)
-        painted = painted_box([seed for name in group for seed in self.seeds[name]], self.volume)
+        painted = Box.around_boxes([self._painted[name] for name in group])
         return painted.grown(self.settings.margin_mm, self.volume)
 
 

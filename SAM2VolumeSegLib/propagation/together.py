@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from SAM2VolumeSegLib.model.network import SlicePrediction, SliceQuery
+from SAM2VolumeSegLib.model.policy import Memories
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
@@ -28,7 +29,32 @@ class Step:
     known: bool
 
 
-def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[AxisJob]) -> Iterator[Step]:
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """A slice that a walk has passed: what it looked at, and what it answered.
+
+    Attributes:
+        job: Whose. It says what a stop is, and which masks were given.
+        step: Of the walk, 1 forward or -1 backward.
+        stop: Where it was.
+        memories: What the slice looked at, by stop; None where its mask was given.
+        prediction: The answer, on its device; None likewise.
+    """
+
+    job: AxisJob
+    step: int
+    stop: int
+    memories: Memories | None
+    prediction: SlicePrediction | None
+
+
+Listener = Callable[[Visit], None]
+"""Is told of each slice when it is done. It changes nothing."""
+
+
+def run_together(
+    tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[AxisJob], listener: Listener | None = None
+) -> Iterator[Step]:
     """Propagate jobs through all passes.
 
     The walk with most slices left goes on, and takes along others that look at as many memories, whatever slice they
@@ -39,6 +65,7 @@ def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[
         tracker: Computes.
         pictures: Of the axis.
         jobs: Those on these pictures.
+        listener: Is told of each slice of each walk.
 
     Yields:
         Each slice of each job when it is done.
@@ -47,7 +74,7 @@ def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[
         InputError: The network has not what the memory policy asks for, or answers with something that is no number.
     """
     while any(job.passes_left for job in jobs):
-        walks = [_Waiting(job, walk) for job in jobs for walk in job.start_pass()]
+        walks = [_Waiting(job, walk, listener) for job in jobs for walk in job.start_pass()]
         for waiting in walks:
             yield from waiting.advance(tracker, pictures)
         while walks := sorted((w for w in walks if w.query is not None), key=_Waiting.order):
@@ -66,8 +93,8 @@ def run_together(tracker: SliceTracker, pictures: PlanePictures, jobs: Sequence[
 class _Waiting:
     """A walk and the query that it waits for; None when it has arrived."""
 
-    def __init__(self, job: AxisJob, walk: Walk):
-        self.job, self.walk = job, walk
+    def __init__(self, job: AxisJob, walk: Walk, listener: Listener | None):
+        self.job, self.walk, self.listener = job, walk, listener
         self.query: SliceQuery | None = None
 
     @property
@@ -92,5 +119,7 @@ class _Waiting:
         """Give the walk, which has not arrived, its answer."""
         position = self.walk.position
         assert position is not None
+        if self.listener is not None:
+            self.listener(Visit(self.job, self.walk.step, position, self.walk.chosen, prediction))
         self.walk.go_on(prediction)
         return Step(self.job, self.job.index(position), known)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from SAM2VolumeSegLib.model.network import SlicePrediction
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
 
 if TYPE_CHECKING:
     import torch
 
-LOGIT_LIMIT = 4.0
-"""Logits are clamped to this (a probability of 0.98) before they are averaged: SAM2 gives -1024 for an absent
-structure, which would outvote every other axis, and the size of a logit beyond "sure" says little."""
+
+class Moments(NamedTuple):
+    """Means of logits, and of their squares: from both follows how far votes disagree. Float32 of one shape."""
+
+    means: np.ndarray
+    squares: np.ndarray
+
+
+def _mean_squares(logits: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted mean over the second axis, float32 [N, ...] of [N, D, ...]."""
+    shares = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.einsum("nd,nd...,nd...->n...", shares, logits, logits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +77,8 @@ class Vote:
         return float(np.mean(self.weights))
 
     @staticmethod
-    def means(votes: Sequence[Vote], sample: Callable[[np.ndarray], np.ndarray] = np.asarray) -> np.ndarray:
-        """The mean of the directions within LOGIT_LIMIT, of votes from as many directions each.
+    def means(votes: Sequence[Vote], sample: Callable[[np.ndarray], np.ndarray] = np.asarray) -> Moments:
+        """The mean of the directions within LOGIT_LIMIT, and of their squares, of votes from as many directions each.
 
         Clamped only after sampling: the boundary lies where interpolated logits are 0, and where those inside and
         outside are of different size, clamping them first would move it, by up to half a pixel of the logits.
@@ -78,16 +88,17 @@ class Vote:
             sample: Brings logits [..., s, s] to another grid.
 
         Returns:
-            float32 [N, ...].
+            Each float32 [N, ...].
         """
         clamped = np.clip(sample(np.stack([vote.logits for vote in votes])), -LOGIT_LIMIT, LOGIT_LIMIT)
         weights = np.array([vote.weights for vote in votes])  # [N, D]
         total = sum(clamped[:, n] * weights[:, n, None, None] for n in range(weights.shape[1]))
-        return (total / weights.sum(axis=1)[:, None, None]).astype(np.float32)
+        means = (total / weights.sum(axis=1)[:, None, None]).astype(np.float32)
+        return Moments(means, _mean_squares(clamped, weights))
 
     def mean(self) -> np.ndarray:
-        """The same of this one alone, [s, s]."""
-        return self.means([self])[0]
+        """The mean of the directions of this one alone, [s, s]."""
+        return self.means([self]).means[0]
 
     def mask(self, size: int) -> np.ndarray:
         """The vote as a mask of the model's input size, bool [size, size]."""

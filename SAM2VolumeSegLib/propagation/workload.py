@@ -12,8 +12,8 @@ import numpy as np
 from SAM2VolumeSegLib.model.pace import Work
 from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
 from SAM2VolumeSegLib.propagation.pictures import PlanePictures
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
 from SAM2VolumeSegLib.propagation.sight import BAND_MM, Sight, Span
-from SAM2VolumeSegLib.propagation.vote import LOGIT_LIMIT
 from SAM2VolumeSegLib.seeds import painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, SquareWindow, to_unit
 
@@ -72,7 +72,7 @@ class Workload:
 
 
 def work_ahead(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Workload]:
-    """What a run has to compute: rehearsed where something is known from before, else counted.
+    """What a run has to compute: rehearsed where something is known from before, or a part is asked for; else counted.
 
     Args:
         tracker: holds what was computed before.
@@ -87,7 +87,7 @@ def work_ahead(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Wor
     Raises:
         InputError: as `Sight.crop`.
     """
-    if len(tracker.predictions):
+    if len(tracker.predictions) or sight.is_of_part:  # its walks end early
         return (yield from rehearsal(tracker, sight))
     return workload(sight, tracker.plan.batch_size, tracker.is_encoded)
 
@@ -109,9 +109,9 @@ def workload(
     encoded, prompts, slices = set(), 0, 0
     axes: dict[Axis, Work] = {}
     beyond: dict[Axis, float] = {}
-    together: dict[tuple[SquareWindow, Plane], dict[Axis, Work]] = {}
-    longest: dict[tuple[SquareWindow, Plane], int] = {}
-    for segment in (name for group in sight.groups for name in group):
+    together: dict[tuple[tuple[str, ...], Plane], dict[Axis, Work]] = {}  # on the same pictures
+    longest: dict[tuple[tuple[str, ...], Plane], int] = {}
+    for group, segment in ((names, name) for names in sight.groups for name in names):
         for plane in sight.planes_of(segment):
             view, stops = sight.volume.view(plane), sight.stops(segment, plane)
             seeds = sight.seeds_on(segment, plane)
@@ -129,9 +129,9 @@ def workload(
             outside = [stop for stop in stops.span.positions if not min(prompted) <= stop <= max(prompted)]
             beyond[segment, plane] = len(outside) * directions * settings.passes
             looked_at = predicted * _memories(prompted, stops.span, settings.memory)
-            together.setdefault((seen, plane), {})[segment, plane] = Work(predict=predicted, memory=looked_at)
+            together.setdefault((group, plane), {})[segment, plane] = Work(predict=predicted, memory=looked_at)
             at_once = settings.passes * (stops.span.slices - len(seeds))
-            longest[seen, plane] = max(longest.get((seen, plane), 0), at_once)
+            longest[group, plane] = max(longest.get((group, plane), 0), at_once)
     for key, works in together.items():
         # The longest walk goes on with every call, and takes others along as long as a batch has room.
         share = max(longest[key] / max(sum(work.predict for work in works.values()), 1), 1 / batch_size)

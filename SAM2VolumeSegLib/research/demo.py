@@ -18,13 +18,13 @@ from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.data.cases import DemoCase, bundled_case, cases_below
-from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.memory import peak_memory_mb, reset_peak_memory
 from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE, Measured, brief_metrics
 from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.pictures.figure import draw_overview
 from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, write_segmentation
+from SAM2VolumeSegLib.volume.csv_text import to_csv
 from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
 from SAM2VolumeSegLib.volume.terminology import BONE, VERTEBRAE, as_tags
 
@@ -169,7 +169,7 @@ def run_demo(
             check_own(file)
     tracker = SliceTracker.load(checkpoints.find("demo"), device)
     print(f"Demonstration model at {tracker.plan.image_size} pixels on {tracker.plan.device}. Not for clinical use.")
-    print("It sees few pixels, so with every method each structure gets a crop of its own (--crop-each).")
+    print("It sees few pixels, so with every method each structure gets a crop of its own (--crop each).")
     for one in left_out:
         print(f"Left out: {one.case}, {one.reason}.")
     print("Painted on each structure: 3 slices, the middle one of each axis; 9 inside, at a quarter, half and three")
@@ -218,7 +218,7 @@ def _run_case(
                 continue
         else:
             tracker.forget()  # each method pays for all it needs
-            chosen = replace(method.by, crop_each=True)  # as run_demo prints
+            chosen = replace(method.by, crop="each")  # as run_demo prints
             masks, found, provenance = _segment(tracker, volume, seeds, chosen, references)
             if method.painted is NINE and method.by is RECOMMENDED:
                 best = seeds, masks, provenance

@@ -6,11 +6,13 @@ Lengths are in mm, coordinates are RAS, arrays are ``[k, j, i]`` on the CT's own
 
 from SAM2VolumeSegLib.scene.ahead import before_writing
 from SAM2VolumeSegLib.scene.correcting import SliceCopy, use_slice_as_seed
+from SAM2VolumeSegLib.scene.labels import empty_like, is_label_volume, label_volumes, segmentation_from_labels
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
 from SAM2VolumeSegLib.scene.preview import ModelPreview, restore_views
 from SAM2VolumeSegLib.scene.reading import mask_from_segment, seeds_from_segmentation
 from SAM2VolumeSegLib.scene.run import SceneRun
-from SAM2VolumeSegLib.scene.views import jump_to_slice, rotate_views_to_volume, view_slice
+from SAM2VolumeSegLib.scene.showing import centre_3d, show
+from SAM2VolumeSegLib.scene.views import jump_to_slice, rotate_views_to_volume, view_slice, views_at_angle
 from SAM2VolumeSegLib.scene.writing import provenance_of, write_result
 
 __all__ = [
@@ -18,15 +20,22 @@ __all__ = [
     "SceneRun",
     "SliceCopy",
     "before_writing",
+    "centre_3d",
+    "empty_like",
+    "is_label_volume",
     "jump_to_slice",
+    "label_volumes",
     "mask_from_segment",
     "provenance_of",
     "restore_views",
     "rotate_views_to_volume",
     "seeds_from_segmentation",
     "segment_names",
+    "segmentation_from_labels",
+    "show",
     "use_slice_as_seed",
     "view_slice",
+    "views_at_angle",
     "volume_from_node",
     "volume_stamp",
     "write_result",

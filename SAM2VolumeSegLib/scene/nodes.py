@@ -106,7 +106,8 @@ def check_linear(node: slicer.vtkMRMLTransformableNode) -> None:
             _(
                 '"{name}" lies under the warping transform "{parent}". Harden the transform in the Data module '
                 "(on the CT and on the segmentation), and try again."
-            ).format(name=node.GetName(), parent=parent.GetName())
+            ).format(name=node.GetName(), parent=parent.GetName()),
+            remedy="data",
         )
 
 

@@ -105,7 +105,8 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
             _(
                 '"{name}" is painted beside "{volume}". Choose the CT that it was painted on, and check that '
                 "both lie under the same transform."
-            ).format(name=name, volume=volume_node.GetName())
+            ).format(name=name, volume=volume_node.GetName()),
+            remedy="data",
         )
     return mask
 
@@ -136,7 +137,7 @@ def _check_together(segmentation_node, volume_node, shape, image_to_world, volum
             '"{volume}" was moved by the transform "{transform}" after "{segmentation}" was painted on it. Open the '
             'module Data, and drag "{segmentation}" onto "{transform}" as well.'
         )
-    raise InputError(text.format(segmentation=names[0], volume=names[1], transform=transform.GetName()))
+    raise InputError(text.format(segmentation=names[0], volume=names[1], transform=transform.GetName()), remedy="data")
 
 
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:
@@ -177,7 +178,8 @@ def check_labelmaps(
             _(
                 '"{name}" is kept as surfaces, which hold no painted slices. Convert it in the Segmentations '
                 "module: Representations, Binary labelmap, Create, Make source."
-            ).format(name=name)
+            ).format(name=name),
+            remedy="convert",
         )
     segmentation_node.SetReferenceImageGeometryParameterFromVolumeNode(volume_node)
     if not segmentation_node.CreateBinaryLabelmapRepresentation():

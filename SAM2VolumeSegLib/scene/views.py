@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import slicer
 
@@ -24,10 +26,10 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
     plane = _plane_of(slice_node, shape, ijk_to_ras)
     if plane is None:
         raise InputError(
-            _(
-                'The view "{view}" lies at an angle to the slices of "{volume}". Rotate the views to the '
-                "volume's planes first."
-            ).format(view=slice_node.GetName(), volume=volume_node.GetName())
+            _('The view "{view}" lies at an angle to the slices of "{volume}". Turn the views to the CT first.').format(
+                view=slice_node.GetName(), volume=volume_node.GetName()
+            ),
+            remedy="turn views",
         )
     view = PlaneView.of(plane, shape, ijk_to_ras)
     centre = [slice_node.GetSliceToRAS().GetElement(row, 3) for row in range(3)]
@@ -41,6 +43,16 @@ def view_slice(slice_node: slicer.vtkMRMLSliceNode, volume_node: slicer.vtkMRMLS
             )
         )
     return plane, index
+
+
+def views_at_angle(volume_node: slicer.vtkMRMLScalarVolumeNode, nodes: Iterable[slicer.vtkMRMLSliceNode]) -> list[str]:
+    """Return the names of the views, among some, that show no slice of the CT because they are turned against it.
+
+    Raises:
+        InputError: as ``grid_of``.
+    """
+    shape, ijk_to_ras = grid_of(volume_node)
+    return [node.GetName() for node in nodes if _plane_of(node, shape, ijk_to_ras) is None]
 
 
 def rotate_views_to_volume(volume_node: slicer.vtkMRMLScalarVolumeNode) -> None:

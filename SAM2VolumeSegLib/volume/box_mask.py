@@ -53,3 +53,11 @@ class BoxMask:
         mask = np.zeros(self.shape, dtype=bool)
         mask[self.box.slices] = self.inside
         return mask
+
+    def on(self, box: Box) -> np.ndarray:
+        """Return the mask on a box of the grid, a new array."""
+        mask = np.zeros(box.shape, dtype=bool)
+        part = self.box.meet(box)
+        if not part.is_empty:
+            mask[box.index_of(part)] = self.inside[self.box.index_of(part)]
+        return mask

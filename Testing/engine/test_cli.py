@@ -81,6 +81,15 @@ def test_only_some_segments(files, a_phantom, tmp_path):
     assert list(read_seeds(out, a_phantom.volume)) == ["L4"]
 
 
+def test_a_result_that_may_be_cut_off_is_told(files, tmp_path, capsys):
+    """A script's log says it, and so does the result itself."""
+    out = tmp_path / "result.seg.nrrd"
+    inputs = (files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", out)
+    assert segment(*inputs, "--segments", "L3", "--margin", "0", "--no-extend") == 0
+    assert '"L3" reaches the edge of what the model saw (' in capsys.readouterr().out
+    assert read_provenance(out)["segments"]["L3"]["cut_off"]
+
+
 def test_two_segments_of_one_name(a_phantom, files, tmp_path, capsys):
     """Slicer allows it: both get their own result and their own line."""
     both = [Segment("rib", paint(a_phantom, name)) for name in ("middle", "above")]
@@ -137,11 +146,11 @@ def test_without_options_the_settings_are_the_recommended_ones():
 
 def test_every_choice_reaches_the_settings():
     chosen = settings_of(
-        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop-each"),
+        *("--clahe", "--axes", "coronal, axial", "--direction", "backward", "--margin", "7", "--crop", "each"),
         *("--fusion", "mean", "--keep-islands", "--no-edges", "--no-extend"),
         *("--passes", "2", "--radius", "0.7", "--recent", "5", "--embeddings", "sam2", "--stride", "4", "--gate", "3"),
     )
-    assert chosen.clahe and chosen.crop_each and (chosen.passes, chosen.margin_mm) == (2, 7.0)
+    assert chosen.clahe and chosen.crop == "each" and (chosen.passes, chosen.margin_mm) == (2, 7.0)
     assert chosen.planes == (Plane.CORONAL, Plane.AXIAL) and chosen.direction == "backward"
     assert chosen.fusion == "mean"
     assert not (chosen.drop_islands or chosen.edges or chosen.extend)

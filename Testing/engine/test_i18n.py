@@ -11,7 +11,7 @@ from cli_files import ROOT
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Window
 
-ROOMS = ("volume", "seeds", "model", "propagation", "scene", "panel")
+ROOMS = ("volume", "seeds", "model", "propagation", "review", "scene", "panel")
 MODULE = [path for path in sorted((ROOT / "SAM2VolumeSeg").rglob("*.py")) if "Testing" not in path.parts]
 ENGINE = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / room).glob("*.py"))]
 

@@ -16,7 +16,9 @@ LAYERS = (
     ("seeds",),
     ("synthetic", "model"),
     ("propagation",),
-    ("scene", "panel"),
+    ("review",),
+    ("report",),
+    ("scene", "panel", "lesson"),
     ("research.data", "research.measures", "research.pictures"),
     ("research.demo", "research.training", "research.bench", "research.study"),
     ("research.commands",),
@@ -70,7 +72,10 @@ def test_a_room_knows_only_the_rooms_below(room):
 
 def test_the_slicer_module_knows_only_what_is_packaged_with_it():
     """The extension has no research/, and no command line."""
-    allowed = {"__version__", "errors", "volume", "seeds", "model", "propagation", "scene", "panel"}
+    allowed = {
+        *("__version__", "errors", "volume", "seeds", "model", "propagation", "review", "report", "scene", "panel"),
+        "lesson",
+    }
     files = sorted(path.relative_to(ROOT) for path in (ROOT / "SAM2VolumeSeg").rglob("*.py"))
     assert files
     for path in files:
@@ -140,7 +145,7 @@ def test_what_needs_no_network_is_imported_without_torch():
     run_without(
         ("torch", "sam2", "hydra", "omegaconf", "torchvision"),
         "import SAM2VolumeSegLib.volume, SAM2VolumeSegLib.seeds, SAM2VolumeSegLib.model.policy\n"
-        "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser\n"
+        "import SAM2VolumeSegLib.model.checkpoints, SAM2VolumeSegLib.command.parser, SAM2VolumeSegLib.review\n"
         "from SAM2VolumeSegLib.propagation import RECOMMENDED, Progress, Request, Result, Settings, Sight\n"
         "assert Settings.from_dict(RECOMMENDED.to_dict()) == RECOMMENDED\n"
         "from SAM2VolumeSegLib import Settings, find_seeds, load_model, read_seeds, read_volume, write_segmentation",

@@ -33,7 +33,7 @@ def assert_as_with_whole_arrays(tracker, volume, seeds, chosen):
         ("first-middle-last", RECOMMENDED),
         ("quarters", PAPER),
         ("middle", RECOMMENDED),
-        ("first-last", Settings(crop_each=True, margin_mm=0.0)),
+        ("first-last", Settings(crop="each", margin_mm=0.0)),
         ("quarters", Settings(extend=True, planes=("coronal", "axial"), passes=2)),
         ("first-last", Settings(direction="backward", roi=Box((4, 2, 0), (25, 28, 20)))),
         ("quarters", Settings(pace_mm=6.0)),
@@ -85,7 +85,7 @@ def _claims(draw):
         painted = random.random(box.shape) < draw(st.sampled_from([0.02, 0.3]))
         painted[0, 0, 0] = True
         claims[f"s{draw(st.integers(0, 99))}-{number}"] = Claim(
-            box, logits, weight, painted, ~painted & False, (logits > 0) | painted, {}, {}
+            box, logits, weight, painted, ~painted & False, (logits > 0) | painted, {}, {}, painted, painted
         )
     return shape, claims
 

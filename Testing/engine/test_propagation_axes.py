@@ -134,7 +134,9 @@ def a_claim(volume, seeds, logits, weight=1.0):
     """A segment's claim on the whole volume, from its fused logits."""
     painted = paint_seeds(seeds, volume)
     mask, weights = (logits > 0) | painted, np.full(logits.shape, weight, dtype=np.float32)
-    return Claim(Box.whole(volume), logits.astype(np.float32), weights, painted, ~mask & False, mask, {}, {})
+    none = np.zeros(logits.shape, dtype=np.uint8)
+    whole = Box.whole(volume)
+    return Claim(whole, logits.astype(np.float32), weights, painted, ~mask & False, mask, {}, {}, none, none)
 
 
 def test_islands_that_touch_nothing_painted_are_dropped_on_request(a_phantom):

@@ -84,9 +84,9 @@ def test_the_other_planes_share_nothing(a_fast_tracker, a_phantom):
 
 
 def test_a_crop_for_each_segment_is_encoded_for_each(a_fast_tracker, a_phantom):
-    """Otherwise `crop_each` would show one segment the crop of another."""
+    """Otherwise "each" would show one segment the crop of another."""
     seeds = a_phantom.seeds("first-last", AXIAL, ("middle", "above"))
-    result_of(a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, crop_each=True))
+    result_of(a_fast_tracker, a_phantom.volume, seeds, replace(BETWEEN, crop="each"))
     assert a_fast_tracker.encoded == sum(slices_between({name: own}) for name, own in seeds.items())
 
 

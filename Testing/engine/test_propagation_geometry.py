@@ -124,7 +124,7 @@ def test_the_crop_changes_what_the_model_sees_not_where_it_answers(a_tracker, a_
     """A shift by the crop's corner would be a Dice of nearly zero."""
     reference, seeds = a_phantom.references["middle"], a_phantom.seeds(planes=AXIAL)
     painted = dice(paint_seeds(seeds["middle"], a_phantom.volume), reference)
-    for settings in (Settings(margin_mm=0), Settings(margin_mm=6), Settings(crop_each=True)):
+    for settings in (Settings(margin_mm=0), Settings(margin_mm=6), Settings(crop="each")):
         result = result_of(a_tracker, a_phantom.volume, seeds, settings).segments["middle"]
         assert result.logits.shape == tuple(b - a for a, b in zip(result.box.lower, result.box.upper, strict=True))
         assert dice(result.mask, reference) > painted

@@ -35,7 +35,7 @@ def slices_of(phantom, name, plane=Plane.AXIAL):
 @pytest.mark.parametrize("case", [case for case in CASES if case != "recommended"])
 def test_two_segments_on_slices_of_their_own_are_what_each_is_alone(a_fast_tracker, a_phantom, case):
     """Two vertebrae apart, each painted where the other is not: neither's slices may prompt or bound the other's."""
-    settings = replace(CASES[case], crop_each=True)
+    settings = replace(CASES[case], crop="each")
     # Batches of one: a batch changes the last bits of what is in it (see test_segment_together).
     a_fast_tracker.plan = replace(a_fast_tracker.plan, batch_size=1)
     seeds = {"above": painted(a_phantom, "above", (19, 22, 25)), "below": painted(a_phantom, "below", (2, 5, 8))}
@@ -54,7 +54,7 @@ def test_two_segments_on_slices_of_their_own_are_what_each_is_alone(a_fast_track
 
 def test_two_segments_that_go_on_beyond_their_slices_do_not_prompt_each_other(a_fast_tracker, a_phantom):
     """Beyond its paint, what one votes is its own; where both claim a voxel, one of them gets it, and never paint."""
-    settings = replace(RECOMMENDED, crop_each=True)
+    settings = replace(RECOMMENDED, crop="each")
     a_fast_tracker.plan = replace(a_fast_tracker.plan, batch_size=1)
     seeds = {"above": painted(a_phantom, "above", (19, 22, 25)), "below": painted(a_phantom, "below", (2, 5, 8))}
     votes_only = replace(settings, edges=False)

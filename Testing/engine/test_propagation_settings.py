@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
-from SAM2VolumeSegLib.propagation.settings import DIRECTIONS, FUSIONS
+from SAM2VolumeSegLib.propagation.settings import CROPS, DIRECTIONS, FUSIONS
 from SAM2VolumeSegLib.volume import WINDOWS, Box, Plane
 
 
@@ -41,7 +41,7 @@ settings = st.builds(
     planes=st.one_of(st.none(), st.lists(st.sampled_from(Plane), min_size=1, unique=True).map(tuple)),
     margin_mm=st.floats(0, 1000),
     roi=st.one_of(st.none(), boxes()),
-    crop_each=st.booleans(),
+    crop=st.sampled_from(list(CROPS)),
     memory=volume_memories,
     direction=st.sampled_from(list(DIRECTIONS)),
     fusion=st.sampled_from(list(FUSIONS)),
@@ -63,6 +63,14 @@ def test_the_papers_memory_is_written_as_it_always_was():
     plain = {"radius": 0.3, "recent": 2, "embeddings": "is", "stride": 1, "gate": 0}
     assert RECOMMENDED.to_dict()["memory"] == plain
     assert list(RECOMMENDED.to_dict()["memory"]) == list(plain)
+
+
+def test_crops_of_an_older_version_are_read():
+    """A result's file says how it was made, also when the choice had two values."""
+    assert Settings.from_dict({"crop_each": True}).crop == "each"
+    assert Settings.from_dict({"crop_each": False}).crop == "shared"
+    with pytest.raises(InputError, match="auto, shared, each"):
+        Settings(crop="own")
 
 
 def test_what_is_missing_has_its_default():

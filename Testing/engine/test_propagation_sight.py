@@ -115,7 +115,10 @@ def painted_volumes(draw):
 
 @given(painted_volumes(), st.sampled_from([0.0, 4.0, 40.0]))
 def test_a_structure_is_looked_for_no_further_than_said_whatever_the_storage(case, margin_mm):
-    """5 mm beyond what is painted, or 15 where few planes are; an absent slice ends it: else it leaks into the next."""
+    """5 mm beyond what is painted, or 15 where few planes are; an absent slice ends it: else it leaks into the next.
+
+    Along an axis without painted slices the margin says it: that is what the others see.
+    """
     volume, seeds = case
     sight = Sight(volume, {"L3": seeds}, Settings(margin_mm=margin_mm), 64)
     reach, painted = sight.reach("L3"), painted_box(seeds, volume)
@@ -123,6 +126,7 @@ def test_a_structure_is_looked_for_no_further_than_said_whatever_the_storage(cas
     for view in map(volume.view, Plane):
         axis = view.axis
         limit = 5.0 if planes >= set(Plane) - {view.plane} else 15.0
+        limit = limit if view.plane in planes else margin_mm
         # Rounded up to whole voxels, as every margin is.
         most = np.ceil(limit / view.slice_mm - 1e-6)
         absent = {seed.index for seed in seeds if seed.absent and seed.plane is view.plane}

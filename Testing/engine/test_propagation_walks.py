@@ -144,7 +144,7 @@ def test_clamping_does_not_move_the_boundary():
     edge = Vote(np.array([[[5.0, -10.0]]], dtype=np.float32), 1.0)
     fine = np.linspace(0, 1, 32)
     sample = lambda logits: (1 - fine) * logits[..., :1] + fine * logits[..., 1:]  # noqa: E731
-    found = Vote.means([edge], sample)[0, 0]
+    found = Vote.means([edge], sample).means[0, 0]
     assert fine[found > 0].max() < 1 / 3 < fine[found <= 0].min()
     assert np.abs(found).max() == LOGIT_LIMIT
 

@@ -13,7 +13,7 @@ def test_three_slices_give_a_vertebra_and_its_neighbours_cost_nothing(a_tracker,
     """Vertebrae that were painted with their neighbours were once worse than alone: they took each other's voxels."""
     references = {name: a_ct_labels == label for name, label in (("L2", 21), ("L3", 22), ("L4", 23))}
     seeds = {name: simulate_seeds(reference, a_ct, "middle", PLANES) for name, reference in references.items()}
-    chosen = replace(RECOMMENDED, crop_each=True)  # what is compared is the contest, and not the sharpness of pictures
+    chosen = replace(RECOMMENDED, crop="each")  # what is compared is the contest, and not the sharpness of pictures
     together = result_of(a_tracker, a_ct, seeds, chosen).segments
     reached = {name: dice(together[name].mask, reference) for name, reference in references.items()}
     alone = {

@@ -71,7 +71,7 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     slicer = a_slicer_scene
     for name in [name for name in sys.modules if name.split(".")[0] in ("SAM2VolumeSeg", "SAM2VolumeSegPanel", EFFECT)]:
         monkeypatch.delitem(sys.modules, name)
-    editor = SimpleNamespace(slicer=slicer, errors=[], dialogs=[], selected=[], events=lambda: None)
+    editor = SimpleNamespace(slicer=slicer, errors=[], told=[], dialogs=[], selected=[], events=lambda: None)
 
     def dialog(**values):
         editor.dialogs.append(Dialog(value=0, wasCanceled=False, closed=False, **values))
@@ -91,6 +91,7 @@ def an_editor(a_slicer_scene, a_phantom, monkeypatch):
     monkeypatch.setattr(slicer, "app", application, raising=False)
     monkeypatch.setattr(slicer.util, "createProgressDialog", dialog)
     monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_: editor.errors.append(text))
+    monkeypatch.setattr(slicer.util, "infoDisplay", lambda text, **_: editor.told.append(text), raising=False)
     monkeypatch.setattr(slicer.util, "selectModule", editor.selected.append, raising=False)
     monkeypatch.syspath_prepend(str(FOLDER))
 
@@ -202,15 +203,44 @@ def test_a_neighbour_that_will_give_way_is_named_before_the_run(an_editor):
 def test_propagating_makes_a_new_segmentation_and_keeps_the_painted_one(an_editor, a_phantom):
     an_editor.effect.propagateButton.click()
 
-    assert an_editor.errors == []
+    assert an_editor.errors == an_editor.told == []
     result = an_editor.parameters.result
     assert result is not None
+    assert (
+        an_editor.effect.resultLabel.text.startswith("Done in")
+        and result.GetName() in an_editor.effect.resultLabel.text
+    )
     assert segmentations(an_editor) == 2
     assert dice(mask_of(an_editor, result), a_phantom.references["middle"]) > BAR
     assert np.array_equal(mask_of(an_editor, an_editor.segmentation), an_editor.painted)
     assert an_editor.scripted.histories == {}
     assert an_editor.dialogs[0].closed
     assert an_editor.effect.propagateButton.enabled
+
+
+def test_a_second_result_is_seen_alone(an_editor):
+    """Before, all results lay over each other in the same colours."""
+    an_editor.effect.propagateButton.click()
+    first = an_editor.parameters.result
+    an_editor.effect.propagateButton.click()
+    second = an_editor.parameters.result
+    assert (first.GetDisplayVisibility(), second.GetDisplayVisibility()) == (0, 1)
+    assert an_editor.segmentation.GetDisplayVisibility()  # it is in the editor
+    choose(an_editor, "target", "REPLACE")
+    an_editor.effect.propagateButton.click()
+    assert second.GetScene() is None and segmentations(an_editor) == 3
+
+
+def test_a_result_that_may_be_cut_off_is_told_until_the_next_run(an_editor):
+    """The model sees nothing beside the painted slices: nobody would look for the rest of the bone there."""
+    label = an_editor.effect.resultLabel
+    an_editor.parameters.marginMm = 0.0
+    an_editor.effect.propagateButton.click()
+    assert an_editor.errors == [] and label.visible
+    assert '"middle" reaches the edge of what the model saw (' in label.text
+    during(an_editor, lambda: setattr(an_editor.dialogs[-1], "wasCanceled", True))
+    an_editor.effect.propagateButton.click()
+    assert label.text == "" and not label.visible
 
 
 def test_propagating_into_the_painted_segments_is_one_undo_step(an_editor, a_phantom):
@@ -245,8 +275,8 @@ def test_a_run_that_is_ended_early_writes_nothing(an_editor, how):
 
     assert an_editor.scripted.histories == {}
     assert segmentations(an_editor) == (0 if how == "close the scene" else 1)
-    assert len(an_editor.errors) == (how != "cancel")
-    assert all("Nothing was written" in text for text in an_editor.errors)
+    assert an_editor.errors == [] and len(an_editor.told) == (how != "cancel")
+    assert all("Nothing was written" in text for text in an_editor.told)
     assert an_editor.dialogs[0].closed
     assert an_editor.effect.propagation is None
     assert an_editor.effect.propagateButton.enabled
@@ -269,7 +299,7 @@ def test_another_segmentation_in_the_editor_is_not_overwritten(an_editor):
 
     an_editor.effect.propagateButton.click()
 
-    assert len(an_editor.errors) == 1
+    assert len(an_editor.told) == 1
     assert np.array_equal(mask_of(an_editor, an_editor.segmentation), an_editor.painted)
     assert np.array_equal(mask_of(an_editor, other), an_editor.painted)
     assert an_editor.scripted.histories == {}
@@ -281,7 +311,7 @@ def test_what_is_missing_is_said_with_its_way_out(an_editor, tmp_path, monkeypat
 
     an_editor.effect.propagateButton.click()
 
-    (text,) = an_editor.errors
+    (text,) = an_editor.told
     assert "small" in text
     assert "is not on this computer" in text
     assert "All choices" in text
@@ -293,7 +323,7 @@ def test_a_missing_ct_is_said_in_a_sentence(an_editor):
 
     an_editor.effect.propagateButton.click()
 
-    assert an_editor.errors == ["No CT is chosen. Choose the source volume above, and paint on it."]
+    assert an_editor.told == ["No CT is chosen. Choose the source volume above, and paint on it."]
 
 
 def test_an_unexpected_error_is_shown_and_leaves_the_editor_usable(an_editor, monkeypatch):
@@ -324,11 +354,17 @@ def seeds_of_run(editor):
     return json.loads(editor.parameters.result.GetAttribute("SAM2VolumeSeg.Provenance"))["segments"]["middle"]["seeds"]
 
 
-def test_icon_help_and_the_way_to_the_module(an_editor):
+def test_icon_help_and_the_way_to_the_module(an_editor, monkeypatch):
     an_editor.effect.moduleButton.click()
 
     assert an_editor.selected == ["SAM2VolumeSeg"]
-    assert an_editor.effect.icon().startswith(b"\x89PNG")
+    icons = []
+    for lightness in (240, 50, None):  # a light theme, a dark one, and no window
+        color = SimpleNamespace(lightness=lambda value=lightness: value)
+        window = None if lightness is None else SimpleNamespace(palette=SimpleNamespace(color=lambda role, c=color: c))
+        monkeypatch.setattr(an_editor.slicer.util, "mainWindow", lambda window=window: window, raising=False)
+        icons.append(an_editor.effect.icon())
+    assert icons[0] == icons[2] != icons[1] and all(icon.startswith(b"<svg") for icon in icons)
     assert "Propagate" in an_editor.effect.helpText()
 
 

@@ -1,5 +1,6 @@
 """What the CMake lists say is what is there: a file that is not listed is silently missing for every user."""
 
+import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
@@ -59,15 +60,20 @@ def test_the_demo_model_is_packaged_whole(a_package, repository, name):
 @pytest.mark.parametrize(
     ("name", "size"),
     [
-        ("Resources/Icons/SAM2VolumeSeg.png", (128, 128)),
+        ("Resources/Icons/SAM2VolumeSeg.svg", (128, 128)),
         ("Resources/Icons/SAM2VolumeSegPhantom.png", (260, 280)),
-        ("SegmentEditorSAM2PropagateLib/SegmentEditorEffect.png", (64, 64)),
+        ("SegmentEditorSAM2PropagateLib/SegmentEditorEffect.svg", (128, 128)),
+        ("SegmentEditorSAM2PropagateLib/SegmentEditorEffectDark.svg", (128, 128)),
     ],
 )
 def test_icons_are_packaged_under_the_names_that_slicer_and_the_sources_use(a_package, name, size):
     """Slicer takes the module's icon by name; the phantom's picture is named where the sample is registered."""
-    with Image.open(a_package.modules / name) as picture:
-        assert (picture.format, picture.size) == ("PNG", size)
+    if name.endswith(".svg"):
+        picture = ET.parse(a_package.modules / name).getroot()
+        assert (int(picture.get("width")), int(picture.get("height"))) == size and len(picture) > 8
+    else:
+        with Image.open(a_package.modules / name) as picture:
+            assert (picture.format, picture.size) == ("PNG", size)
     if Path(name).stem != "SAM2VolumeSeg":
         sources = [path.read_text("utf-8") for path in a_package.modules.rglob("*.py")]
         assert any(Path(name).name in source for source in sources)

@@ -36,9 +36,9 @@ def stand_in():
 
 @pytest.fixture
 def a_desktop(a_slicer_scene, monkeypatch):
-    """`slicer` with stand-ins for what only the application has. errors, questions: shown; answer: of a box."""
+    """`slicer` with stand-ins for what only the application has. errors, told, questions: boxes; answer: of one."""
     slicer = a_slicer_scene
-    desktop = SimpleNamespace(errors=[], questions=[], answer=True, settings={}, status=[], testing=False)
+    desktop = SimpleNamespace(errors=[], told=[], questions=[], answer=True, settings={}, status=[], testing=False)
     for name, module in stand_ins.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
 
@@ -54,6 +54,7 @@ def a_desktop(a_slicer_scene, monkeypatch):
         testingEnabled=lambda: desktop.testing,
         userSettings=lambda: settings,
         connect=lambda signal, slot: desktop.status.append(signal),
+        layoutManager=lambda: None,
     )
     monkeypatch.setattr(slicer, "app", app, raising=False)
     monkeypatch.setattr(slicer, "qSlicerSegmentEditorEffectFactory", stand_ins.effect_factory(), raising=False)
@@ -61,10 +62,12 @@ def a_desktop(a_slicer_scene, monkeypatch):
     monkeypatch.setattr(util, "loadUI", stand_ins.load_ui, raising=False)
     monkeypatch.setattr(util, "childWidgetVariables", lambda root: SimpleNamespace(**root.widgets), raising=False)
     monkeypatch.setattr(util, "errorDisplay", lambda text, **more: desktop.errors.append(text), raising=False)
+    monkeypatch.setattr(util, "infoDisplay", lambda text, **more: desktop.told.append(text), raising=False)
     monkeypatch.setattr(util, "confirmOkCancelDisplay", confirm, raising=False)
     monkeypatch.setattr(util, "showStatusMessage", lambda text, ms=0: desktop.status.append(text), raising=False)
     monkeypatch.setattr(util, "mainWindow", lambda: None, raising=False)
     stand_ins.Timer.waiting.clear()
+    stand_ins.Shortcut.made.clear()
     desktop.slicer = slicer
     return desktop
 
@@ -136,7 +139,7 @@ def a_state(the_package):
     )
     own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
     own |= {"absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
-    own |= {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None}
+    own |= {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None, "compared": None}
     modify = {"StartModify": lambda: 0, "EndModify": lambda before: state.onChoicesChanged()}
     state = PanelState(logic, lambda: "bone")
     state.timers = Timers()
@@ -169,6 +172,20 @@ def some_views(a_desktop):
         composite.SetSingletonTag(name)
         composite.SetLayoutName(name)
         slicer.mrmlScene.AddNode(composite)
+    crosshair = slicer.mrmlScene.CreateNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.UnRegister(None)
+    crosshair.SetSingletonTag("default")
+    crosshair = slicer.mrmlScene.AddNode(crosshair)
+
+    def point_at(name):
+        """Move the mouse into a view; None: out of all."""
+        if name is None:
+            crosshair.SetCursorPositionInvalid()
+        else:
+            node = slicer.mrmlScene.GetSingletonNode(name, "vtkMRMLSliceNode")
+            crosshair.SetCursorPositionXYZ([10.0, 10.0, 0.0], node)
+
+    return SimpleNamespace(point_at=point_at)
 
 
 @pytest.fixture

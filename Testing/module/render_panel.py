@@ -23,17 +23,43 @@ from SAM2VolumeSegLib.panel.advice import advise  # noqa: E402
 from SAM2VolumeSegLib.panel.preview import preview_sentence  # noqa: E402
 from SAM2VolumeSegLib.panel.seed_table import seed_rows  # noqa: E402
 from SAM2VolumeSegLib.propagation import Settings, Sight  # noqa: E402
+from SAM2VolumeSegLib.propagation.choices import PRESETS  # noqa: E402
 from SAM2VolumeSegLib.seeds import simulate_seeds  # noqa: E402
 from SAM2VolumeSegLib.volume import Plane, Volume  # noqa: E402
 
-WIDTH = 440
+WIDTH, HEIGHT = 462, 525
+"""What a window of 1366 x 768 leaves for the module, with the Data Probe closed."""
+EDITOR = 440
+"""Height of Slicer's Segment Editor with an effect that has few options."""
 
 
-class ctkCollapsibleButton(QtWidgets.QGroupBox):
-    """Always open."""
+class ctkCollapsibleButton(QtWidgets.QWidget):
+    """A header; below it what it holds, or nothing."""
 
-    text = QtCore.Property(str, lambda self: self.title(), lambda self, text: self.setTitle(text))
-    collapsed = QtCore.Property(bool, lambda self: False, lambda self, collapsed: None)
+    HEADER = 26
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.title, self.isCollapsed = "", False
+        self.setContentsMargins(0, self.HEADER, 0, 0)
+
+    def paintEvent(self, event):
+        painter = QtGui.QPainter(self)
+        painter.setPen(QtCore.Qt.GlobalColor.gray)
+        painter.drawRoundedRect(0, 1, self.width() - 1, self.HEADER - 4, 3, 3)
+        painter.setPen(QtCore.Qt.GlobalColor.black)
+        painter.drawText(8, 16, ("\u25b8 " if self.isCollapsed else "\u25be ") + self.title)
+
+    def collapse(self, collapsed):
+        self.isCollapsed = collapsed
+        for child in self.findChildren(QtWidgets.QWidget, options=QtCore.Qt.FindChildOption.FindDirectChildrenOnly):
+            child.setVisible(not collapsed)
+        self.setMaximumHeight(self.HEADER if collapsed else 16777215)
+
+    text = QtCore.Property(str, lambda self: self.title, lambda self, text: setattr(self, "title", text))
+    collapsed = QtCore.Property(
+        bool, lambda self: self.isCollapsed, lambda self, collapsed: setattr(self, "isCollapsed", collapsed)
+    )
 
 
 class Placeholder(QtWidgets.QLabel):
@@ -69,8 +95,29 @@ class qMRMLNodeComboBox(Placeholder):
     what = "CT segmented by SAM2"
 
 
-class qMRMLSegmentEditorWidget(Placeholder):
-    what, height = "Slicer's Segment Editor", 130
+class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
+    """Boxes where Slicer's Segment Editor has its lists, effects and options, in its sizes."""
+
+    PARTS = {
+        (0, 0, 1, 24): "Segmentation: Phantom seeds", (0, 28, 1, 24): "Source volume: SAM2VolumeSeg phantom",
+        (0, 58, 0.33, 26): "+ Add", (0.34, 58, 0.33, 26): "- Remove", (0.68, 58, 0.32, 26): "Show 3D",
+        (0, 90, 0.18, 282): "effects", (0, 380, 0.18, 50): "undo", (0.2, 90, 0.8, 190): "segments",
+        (0.2, 300, 0.8, 130): "options of the effect",
+    }  # fmt: skip
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self.setFixedHeight(EDITOR)
+        self.setMinimumWidth(420)
+
+    def paintEvent(self, event):
+        painter = QtGui.QPainter(self)
+        for (x, y, width, height), text in self.PARTS.items():
+            painter.setPen(QtCore.Qt.GlobalColor.lightGray)
+            box = QtCore.QRectF(x * self.width(), y, width * self.width() - 2, height)
+            painter.drawRect(box)
+            painter.setPen(QtCore.Qt.GlobalColor.darkGray)
+            painter.drawText(box, QtCore.Qt.AlignmentFlag.AlignCenter, text)
 
 
 class qMRMLWidget(QtWidgets.QWidget):
@@ -80,28 +127,41 @@ class qMRMLWidget(QtWidgets.QWidget):
 
 
 def fill(find):
-    """The texts and rows of a panel in use."""
+    """The texts and rows of a panel in use: a run is over, and its result is being corrected."""
     combos = {
-        "viewComboBox": ch.ViewChoice, "windowComboBox": ch.WindowChoice, "scopeComboBox": ch.Scope,
-        "targetComboBox": ch.Target, "modelComboBox": ch.ModelChoice, "ownArchitectureComboBox": ch.Architecture,
-        "deviceComboBox": ch.Device, "inputSizeComboBox": ch.InputSize, "directionComboBox": ch.Direction,
-        "embeddingsComboBox": ch.Embeddings, "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride,
+        "windowComboBox": ch.WindowChoice, "scopeComboBox": ch.Scope, "targetComboBox": ch.Target,
+        "modelComboBox": ch.ModelChoice, "ownArchitectureComboBox": ch.Architecture, "deviceComboBox": ch.Device,
+        "inputSizeComboBox": ch.InputSize, "directionComboBox": ch.Direction, "embeddingsComboBox": ch.Embeddings,
+        "fusionComboBox": ch.Fusion, "strideComboBox": ch.Stride, "cropComboBox": ch.Crop,
     }  # fmt: skip
     defaults = {field.type: field.default for field in fields(ch.Choices)}
     for name, choice in combos.items():
         find(name).addItems([member.label() for member in choice])
         find(name).setCurrentText(defaults.get(choice.__name__, next(iter(choice))).label())
-    find("showWindowCheckBox").setChecked(True)
-    find("measureButton").setVisible(False)  # the time is known
-    for name in ("axialCheckBox", "coronalCheckBox", "sagittalCheckBox", "dropIslandsCheckBox", "show3DCheckBox"):
+    find("presetComboBox").addItems([preset.label for preset in PRESETS])
+    for name in (
+        "showWindowCheckBox", "axialCheckBox", "coronalCheckBox", "sagittalCheckBox", "dropIslandsCheckBox",
+        "edgesCheckBox", "show3DCheckBox", "showResultCheckBox", "showComparedCheckBox", "editResultButton",
+    ):  # fmt: skip
         find(name).setChecked(True)
+    for name in (
+        "measureButton",
+        "hintOtherButton",
+        "downloadProgressBar",
+        "cancelDownloadButton",
+        "writingLabel",
+        "resultNoteLabel",
+    ):
+        find(name).setVisible(False)  # the time is known, nothing is downloaded
 
     facts = readiness.Facts((3, 12), (5, 12), torch="2.8.0", sam2="1.1.0", model_megabytes=184.4)
     requirements = readiness.check(facts)
-    find("headlineLabel").setText(requirements.headline)
-    lines = [item.sentence for item in requirements.missing]
+    lines = [*(item.sentence for item in requirements.missing)]
     lines.append(", ".join(item.sentence for item in requirements if item.ready) + ".")
-    find("readinessLabel").setText("\n".join(f"\u2022 {line}" for line in lines))
+    find("readinessLabel").setText("\n".join(lines))
+    find("readyLabel").setText("not ready")
+    find("hintLabel").setText(requirements.missing[0].sentence)
+    find("hintButton").setText("Download...")
     models = [
         (model.name, f"{model.size / 1e6:.0f} MB", "no" if model.is_official else "bundled")
         for model in checkpoints.MODELS.values()
@@ -114,20 +174,31 @@ def fill(find):
     seeds = simulate_seeds(bone, volume, "first-middle-last", [Plane.AXIAL])
     rows = seed_rows(seeds, volume, [(Plane.AXIAL, 55)], [])
     table(find("seedsTable"), [("", row.plane.value, row.position, row.area) for row in rows], check=True)
-    find("seedsLabel").setText("Painted slices of \u201cL3\u201d:")
+    find("seedsTable").setFixedHeight(24 + 20 * len(rows))
+    find("seedsCollapsibleButton").setProperty("text", "Painted slices of \u201cL3\u201d")
     advice = advise(seeds, volume)
-    find("adviceLabel").setText(f"{advice.sentence} {advice.reason}")
-    find("viewsLabel").setText('The view "Red" lies at an angle to the slices of "CT". Rotate the views first.')
+    find("adviceLabel").setText(f"{advice.sentence}\n{advice.then}")
+    fill_with(find("seedsLight"), advice.quality.value)
+    fill_with(find("editingBar"), "#ffcc80")  # the result is edited
     find("previewLabel").setText(preview_sentence(Sight(volume, {"L3": seeds}, Settings(), 512), "L3"))
     find("estimateLabel").setText(estimate.before_sentence(240, "cuda:0", 38))
-    find("progressBar").setValue(40)
-    find("progressLabel").setText("L3: axial slice at S 44.5 mm, 96 of 240. About 23 s left.")
+    find("progressBar").setValue(0)
+    find("progressBar").setTextVisible(False)
+    find("progressLabel").setText("Done in 40 s: \u201cL3 painted (Recommended)\u201d.")
     for name in ("windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox"):
         find(name).setEnabled(False)
 
 
+def fill_with(widget, colour):
+    palette = widget.palette()
+    palette.setColor(QtGui.QPalette.ColorRole.Window, QtGui.QColor(colour))
+    widget.setPalette(palette)
+
+
 def table(widget, rows, check=False):
     widget.setRowCount(len(rows))
+    widget.verticalHeader().setMinimumSectionSize(20)
+    widget.verticalHeader().setDefaultSectionSize(20)
     for r, row in enumerate(rows):
         for c, text in enumerate(row):
             item = QtWidgets.QTableWidgetItem(text)
@@ -154,6 +225,48 @@ def wrong_tab_stops(panel):
     return found
 
 
+def drawn(panel, height):
+    """The panel at this height; it is as wide as Slicer gives it."""
+    for _round in range(2):
+        panel.resize(WIDTH, height)
+        QtWidgets.QApplication.processEvents()
+    return panel.grab().toImage()
+
+
+def in_slicer(panel):
+    """The panel in a frame like Slicer's: an area that scrolls, with the help's header above the module."""
+    area, contents, module = QtWidgets.QScrollArea(), QtWidgets.QWidget(), QtWidgets.QWidget()
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    rows = QtWidgets.QVBoxLayout(contents)
+    rows.setSizeConstraint(QtWidgets.QLayout.SizeConstraint.SetMinAndMaxSize)
+    rows.setContentsMargins(0, 0, 0, 0)
+    rows.addWidget(QtWidgets.QPushButton("Help & Acknowledgement"))
+    rows.addWidget(module, 1)
+    rows.addStretch()
+    own = QtWidgets.QVBoxLayout(module)
+    own.setContentsMargins(0, 0, 0, 0)
+    own.addWidget(panel)
+    module.setSizePolicy(QtWidgets.QSizePolicy.Policy.Minimum, QtWidgets.QSizePolicy.Policy.Preferred)
+    area.setWidget(contents)
+    return area
+
+
+def say_what_is_in_sight(panel):
+    """Say whether the panel scrolls as a whole (it should not), and where Propagate is, at several heights."""
+    frame = in_slicer(panel)
+    propagate = panel.findChild(QtWidgets.QWidget, "propagateButton")
+    for what, height in (("1366 x 768, Data Probe open", 448), ("1366 x 768", 555), ("1600 x 1000", 705)):
+        for _round in range(4):
+            frame.resize(WIDTH + 20, height)
+            frame.show()
+            QtWidgets.QApplication.processEvents()
+        below = height - propagate.mapTo(frame, QtCore.QPoint(0, 0)).y()
+        hidden = frame.verticalScrollBar().maximum()
+        print(f"{what}: {hidden} pixels are out of sight, Propagate begins {below} above the lower edge.")
+    panel.setParent(None)
+
+
 def main():
     application = QtWidgets.QApplication([])
     loader = QtUiTools.QUiLoader()
@@ -163,21 +276,39 @@ def main():
         loader.registerCustomWidget(made)
     panel = loader.load(str(ROOT / "SAM2VolumeSeg" / "Resources" / "UI" / "SAM2VolumeSeg.ui"))
     fill(lambda name: panel.findChild(QtWidgets.QWidget, name))
-    panel.resize(WIDTH, panel.layout().heightForWidth(WIDTH))
     panel.show()
     application.processEvents()
-    panel.resize(WIDTH, panel.layout().heightForWidth(WIDTH))
+    folded = [button for button in panel.findChildren(ctkCollapsibleButton) if button.isCollapsed]
+    for button in folded:
+        button.collapse(True)
+    say_what_is_in_sight(panel)
+    panel.show()
+    print(f"At least {panel.minimumSizeHint().width()} x {panel.minimumSizeHint().height()} pixels.")
+    hint = panel.findChild(QtWidgets.QWidget, "hintBar")
+    ready = panel.findChild(QtWidgets.QWidget, "readyLabel")
+    hint.setVisible(False)
+    ready.setText("ready")
+    small = drawn(panel, HEIGHT)
+    hint.setVisible(True)
+    ready.setText("not ready")
+    for button in folded:
+        button.collapse(False)
+    contents, area = (panel.findChild(QtWidgets.QWidget, name) for name in ("scrollContents", "scrollArea"))
     application.processEvents()
+    drawn(panel, contents.sizeHint().height() + 260)
+    needed = contents.layout().heightForWidth(area.viewport().width())
+    whole = drawn(panel, panel.height() - area.height() + max(needed, contents.minimumSizeHint().height()))
+    print(f"What can be scrolled is at least {contents.minimumSizeHint().width()} pixels wide.")
     print("\n".join(wrong_tab_stops(panel)) or "Tab goes from top to bottom.")
-    # Two columns, so that the picture fits a page: set up to window, and propagate to advanced.
-    whole = panel.grab().toImage()
-    split = panel.findChild(QtWidgets.QWidget, "windowCollapsibleButton").y() - 3
-    height = max(split, whole.height() - split)
-    picture = QtGui.QImage(2 * whole.width() + 12, height, QtGui.QImage.Format.Format_RGB32)
+    # Left as a small screen shows it; then all that it has, in two columns.
+    split = panel.findChild(QtWidgets.QWidget, "optionsCollapsibleButton").mapTo(panel, QtCore.QPoint(0, 0)).y() - 3
+    rest = whole.height() - split
+    picture = QtGui.QImage(3 * WIDTH + 24, max(split, rest, HEIGHT), QtGui.QImage.Format.Format_RGB32)
     picture.fill(QtCore.Qt.GlobalColor.white)
     painter = QtGui.QPainter(picture)
-    painter.drawImage(0, 0, whole, 0, 0, whole.width(), split)
-    painter.drawImage(whole.width() + 12, 0, whole, 0, split, whole.width(), whole.height() - split)
+    painter.drawImage(0, 0, small)
+    painter.drawImage(WIDTH + 12, 0, whole, 0, 0, WIDTH, split)
+    painter.drawImage(2 * WIDTH + 24, 0, whole, 0, split, WIDTH, rest)
     painter.end()
     picture.save(str(ROOT / "Resources" / "module-panel.png"))
 

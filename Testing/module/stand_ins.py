@@ -16,21 +16,24 @@ from pathlib import Path
 from types import SimpleNamespace
 
 MODULE_FOLDER = Path(__file__).parents[2] / "SAM2VolumeSeg"
-WIDGET = "enabled toolTip minimumSize sizePolicy geometry "
+WIDGET = "enabled toolTip minimumSize maximumSize sizePolicy geometry palette autoFillBackground "
 BUTTON = WIDGET + "text checked checkable "
 NUMBER = WIDGET + "minimum maximum value singleStep decimals specialValueText "
 PROPERTIES = {
     "QWidget": WIDGET,
     "qMRMLWidget": WIDGET,
+    "QFrame": WIDGET,
+    "QGroupBox": WIDGET + "title",
+    "QScrollArea": WIDGET + "frameShape widgetResizable",
     "QLabel": WIDGET + "text wordWrap buddy",
     "QPushButton": BUTTON,
     "QCheckBox": BUTTON,
-    "QComboBox": WIDGET + "currentIndex",
+    "QComboBox": WIDGET + "currentIndex minimumContentsLength sizeAdjustPolicy",
     "QSpinBox": NUMBER,
     "QDoubleSpinBox": NUMBER,
     "ctkSliderWidget": NUMBER,
-    "QProgressBar": NUMBER,
-    "QTableWidget": WIDGET + "columnCount tabKeyNavigation selectionMode selectionBehavior",
+    "QProgressBar": NUMBER + "textVisible",
+    "QTableWidget": WIDGET + "fixedHeight columnCount tabKeyNavigation selectionMode selectionBehavior",
     "ctkCollapsibleButton": WIDGET + "text collapsed",
     "ctkPathLineEdit": WIDGET + "currentPath",
     "qMRMLNodeComboBox": WIDGET + "nodeTypes noneEnabled addEnabled removeEnabled node",
@@ -40,7 +43,8 @@ PROPERTIES = {
 SIGNALS = {
     "QPushButton": ["clicked(bool)"],
     "QCheckBox": ["toggled(bool)"],
-    "QComboBox": ["currentIndexChanged(int)"],
+    "QComboBox": ["currentIndexChanged(int)", "activated(int)"],
+    "QShortcut": ["activated()"],
     "QSpinBox": ["valueChanged(int)"],
     "QDoubleSpinBox": ["valueChanged(double)"],
     "ctkSliderWidget": ["valueChanged(double)"],
@@ -60,7 +64,7 @@ SIGNALS = {
         "currentSegmentIDChanged(QString)",
     ],
 }
-# What a parameter node shows in a widget: the type, and the property that changes with the only signal of its kind.
+# What a parameter node shows in a widget: the type, and the property that changes with the first signal of its kind.
 SHOWS = {
     "QCheckBox": (bool, "checked"),
     "QSpinBox": (int, "value"),
@@ -112,8 +116,7 @@ class Widget(Emitter):
         if getattr(self, name) != value:
             self.values[name] = value
             if name in SHOWS.get(self.kind, ()):
-                (signal,) = SIGNALS[self.kind]
-                self.emit(signal, value)
+                self.emit(SIGNALS[self.kind][0], value)
 
     def property(self, name):
         return self.dynamic.get(name)
@@ -135,7 +138,9 @@ class Widget(Emitter):
         if self.enabled and self.kind == "QCheckBox":
             self.checked = not self.checked
         elif self.enabled:
-            self.emit("clicked(bool)", False)
+            if self.checkable:
+                self.checked = not self.checked
+            self.emit("clicked(bool)", bool(self.checked))
 
 
 class ComboBox(Widget):
@@ -154,6 +159,9 @@ class ComboBox(Widget):
     def addItem(self, text, data=None):
         self.items.append((text, data))
         self.currentIndex = max(self.currentIndex, 0)
+
+    def itemText(self, index):
+        return self.items[index][0]
 
     def findData(self, data):
         return [item[1] for item in self.items].index(data)
@@ -223,13 +231,22 @@ class Table(Widget):
             self.emit("currentCellChanged(int,int,int,int)", row, column, before, column)
             self.emit("itemSelectionChanged()")
 
-    def resizeColumnsToContents(self):
+    def verticalHeader(self):
+        keep = lambda pixels: self.values.update(rowHeight=pixels)  # noqa: E731
+        ignore = lambda _value: None  # noqa: E731
+        return SimpleNamespace(setVisible=ignore, setMinimumSectionSize=ignore, setDefaultSectionSize=keep)
+
+    def clearSelection(self):
         pass
 
-    def verticalHeader(self):
-        return SimpleNamespace(setVisible=lambda visible: None, setStretchLastSection=lambda stretch: None)
+    def rowHeight(self, row):
+        return self.values["rowHeight"]
 
-    horizontalHeader = verticalHeader
+    height = property(lambda self: self.fixedHeight)
+
+    def horizontalHeader(self):
+        resize = lambda column, mode: None  # noqa: E731
+        return SimpleNamespace(setStretchLastSection=lambda stretch: None, setSectionResizeMode=resize)
 
     def texts(self):
         """For tests: the cells as text, row by row."""
@@ -318,7 +335,45 @@ class SegmentEditor(Widget):
     setActiveEffect = updateWidgetFromMRML = installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
 
 
+class ScrollArea(Widget):
+    """Remembers where it was scrolled to."""
+
+    def verticalScrollBar(self):
+        return SimpleNamespace(setValue=lambda value: self.values.update(scrolled=value))
+
+    def ensureWidgetVisible(self, widget):
+        self.values["scrolled"] = widget.name
+
+
+class Shortcut(Emitter):
+    """A key of a widget; `made` has those that exist."""
+
+    made: typing.ClassVar[list] = []
+
+    def __init__(self, sequence, parent):
+        super().__init__("QShortcut")
+        vars(self).update(sequence=sequence, parent=parent, context=None, enabled=True)
+        Shortcut.made.append(self)
+
+    def setContext(self, context):
+        vars(self).update(context=context)
+
+    def setEnabled(self, enabled):
+        vars(self).update(enabled=enabled)
+
+    def deleteLater(self):
+        Shortcut.made.remove(self)
+
+    @staticmethod
+    def press(sequence):
+        """For tests: press a key in the panel."""
+        for shortcut in list(Shortcut.made):
+            if shortcut.sequence == sequence and shortcut.enabled:
+                shortcut.emit("activated()")
+
+
 KINDS = {
+    "QScrollArea": ScrollArea,
     "QComboBox": ComboBox,
     "QTableWidget": Table,
     "qMRMLNodeComboBox": NodeComboBox,
@@ -386,6 +441,13 @@ def process_events(rounds=1):
             timer.emit("timeout()")
 
 
+class Palette(dict):
+    """Colours by role."""
+
+    Window, WindowText = "Window", "WindowText"
+    setColor = dict.__setitem__
+
+
 def effect_factory():
     """qSlicerSegmentEditorEffectFactory, of which there is one."""
     factory = Emitter("qSlicerSegmentEditorEffectFactory")
@@ -396,6 +458,7 @@ def effect_factory():
 def qt_module():
     """The module `qt`, as far as it is used."""
     flags = SimpleNamespace(Checked=2, Unchecked=0, ItemIsEnabled=32, ItemIsSelectable=1, ItemIsUserCheckable=16)
+    flags.WidgetWithChildrenShortcut = 3
     return module(
         "qt",
         Qt=flags,
@@ -403,6 +466,11 @@ def qt_module():
         QTableWidgetItem=TableItem,
         QComboBox=lambda: ComboBox("QComboBox"),
         QPushButton=lambda text: Widget("QPushButton", text=text),
+        QPalette=Palette,
+        QColor=lambda name: name,
+        QHeaderView=SimpleNamespace(ResizeToContents=3),
+        QKeySequence=lambda text: text,
+        QShortcut=Shortcut,
         QLabel=lambda: Widget("QLabel"),
         QIcon=lambda path: Path(path).read_bytes(),
     )
@@ -490,7 +558,7 @@ class Wrapper:
             self.parameters[name].prepare(widget)
         to_gui()
         tag = self.parameterNode.AddObserver("ModifiedEvent", to_gui)
-        self._connected[tag] = [(widget, *SIGNALS[widget.kind], to_node(name)) for name, widget in widgets.items()]
+        self._connected[tag] = [(widget, SIGNALS[widget.kind][0], to_node(name)) for name, widget in widgets.items()]
         for widget, signal, slot in self._connected[tag]:
             widget.connect(signal, slot)
         return tag

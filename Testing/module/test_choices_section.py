@@ -14,20 +14,45 @@ def a_section(a_state, a_ui):
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
-def test_every_preset_has_a_button_that_sets_every_choice_it_names(a_section, a_state, preset):
+def test_every_preset_is_in_the_list_and_sets_every_choice_it_names(a_section, a_state, preset):
     """A new preset needs no more than its entry in the table."""
     p, values = a_state.parameters, ch.values_of(preset.settings)
     p.recent, p.fusion, p.direction = 1, None, None
-    button = a_section.presetButtons[preset.name]
-    button.click()
-    assert (button.text, button.toolTip) == (preset.label, preset.help)
+    box = a_section.ui.presetComboBox
+    assert box.items[PRESETS.index(preset)][0] == preset.label
+    box.emit("activated(int)", PRESETS.index(preset))
     assert values and {name: getattr(p, name) for name in values} == values
+    assert box.items[box.currentIndex][0] == preset.label and box.toolTip == preset.help
+
+
+def test_a_choice_of_ones_own_is_told(a_section, a_state):
+    box = a_section.ui.presetComboBox
+    box.emit("activated(int)", 0)
+    a_state.parameters.recent = 5
+    a_state.onChoicesChanged()
+    assert box.items[box.currentIndex][0] == "Changed"
+    box.currentIndex = 0  # a user who chooses "Changed" changes nothing
+    box.emit("activated(int)", len(PRESETS))
+    assert a_state.parameters.recent == 5 and box.items[box.currentIndex][0] == "Changed"
 
 
 def test_without_a_scene_a_preset_does_nothing(a_section, a_state):
     a_state.setParameters(None)
-    a_section.presetButtons["stock"].click()
+    for index in (1, len(PRESETS)):
+        a_section.ui.presetComboBox.emit("activated(int)", index)
     assert a_state.parameters is None
+
+
+def test_the_file_of_a_model_is_asked_for_only_where_it_is_used(a_section, a_state):
+    """Before, a disabled field showed a dot."""
+    ui = a_section.ui
+    a_state.onChoicesChanged()
+    assert not ui.ownCheckpointLineEdit.visible and not ui.ownCheckpointLineEditLabel.visible
+    ui.ownCheckpointLineEdit.currentPath = "."  # as the parameter node's empty path is shown
+    a_state.parameters.model = ch.ModelChoice.OWN
+    a_state.onChoicesChanged()
+    assert ui.ownCheckpointLineEdit.visible and ui.ownArchitectureComboBox.visible
+    assert ui.ownCheckpointLineEdit.currentPath == ""
 
 
 @pytest.mark.parametrize(
@@ -35,7 +60,6 @@ def test_without_a_scene_a_preset_does_nothing(a_section, a_state):
     [
         ({"window": ch.WindowChoice.BY_HAND}, ("windowLowerSpinBox", "windowUpperSpinBox")),
         ({"limitToRange": True}, ("rangeLowerSpinBox", "rangeUpperSpinBox")),
-        ({"model": ch.ModelChoice.OWN}, ("ownCheckpointLineEdit", "ownArchitectureComboBox")),
         ({"keepAllSeeds": False}, ("radiusSlider",)),
     ],
 )

@@ -29,7 +29,7 @@ def test_a_corrected_slice_becomes_a_seed(a_panel, a_painted_scene, a_desktop, s
     a_panel.ui.useSliceButton.click()
     stand_in.process_events(2)
     assert a_desktop.errors == []
-    assert [row[2] for row in a_panel.ui.seedsTable.texts()] == ["S 6.0 mm", "S 14.0 mm", "S 18.0 mm", "S 24.0 mm"]
+    assert [row[2] for row in a_panel.ui.seedsTable.texts()] == ["S: 6.00mm", "S: 14.00mm", "S: 18.00mm", "S: 24.00mm"]
     a_panel.ui.editSeedsButton.click()
     assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
     slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode").SetSliceOffset(20.0)
@@ -94,7 +94,41 @@ def test_a_deleted_result_leaves_the_painted_slices_in_the_panel(
         assert not getattr(a_panel.ui, name).enabled
 
 
+def test_the_bar_above_the_editor_says_what_is_edited(a_panel, a_painted_scene, stand_in, a_result):
+    ui = a_panel.ui
+    assert ui.editingBar.visible and ui.editSeedsButton.checked and not ui.editResultButton.checked
+    colour = ui.editingBar.palette["Window"]
+    ui.editResultButton.click()
+    assert ui.editResultButton.checked and not ui.editSeedsButton.checked
+    assert ui.editingBar.palette["Window"] != colour
+    ui.editResultButton.click()  # a second press is no way back
+    assert ui.editResultButton.checked and a_panel.editor.widget.segmentationNode() is a_result
+    ui.editSeedsButton.click()
+    assert ui.editSeedsButton.checked and ui.editingBar.palette["Window"] == colour
+
+
+def test_what_is_edited_is_what_is_seen(a_panel, a_painted_scene, a_result):
+    shown = [node.GetDisplayVisibility for node in (a_painted_scene.painted, a_result)]
+    a_panel.ui.editResultButton.click()
+    assert [visible() for visible in shown] == [0, 1]
+    a_panel.ui.editSeedsButton.click()
+    assert [visible() for visible in shown] == [1, 0]
+
+
+def test_correction_goes_on_with_the_new_result(a_panel, a_painted_scene, stand_in, a_result, run_to_end):
+    """An editor that went on showing the old one would make it the painted segmentation when the module is left."""
+    a_panel.ui.editResultButton.click()
+    run_to_end()
+    result = a_panel.state.parameters.result
+    assert result is not a_result and a_panel.editor.widget.segmentationNode() is result
+    assert a_panel.ui.editResultButton.checked
+    a_panel.exit()
+    a_panel.enter()
+    assert a_panel.state.parameters.segmentation is a_painted_scene.painted
+
+
 def test_there_is_nothing_to_correct_before_a_run(a_panel):
+    assert not a_panel.ui.editingBar.visible
     for name in ("editResultButton", "editSeedsButton", "useSliceButton", "takeBackButton"):
         assert not getattr(a_panel.ui, name).enabled
 
@@ -116,4 +150,4 @@ def test_a_segment_that_is_in_one_node_only_is_told(a_panel, a_painted_scene, a_
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     a_panel.editor.widget.setCurrentSegmentID("rib")
     a_panel.ui.useSliceButton.click()
-    assert "not in both" in a_desktop.errors[0]
+    assert "not in both" in a_desktop.told[0]

@@ -10,8 +10,11 @@ import pytest
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import facts, readiness, setup
-from SAM2VolumeSegLib.panel.advice import advise
-from SAM2VolumeSegLib.panel.seed_table import position_text, seed_rows, toggle_absent
+from SAM2VolumeSegLib.panel.advice import Quality, advise
+from SAM2VolumeSegLib.panel.best_model import best_model
+from SAM2VolumeSegLib.panel.finished import is_finished, longest_run
+from SAM2VolumeSegLib.panel.presets import active_preset, preset_label, result_name
+from SAM2VolumeSegLib.panel.seed_table import place_text, seed_rows, toggle_absent
 from SAM2VolumeSegLib.propagation.choices import CHOICES, PRESETS
 from SAM2VolumeSegLib.propagation.settings import RECOMMENDED
 from SAM2VolumeSegLib.seeds import Marks, SeedSlice
@@ -184,10 +187,12 @@ def test_rows_go_from_bottom_to_top_whatever_the_storage_order(flip):
 
 
 def test_positions_are_written_as_in_the_slice_views():
+    """Slicer's bar has the letter of the direction in which its number grows, and a sign: "A: -0.7500mm"."""
     volume, _mask = a_ball(flip=True)
-    assert position_text(volume, Plane.AXIAL, 12) == "I 12.0 mm"
-    assert position_text(volume, Plane.CORONAL, 12) == "A 12.0 mm"
-    assert position_text(volume, Plane.AXIAL, 0) == "S 0.0 mm"
+    assert place_text(volume, Plane.AXIAL, 12) == "S: -12.00mm"
+    assert place_text(volume, Plane.CORONAL, 12) == "A: 12.00mm"
+    assert place_text(volume, Plane.SAGITTAL, 12) == "L: -12.00mm"
+    assert place_text(volume, Plane.AXIAL, 0) == "S: 0.00mm"
 
 
 def test_marks_survive_a_scene_and_odd_names():
@@ -219,9 +224,9 @@ def test_advice_leads_from_one_slice_to_three_inside_on_every_axis():
         asked.append(advice.next)
         seeds.append(seed(volume, mask, *advice.next))
         assert not seeds[-1].absent  # who follows it never has to look for the structure
-    assert len(asked) == 8 and advice.sentence.startswith("9 painted slices: 3 axial, 3 coronal, 3 sagittal.")
-    assert "As good as it gets" in advice.sentence
-    assert [plane for plane, _index in asked[:2]] == [Plane.CORONAL, Plane.SAGITTAL]
+    assert len(asked) == 8 and advice.sentence == "As good as it gets: 3 axial, 3 coronal, 3 sagittal."
+    assert advice.quality is Quality.BEST
+    assert [plane for plane, _index in asked[:2]] == [Plane.SAGITTAL, Plane.CORONAL]
     for plane in Plane:
         inside = np.flatnonzero(mask.any(axis=tuple(n for n in range(3) if n != volume.view(plane).axis)))
         shares = sorted((s.index - inside[0]) / (inside[-1] - inside[0]) for s in seeds if s.plane is plane)
@@ -234,8 +239,8 @@ def test_the_longest_stretch_is_looked_for_to_the_ends_that_other_axes_show():
     seeds += [seed(volume, mask, plane, 20) for plane in (Plane.CORONAL, Plane.CORONAL, Plane.SAGITTAL)]
     seeds += [seed(volume, mask, Plane.SAGITTAL, 24), seed(volume, mask, Plane.CORONAL, 24)]
     advice = advise(seeds, volume)
-    assert advice.next == (Plane.AXIAL, 16) and "longest stretch" in advice.reason  # from 10, the first slice
-    assert "at S\u00a016.0\u00a0mm" in advice.reason
+    assert advice.next == (Plane.AXIAL, 16)  # in the middle of what follows 10, the first slice
+    assert advice.then == "Next: axial\u00a0S:\u00a016.00mm"
 
 
 def test_a_slice_marked_absent_is_an_end():
@@ -256,12 +261,73 @@ def test_axes_that_are_switched_off_are_not_asked_for():
     volume, mask = a_ball()
     seeds = [seed(volume, mask, Plane.AXIAL, n) for n in (11, 20, 29)]
     assert advise(seeds, volume, [Plane.AXIAL]).next is None
-    assert advise(seeds, volume).next == (Plane.CORONAL, 20)
+    assert advise(seeds, volume).next == (Plane.SAGITTAL, 20)
 
 
 def test_nothing_painted_is_said():
     volume, _mask = a_ball()
     assert "Nothing is painted yet" in advise([], volume).sentence
+
+
+def test_one_painted_slice_is_told_what_will_happen_and_what_comes_first():
+    """In a real spine both neighbours leaked through all of it, and "A start" was all that was said."""
+    volume, mask = a_ball()
+    advice = advise([seed(volume, mask, Plane.AXIAL, 20)], volume)
+    assert (
+        advice.quality is Quality.POOR
+        and "leak into neighbours" in advice.sentence
+        and "neighbour that touches" in advice.reason
+    )
+    assert advice.then == "Paint first: sagittal\u00a0L:\u00a0-20.00mm"
+
+
+def test_among_planes_with_as_few_slices_the_one_that_the_user_works_in_comes_first():
+    volume, mask = a_ball()
+    seeds = [seed(volume, mask, Plane.AXIAL, 20)]
+    assert advise(seeds, volume, preferred=Plane.CORONAL).next == (Plane.CORONAL, 20)
+    assert advise(seeds, volume, preferred=Plane.AXIAL).next[0] is Plane.SAGITTAL  # the axial plane has one already
+
+
+def test_a_finished_segmentation_is_recognised_and_a_well_painted_one_is_not():
+    volume, mask = a_ball()
+    filled = [seed(volume, mask, Plane.AXIAL, n) for n in range(12, 26)]
+    assert is_finished(filled) and longest_run(filled) == 14
+    advice = advise(filled, volume)
+    assert "looks finished" in advice.sentence and advice.next is None
+    assert not is_finished([seed(volume, mask, plane, n) for plane in Plane for n in (14, 15, 16, 20, 21, 26)])
+    absent = [SeedSlice(Plane.AXIAL, n, np.zeros_like(mask[0])) for n in range(20)]
+    assert not is_finished(absent)
+
+
+# -------------------------------------------------------------------------------------------------- model and presets
+
+
+@pytest.mark.parametrize(
+    ("stored", "remembered", "wanted"),
+    [
+        ((), None, "demo"),
+        (("tiny", "large"), None, "large"),
+        (("tiny", "small", "large"), None, "small"),
+        (("tiny", "small"), "tiny", "tiny"),
+        (("small",), "demo", "demo"),
+        (("tiny",), "small", "tiny"),  # deleted since
+    ],
+)
+def test_a_new_scene_begins_with_the_chosen_model_or_the_best_that_is_here(stored, remembered, wanted):
+    assert best_model(stored, remembered).value == wanted
+
+
+def test_the_active_preset_is_known_until_a_choice_is_changed():
+    for preset in PRESETS:
+        choices = ch.Choices(**ch.values_of(preset.settings))
+        assert active_preset(choices) is preset and preset_label(choices) == preset.label
+    assert preset_label(ch.Choices(recent=4)) == "Changed"
+    assert preset_label(ch.Choices(window=ch.WindowChoice.LUNG)) == PRESETS[0].label  # the picture is no preset's
+
+
+def test_a_result_is_named_by_its_preset_and_never_as_another():
+    assert result_name("Seeds", "Recommended") == "Seeds (Recommended)"
+    assert result_name("Seeds", "Recommended", ["Seeds (Recommended)"]) == "Seeds (Recommended) 2"
 
 
 # -------------------------------------------------------------------------------------------------------------- choices
@@ -333,14 +399,14 @@ def test_every_choice_reaches_the_engine():
     chosen = ch.Choices(
         window=ch.WindowChoice.BY_HAND, windowLower=-50.0, windowUpper=700.0, sagittal=False, extend=False, radius=0.5,
         recent=1, embeddings=ch.Embeddings.SAM2, stride=ch.Stride.SECOND, gate=1, passes=2, clahe=True, marginMm=20.0,
-        cropEach=True, paceMm=3.0, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
+        crop=ch.Crop.EACH, paceMm=3.0, direction=ch.Direction.BACKWARD, fusion=ch.Fusion.MEAN, dropIslands=False,
         edges=False,
     )  # fmt: skip
     settings = ch.settings_from(chosen)
     assert settings.window == (-50.0, 700.0) and settings.planes == (Plane.AXIAL, Plane.CORONAL)
     assert (settings.extend, settings.passes, settings.clahe, settings.margin_mm) == (False, 2, True, 20.0)
     assert settings.pace_mm == 3.0
-    assert (settings.crop_each, settings.direction) == (True, "backward")
+    assert (settings.crop, settings.direction) == ("each", "backward")
     assert (settings.fusion, settings.drop_islands, settings.edges) == ("mean", False, False)
     assert (settings.memory.radius, settings.memory.recent, settings.memory.gate) == (0.5, 1, 1)
     assert (settings.memory.stride, settings.memory.embeddings) == (2, "sam2")
@@ -375,7 +441,7 @@ def test_the_panel_names_a_button_where_the_engine_names_a_command(tmp_path, mon
     assert in_panel(missing).startswith("The model 'tiny' is not on this machine. Press Download")
     checkpoints.path_in_store(tiny).write_bytes(b"half of it")
     damaged = problem()
-    assert "checkpoints delete tiny" in str(damaged) and "press Delete and then Download" in in_panel(damaged)
+    assert "checkpoints delete tiny" in str(damaged) and "press Delete under Set up and models" in in_panel(damaged)
     gone = replace(checkpoints.find("demo"), source=checkpoints.LocalFile(tmp_path / "demo.pt", bundled=True))
     with pytest.raises(InputError) as caught:
         checkpoints.path_of(gone)

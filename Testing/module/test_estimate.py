@@ -13,6 +13,7 @@ from SAM2VolumeSegLib.panel.estimate import Timings
 from SAM2VolumeSegLib.panel.measure import measure, needed_first
 from SAM2VolumeSegLib.panel.preview import preview_sentence
 from SAM2VolumeSegLib.propagation import RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight
+from SAM2VolumeSegLib.propagation.settings import CROPS
 from SAM2VolumeSegLib.propagation.workload import Workload, rehearsal, workload
 from SAM2VolumeSegLib.research.bench.time_left import SimulatedClock
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
@@ -56,7 +57,7 @@ ROI = Box((8, 10, 9), (20, 24, 22))  # cuts the painted slices of `a_ball` off
         Settings(pace_mm=4.0),
         Settings(extend=False, direction="forward"),
         Settings(roi=ROI),
-        Settings(crop_each=True, planes=("coronal",)),
+        Settings(crop="each", planes=("coronal",)),
     ],
 )
 def test_the_number_of_slices_is_that_of_the_engine(chosen, a_ball, a_tracker):
@@ -67,13 +68,13 @@ def test_the_number_of_slices_is_that_of_the_engine(chosen, a_ball, a_tracker):
     assert workload(Sight(a_ball.volume, {"b": a_ball.seeds}, chosen, 64)).slices == first.total
 
 
-@pytest.mark.parametrize("crop_each", [False, True])
-def test_the_encoder_is_counted_once_for_each_slice_as_the_engine_does_it(crop_each, a_ball, a_fast_tracker):
+@pytest.mark.parametrize("crop", list(CROPS))
+def test_the_encoder_is_counted_once_for_each_slice_as_the_engine_does_it(crop, a_ball, a_fast_tracker):
     """Both ways and both segments share what was encoded, unless each segment has a crop of its own."""
     axial = [seed for seed in a_ball.seeds if seed.plane is Plane.AXIAL]
     half = np.arange(axial[0].mask.shape[1]) < axial[0].mask.shape[1] // 2  # another crop, on the same slices
     seeds = {"a": axial, "b": [replace(seed, mask=seed.mask & half) for seed in axial[:2]]}
-    chosen = Settings(crop_each=crop_each, extend=False)  # a run beyond the paint ends where the structure does
+    chosen = Settings(crop=crop, extend=False)  # a run beyond the paint ends where the structure does
     sight = Sight(a_ball.volume, seeds, chosen, a_fast_tracker.plan.image_size)
     work = workload(sight, a_fast_tracker.plan.batch_size, a_fast_tracker.is_encoded)
     Segmenter(a_fast_tracker).segment(Request.of(a_ball.volume, seeds, chosen))
@@ -258,11 +259,11 @@ def test_the_crop_of_slices_is_that_of_the_painted_masks(a_ball, margin):
     empty = SeedSlice(Plane.AXIAL, 1, np.zeros((32, 32), bool))
     seeds = {"a": [*a_ball.seeds[:1], empty], "b": a_ball.seeds[3:]}
     masks = {name: paint_seeds(own, a_ball.volume) for name, own in seeds.items()}
-    shared = Sight(a_ball.volume, seeds, Settings(margin_mm=margin), 64)
+    shared = Sight(a_ball.volume, seeds, Settings(margin_mm=margin, crop="shared"), 64)
     assert shared.groups == (("a", "b"),)
     assert shared.crop("a") == shared.crop("b") == Box.around(masks.values(), a_ball.volume, margin)
     assert shared.pictures("a", Plane.AXIAL) is shared.pictures("b", Plane.AXIAL)  # each slice is encoded once
-    each = Sight(a_ball.volume, seeds, Settings(margin_mm=margin, crop_each=True), 64)
+    each = Sight(a_ball.volume, seeds, Settings(margin_mm=margin, crop="each"), 64)
     assert each.groups == (("a",), ("b",))
     assert [each.crop(name) for name in seeds] == [Box.around(mask, a_ball.volume, margin) for mask in masks.values()]
     assert each.pictures("a", Plane.AXIAL) is not each.pictures("b", Plane.AXIAL)
@@ -272,8 +273,8 @@ def test_a_segment_without_paint_is_seen_with_the_others_or_on_the_whole_ct(a_ba
     """What the switch shows before the user has painted it."""
     seeds = {"a": a_ball.seeds[:1], "none": []}
     shared, each, nothing = (
-        Sight(a_ball.volume, own, Settings(crop_each=crop_each), 64)
-        for own, crop_each in ((seeds, False), (seeds, True), ({}, False))
+        Sight(a_ball.volume, own, Settings(crop=crop), 64)
+        for own, crop in ((seeds, "auto"), (seeds, "each"), ({}, "auto"))
     )
     assert shared.crop("none") == shared.crop("a") is not None
     assert each.crop("none") is None and nothing.crop("") is None

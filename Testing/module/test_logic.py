@@ -79,3 +79,30 @@ def test_only_what_was_computed_changes_what_is_remembered(a_panel, run_to_end, 
     run_to_end()  # knows all
     again = kept().seen[key]
     assert {kind for kind in again if again[kind] != after[kind]} <= {"visit", "vote", "edge"}
+
+
+def test_a_new_scene_begins_with_the_model_that_was_chosen_last_and_a_scene_keeps_its_own(
+    a_module, a_desktop, monkeypatch, tmp_path
+):
+    """Before, closing the scene set the model back to one that was not on the computer."""
+    monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
+    from SAM2VolumeSegLib.model import checkpoints
+
+    logic = a_module.SAM2VolumeSegLogic()
+    p = logic.getParameterNode()
+    assert p.model is ch.ModelChoice.DEMO
+    for name in ("small", "tiny"):
+        path = checkpoints.path_in_store(checkpoints.find(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("wb") as file:
+            file.truncate(checkpoints.find(name).size)
+    assert logic.getParameterNode().model is ch.ModelChoice.DEMO  # what this scene has
+    p.model = ch.ModelChoice.TINY
+    logic.rememberModel(p)
+    a_desktop.slicer.mrmlScene.Clear()
+    assert logic.getParameterNode().model is ch.ModelChoice.TINY
+    p = logic.getParameterNode()
+    p.model = ch.ModelChoice.OWN
+    logic.rememberModel(p)
+    a_desktop.slicer.mrmlScene.Clear()
+    assert logic.getParameterNode().model is ch.ModelChoice.TINY  # a file of one's own belongs to its scene

@@ -95,7 +95,7 @@ def test_a_model_that_does_not_load_is_told_once_and_nothing_follows(a_section, 
     a_state.logic.measurement = refused
     assert a_section.before(lambda: done.append(1))
     stand_in.process_events(3)
-    assert a_desktop.errors == ["The checkpoint is damaged."] and done == [] and a_state.measurement is None
+    assert a_desktop.told == ["The checkpoint is damaged."] and done == [] and a_state.measurement is None
 
 
 # ---------------------------------------------------------------------------------------------- with the demo model

@@ -9,7 +9,7 @@ def test_painted_slices_appear_by_themselves(a_panel, a_painted_scene, stand_in)
     a_painted_scene.paint((3, 7))
     stand_in.process_events(2)
     assert len(a_panel.ui.seedsTable.texts()) == 2
-    assert "Bone" in a_panel.ui.seedsLabel.text
+    assert "Bone" in a_panel.ui.seedsCollapsibleButton.text
 
 
 def moved(slicer, node):
@@ -57,7 +57,8 @@ def test_what_a_script_changes_is_followed_at_once(a_panel, a_painted_scene, a_d
     def state():
         volume = a_panel.state.found.volume
         ct = None if volume is None else (volume.name, volume.voxels.shape, volume.ijk_to_ras.tobytes())
-        return a_panel.ui.seedsLabel.text, a_panel.ui.seedsTable.texts(), ct
+        said = [getattr(a_panel.ui, name).text for name in ("seedsCollapsibleButton", "adviceLabel", "hintLabel")]
+        return said, a_panel.ui.seedsTable.texts(), ct
 
     before = state()
     CHANGES[what](a_desktop.slicer, a_painted_scene)
@@ -140,10 +141,31 @@ def test_a_deleted_ct_gives_its_memory_back(a_panel, a_painted_scene, a_desktop,
     assert voxels.Get() is None
 
 
+def test_a_ct_that_is_loaded_while_the_module_is_open_is_chosen(a_panel, a_desktop, stand_in):
+    """Before, all stayed grey until four clicks later."""
+    slicer = a_desktop.slicer
+    slicer.mrmlScene.Clear()
+    stand_in.process_events(2)
+    assert a_panel.state.parameters.volume is None and a_panel.editor.widget.segmentationNode() is None
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "Labels")
+    slicer.util.updateVolumeFromArray(labels, np.zeros((8, 9, 10), np.int16))
+    stand_in.process_events(2)
+    assert a_panel.state.parameters.volume is None
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "CT")
+    slicer.util.updateVolumeFromArray(volume, np.full((8, 9, 10), -1000, np.int16))
+    stand_in.process_events(2)
+    assert a_panel.state.parameters.volume is volume is a_panel.editor.widget.sourceVolumeNode()
+    assert a_panel.editor.widget.segmentationNode() is not None  # so that Add can be pressed
+    second = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Another CT")
+    slicer.util.updateVolumeFromArray(second, np.full((8, 9, 10), -1000, np.int16))
+    stand_in.process_events(2)
+    assert a_panel.state.parameters.volume is volume  # the user's choice stays
+
+
 def test_another_segment_shows_its_own_seeds(a_panel, a_painted_scene, stand_in):
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     stand_in.process_events(2)
     a_panel.editor.widget.setCurrentSegmentID("rib")
-    assert "Rib" in a_panel.ui.seedsLabel.text and a_panel.ui.seedsTable.texts() == []
+    assert "Rib" in a_panel.ui.seedsCollapsibleButton.text and a_panel.ui.seedsTable.texts() == []
     a_panel.ui.scopeComboBox.currentIndex = 1
     assert not a_panel.ui.propagateButton.enabled

@@ -9,14 +9,14 @@ def test_the_panel_opens_on_what_is_in_the_scene(a_panel, a_painted_scene):
     assert a_panel.editor.widget.segmentationNode() is a_painted_scene.painted
     assert a_panel.editor.widget.sourceVolumeNode() is a_painted_scene.volume
     assert a_panel.state.parameters.volume is a_painted_scene.volume
-    assert a_panel.ui.headlineLabel.text == "Everything is ready."
+    assert a_panel.ui.readyLabel.text == "ready" and not a_panel.ui.hintBar.visible
 
 
 def test_the_panel_opens_on_an_empty_scene_and_says_what_to_do(a_module, stand_in):
     widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=False))
     widget.setup()
     stand_in.process_events()
-    assert "Choose a segmentation and a CT" in widget.ui.seedsLabel.text
+    assert "Load a CT" in widget.ui.adviceLabel.text
     assert not widget.ui.propagateButton.enabled
     widget.cleanup()
 
@@ -106,7 +106,7 @@ def test_a_panel_that_was_reloaded_over_stays_quiet(a_panel, stand_in):
     assert a_panel.state.parameters is None
 
 
-def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in, monkeypatch):
+def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, some_views, stand_in, monkeypatch):
     import sys
 
     parent = SimpleNamespace()
@@ -120,8 +120,27 @@ def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, stand_in
     monkeypatch.setitem(sys.modules, "SampleData", stand_in.module("SampleData", SampleDataLogic=logic))
     a_module.registerSampleData()
     assert registered[1]["uris"] == registered[1]["fileNames"] == []  # Slicer takes their length
+    views = [a_desktop.slicer.mrmlScene.GetSingletonNode(n, "vtkMRMLSliceNode") for n in ("Red", "Green", "Yellow")]
     volume, painted, _reference = registered[1]["customDownloader"](None)
     assert volume.IsA("vtkMRMLScalarVolumeNode") and painted.GetSegmentation().GetNumberOfSegments() >= 2
+    from SAM2VolumeSegLib.scene import seeds_from_segmentation, view_slice
+
+    seeds = {(seed.plane, seed.index): seed for seed in seeds_from_segmentation(painted, volume)["bone_1"]}
+    for view in views:  # each shows a filled slice of the first bone, its middle one
+        assert seeds[view_slice(view, volume)].mask.sum() > 100
+
+
+def test_the_panel_opens_at_its_top(a_panel):
+    a_panel.ui.scrollArea.values["scrolled"] = 300
+    a_panel.exit()
+    a_panel.enter()
+    assert a_panel.ui.scrollArea.values["scrolled"] == 0
+
+
+def test_the_keys_are_in_the_help(a_module):
+    parent = SimpleNamespace()
+    a_module.SAM2VolumeSeg(parent)
+    assert "<b>Ctrl+Return</b>" in parent.helpText and "not for clinical use" in parent.helpText
 
 
 def test_reload_and_test_says_what_it_skips(a_module, a_desktop, monkeypatch):

@@ -97,7 +97,7 @@ def test_the_crop_follows_what_is_painted_and_the_choices(a_panel, a_shown_ct, a
     a_painted_scene.painted.GetSegmentation().AddEmptySegment("rib", "Rib")
     stand_in.process_events(3)
     a_panel.editor.widget.setCurrentSegmentID("rib")
-    a_panel.state.parameters.cropEach = True
+    a_panel.state.parameters.crop = ch.Crop.EACH
     stand_in.process_events(3)
     assert "once something is painted" in a_panel.ui.previewLabel.text
     assert in_front(slicer, "Red") is not None

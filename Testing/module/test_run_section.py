@@ -26,7 +26,7 @@ def a_section(a_state, a_ui):
     a_state.logic.workload = lambda seeds, *others: work_of(10 * len(seeds))
     measure = SimpleNamespace(speed=Speed(*(1.0,) * len(KINDS)), before=lambda then: False)
     measure.offer = measure.stop = lambda _: None
-    editor = SimpleNamespace(widget=SimpleNamespace(mrmlSegmentEditorNode=lambda: None))
+    editor = SimpleNamespace(widget=SimpleNamespace(mrmlSegmentEditorNode=lambda: None), isEntered=lambda: True)
     section = RunSection(a_state, a_state.logic, a_ui, editor, measure, a_state.timers)
     section.updateWriting = lambda: None  # needs the scene
     section.update()
@@ -59,7 +59,7 @@ def test_what_keeps_a_run_from_starting_is_said(a_section, a_state):
 
     requirements, facts = a_state.requirements, replace(a_state.facts, sam2=None)
     a_state.requirements = readiness.check(facts)
-    assert says("Up to 10 slices. Finish \u201cSet up\u201d first.")
+    assert says("Up to 10 slices. First put right what is said at the top.")
     a_state.requirements = requirements
     a_state.logic.workload = lambda *given: work_of(0)
     assert says("Nothing is painted on the axes that are switched on under Advanced.")
@@ -84,14 +84,15 @@ def refuse(error):
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (CheckpointError("It is damaged.", "fetch again", "..."), "It is damaged. In the section Set up select the"),
+        (CheckpointError("It is damaged.", "fetch again", "..."), "It is damaged. Choose the model, press Delete"),
         (ZeroDivisionError(), "Something unexpected went wrong."),
     ],
 )
 def test_a_run_that_does_not_start_is_told_in_one_sentence(a_section, a_state, a_desktop, error, words):
     a_state.logic.startRun, a_state.logic.editorNode = refuse(error), lambda: None
     a_section.ui.propagateButton.click()
-    assert len(a_desktop.errors) == 1 and a_desktop.errors[0].startswith(words)
+    boxes = a_desktop.told if isinstance(error, InputError) else a_desktop.errors
+    assert len(a_desktop.errors + a_desktop.told) == 1 and boxes[0].startswith(words)
     assert a_section.ui.propagateButton.enabled and a_section.ui.progressLabel.text == ""
 
 
@@ -173,7 +174,7 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     a_panel.ui.propagateButton.click()
     assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
     stand_in.process_events(2)
-    assert re.match(r"Bone: axial slice at S [\d.]+ mm, \d+ of 16\. About", a_panel.ui.progressLabel.text)
+    assert re.match(r"Bone: axial slice at S: [\d.]+mm, \d+ of 16\. About", a_panel.ui.progressLabel.text)
     assert segmentations() == before
     run_to_end(press=False)
     assert a_desktop.errors == []
@@ -223,8 +224,8 @@ def test_deleting_a_node_during_a_run_ends_it_with_a_sentence(a_panel, a_painted
     stand_in.process_events(2)
     a_desktop.slicer.mrmlScene.RemoveNode(getattr(a_painted_scene, which))
     stand_in.process_events(3)
-    assert a_panel.state.propagation is None and len(a_desktop.errors) == 1
-    assert a_desktop.slicer.mrmlScene.GetFirstNodeByName("CT result") is None
+    assert a_panel.state.propagation is None and len(a_desktop.told) == 1 and "Nothing was written" in a_desktop.told[0]
+    assert a_panel.state.parameters.result is None
 
 
 def test_closing_the_scene_during_a_run_cancels_it(a_panel, a_desktop, stand_in, segmentations):
@@ -342,6 +343,37 @@ def test_a_result_is_remembered_when_the_module_was_left_during_the_run(a_panel,
     assert a_panel.state.parameters.result is not None and a_panel.ui.editResultButton.enabled
 
 
+def test_a_run_is_seen_in_the_status_bar_while_another_module_is_shown(a_panel, a_desktop, stand_in, run_to_end):
+    """Before, the only sign were the jerks of the views."""
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(2)
+    assert not any("SAM2" in text for text in a_desktop.status)
+    a_panel.exit()
+    a_panel.parent.isEntered = False
+    stand_in.process_events(3)
+    assert re.match(r"SAM2 Volume Segmentation: \d+ %\. About", a_desktop.status[-1])
+    run_to_end(press=False)
+    assert a_desktop.status[-1].startswith("Done in")
+
+
+def test_what_was_said_about_a_scene_goes_with_it(a_panel, a_desktop, stand_in, run_to_end):
+    run_to_end()
+    assert a_panel.ui.progressLabel.text.startswith("Done in")
+    a_desktop.slicer.mrmlScene.Clear()
+    assert a_panel.ui.progressLabel.text == ""
+
+
+def test_the_bar_keeps_its_place_and_is_empty_without_a_run(a_panel, stand_in, run_to_end):
+    bar = a_panel.ui.progressBar
+    for _round in range(2):
+        assert bar.visible and bar.value == 0 and not bar.textVisible
+        a_panel.ui.propagateButton.click()
+        stand_in.process_events(3)
+        assert bar.visible and bar.textVisible and not a_panel.ui.estimateLabel.visible
+        a_panel.ui.cancelButton.click()
+        assert a_panel.ui.estimateLabel.visible
+
+
 def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     a_panel.ui.recentSpinBox.value = 6
     assert "two recent slices" in a_panel.ui.estimateLabel.text and not a_panel.ui.propagateButton.enabled
@@ -351,3 +383,15 @@ def test_choices_that_do_not_go_together_are_told_before_a_run(a_panel):
     assert "All three axes are switched off" in a_panel.ui.estimateLabel.text
     a_panel.state.parameters.coronal = True
     assert "Nothing is painted on the axes" in a_panel.ui.estimateLabel.text
+
+
+def test_a_result_that_may_be_cut_off_is_told_with_what_to_do(a_panel, a_desktop, run_to_end):
+    """The model sees nothing beside the painted slices: nobody would look for the rest of the bone there."""
+    a_panel.state.parameters.marginMm = 0.0
+    run_to_end()
+    text = a_panel.ui.resultNoteLabel.text
+    assert a_desktop.errors == [] and a_panel.ui.progressLabel.text.startswith("Done in")
+    assert a_panel.ui.resultNoteLabel.visible
+    assert '"Bone" reaches the edge of what the model saw (' in text and text.endswith("or enlarge the margin.")
+    a_desktop.slicer.mrmlScene.Clear()
+    assert not a_panel.ui.resultNoteLabel.visible

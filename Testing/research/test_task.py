@@ -219,7 +219,7 @@ def three(structure):
     ]
 
 
-TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop_each=True), together=True)
+TOGETHER = Configuration("Together", replace(STOCK_SAM2, crop="each"), together=True)
 
 
 def test_structures_that_are_painted_together_are_segmented_in_one_run(three, sample_ct_folder, a_fast_tracker, a_ct):
@@ -245,6 +245,17 @@ def test_what_is_next_to_a_structure_is_measured_whether_it_is_segmented_or_not(
     assert (alone["contact_dice"], alone["swapped_percent"]) == (None, None)
     assert 0 < beside["contact_dice"] < 1 and beside["swapped_percent"] >= 0
     assert beside["dice"] == alone["dice"]
+
+
+def test_the_neighbours_of_a_structure_are_all_others_that_were_drawn(three, sample_ct_folder):
+    """Voxels that two references share belong to the neighbours of both."""
+    overlapping = [*three, replace(three[1], name="again")]
+    files = CaseFiles(sample_ct_folder)
+    for drawn in (three, overlapping, three[:2]):
+        for structure in drawn:
+            others = [files.load(one)[1] for one in drawn if one != structure]
+            np.testing.assert_array_equal(files.neighbours(structure, drawn), np.any(others, axis=0))
+    assert files.neighbours(three[0], three[:1]) is None and files.neighbours(three[0], ()) is None
 
 
 def test_a_run_of_several_that_fails_is_told_for_each_and_tried_once(three, sample_ct_folder, monkeypatch):

@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene import jump_to_slice, rotate_views_to_volume, view_slice, volume_from_node
+from SAM2VolumeSegLib.scene import (
+    jump_to_slice,
+    rotate_views_to_volume,
+    view_slice,
+    views_at_angle,
+    volume_from_node,
+)
 from SAM2VolumeSegLib.volume import Plane
 
 
@@ -45,7 +51,7 @@ def test_a_view_at_an_angle_is_refused_until_it_is_rotated(nodes, views):
     """Painting there would leave voxels on many slices, and a seed on none."""
     ct = nodes.case("oblique")[0]
     for name, _ in NAMED:
-        with pytest.raises(InputError, match=r"at an angle.*Rotate"):
+        with pytest.raises(InputError, match=r"at an angle.*Turn the views"):
             view_slice(getattr(views, name), ct)
     assert jump_to_slice(ct, Plane.AXIAL, 3) == 0
     rotate_views_to_volume(ct)
@@ -74,3 +80,12 @@ def test_going_to_a_slice_moves_its_views_alone(nodes, views):
     assert (view_slice(views.green, ct), view_slice(views.yellow, ct)) == before
     with pytest.raises(InputError, match="no axial slice 11"):
         jump_to_slice(ct, Plane.AXIAL, 11)
+
+
+def test_every_view_at_an_angle_is_named(nodes, views):
+    """Before, one of three was."""
+    ct = nodes.case("oblique")[0]
+    every = [views.red, views.green, views.yellow]
+    assert views_at_angle(ct, every) == ["red", "green", "yellow"] and views_at_angle(ct, [views.green]) == ["green"]
+    rotate_views_to_volume(ct)
+    assert views_at_angle(ct, every) == []

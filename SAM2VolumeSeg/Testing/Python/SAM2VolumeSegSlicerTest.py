@@ -121,15 +121,15 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
 
     def test_set_up_section(self):
         """What is missing is said, models are listed, and testing mode installs nothing."""
-        self.assertTrue(self.panel.ui.headlineLabel.text)
+        self.assertTrue(self.panel.ui.readyLabel.text)
         self.assertTrue(self.panel.ui.readinessLabel.text)
         self.assertEqual(self.panel.ui.modelsTable.rowCount, 5)
         for item in self.panel.state.requirements:
             self.assertIn(item.sentence, self.panel.ui.readinessLabel.text)
         if slicer.app.testingEnabled():
-            with self.assertLogs(level="ERROR") as log:  # the box is not shown in testing mode
+            with self.assertLogs(level="INFO") as log:  # the box is not shown in testing mode
                 self.panel.setupSection.onSetup()
-            self.assertIn("testing mode", log.output[0])
+            self.assertIn("testing mode", " ".join(log.output))
 
     def test_every_choice_is_bound(self):
         """Widgets write to the parameter node, and follow it."""
@@ -145,10 +145,67 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.assertEqual(ui.windowComboBox.currentText, choice.label())
         ui.directionComboBox.currentIndex = 1
         self.assertEqual(p.direction, ch.Direction.FORWARD)
-        self.panel.choices.presetButtons["stock"].click()
-        self.assertEqual(ui.recentSpinBox.value, 6)
-        self.panel.choices.presetButtons["paper"].click()
-        self.assertEqual(ui.recentSpinBox.value, 2)
+        for preset, recent in (("Stock SAM2", 6), ("Paper's best", 2)):
+            self.panel.choices.onPreset([ui.presetComboBox.itemText(n) for n in range(3)].index(preset))
+            self.assertEqual(ui.recentSpinBox.value, recent)
+            self.assertEqual(ui.presetComboBox.currentText, preset)
+        ui.recentSpinBox.value = 3
+        self.assertEqual(ui.presetComboBox.currentText, "Changed")
+
+    def test_the_panel_keeps_its_size(self):
+        """Opening sections and effects makes it neither wider nor higher, and Propagate stays in sight."""
+        if slicer.util.mainWindow() is None:
+            self.skipTest("There is nothing to see without a main window.")
+        self.loadPhantom()
+        ui = self.panel.ui
+        slicer.app.processEvents()
+        panel = ui.scrollArea.parentWidget()
+        width, place = panel.width, ui.propagateButton.mapTo(panel, qt.QPoint(0, 0))
+        names = ("result", "options", "advanced", "setup")
+        for name in names:
+            getattr(ui, f"{name}CollapsibleButton").collapsed = False
+            slicer.app.processEvents()
+        self.panel.editor.widget.setActiveEffectByName("Threshold")
+        for _round in range(5):
+            slicer.app.processEvents()
+        self.assertEqual(panel.width, width)
+        self.assertEqual(ui.propagateButton.mapTo(panel, qt.QPoint(0, 0)).y(), place.y())
+        self.assertFalse(ui.propagateButton.visibleRegion().isEmpty())
+        self.panel.editor.widget.setActiveEffect(None)
+        for name in names:
+            getattr(ui, f"{name}CollapsibleButton").collapsed = True
+
+    def test_rows_are_low_and_the_last_column_reaches_the_edge(self):
+        """Eight painted slices in sight, each 20 pixels high."""
+        self.loadPhantom()
+        table = self.panel.ui.seedsTable
+        self.assertEqual({table.rowHeight(row) for row in range(table.rowCount)}, {20})
+        self.assertLessEqual(table.height, 9 * 20 + 8)
+        if slicer.util.mainWindow() is not None:
+            slicer.app.processEvents()
+            columns = sum(table.columnWidth(column) for column in range(table.columnCount))
+            self.assertAlmostEqual(columns, table.viewport().width, delta=2)
+
+    def test_a_ct_that_is_loaded_while_the_module_is_open_is_chosen(self):
+        """Nothing has to be selected by hand."""
+        volume, _painted, _reference = load_phantom_into_scene()
+        self.waitUntil(lambda: self.panel.state.parameters.volume is volume, "the CT is chosen", 30)
+        self.waitUntil(self.rows, "its painted slices are found", 30)
+
+    def test_places_are_written_as_the_slice_view_writes_them(self):
+        """Letter and number of the table are those in the bar of the view."""
+        if slicer.app.layoutManager() is None:
+            self.skipTest("Slice views need the main window.")
+        volume, _painted, _reference = self.loadPhantom()
+        slicer.util.setSliceViewerLayers(background=volume, fit=True)
+        self.panel.views.turn()
+        for row in self.panel.seeds.rows[::2]:
+            self.panel.views.goTo(row.plane, row.index)
+            slicer.app.processEvents()
+            name = next(name for name, plane in VIEWS.items() if plane == row.plane.value)
+            bar = slicer.app.layoutManager().sliceWidget(name).sliceController().sliceOffsetSlider()
+            self.assertTrue(row.position.startswith(bar.prefix), (row.position, bar.prefix))
+            self.assertAlmostEqual(float(row.position[len(bar.prefix) : -2]), bar.value, 1)
 
     def test_the_editor_is_shared(self):
         """The Segment Editor of Slicer and this module work on the same nodes."""
@@ -173,7 +230,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is not None:
             slicer.util.setSliceViewerLayers(background=volume, fit=True)
-            self.panel.ui.rotateViewsButton.click()
+            self.panel.views.turn()
             self.panel.ui.seedsTable.setCurrentCell(1, 1)
             first = red.GetSliceOffset()
             self.panel.ui.seedsTable.setCurrentCell(2, 1)
@@ -189,7 +246,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         segmentID = painted.GetSegmentation().AddEmptySegment("stroke", "Stroke")
         slicer.app.layoutManager().setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
         slicer.util.setSliceViewerLayers(background=volume, fit=True)
-        self.panel.views.onRotate()
+        self.panel.views.turn()
         editor = self.panel.editor.widget
         editor.setCurrentSegmentID(segmentID)
         editor.setActiveEffectByName("Paint")
@@ -204,7 +261,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             size = widget.interactorStyle().GetInteractor().GetRenderWindow().GetSize()  # not that of the Qt widget
             middle = (size[0] // 2, size[1] // 2)
             slicer.util.clickAndDrag(widget, start=middle, end=(middle[0] + 12, middle[1]))
-        self.waitUntil(lambda: "Stroke" in self.panel.ui.seedsLabel.text, "the new segment is shown", 30)
+        self.waitUntil(lambda: "Stroke" in self.panel.ui.seedsCollapsibleButton.text, "the new segment is shown", 30)
         self.waitUntil(
             lambda: sorted(row[1] for row in self.rows()) == sorted(VIEWS.values()), "three planes are found", 30
         )
@@ -216,9 +273,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         """The editor sends no signal for it."""
         _volume, painted, _reference = self.loadPhantom()
         first, second = (painted.GetSegmentation().GetNthSegment(n).GetName() for n in range(2))
-        self.waitUntil(lambda: first in self.panel.ui.seedsLabel.text, "the first segment is shown", 30)
+        self.waitUntil(lambda: first in self.panel.ui.seedsCollapsibleButton.text, "the first segment is shown", 30)
         self.panel.editor.widget.setCurrentSegmentID(self.segmentIDs(painted)[1])
-        self.waitUntil(lambda: second in self.panel.ui.seedsLabel.text, "the second segment is shown", 30)
+        self.waitUntil(lambda: second in self.panel.ui.seedsCollapsibleButton.text, "the second segment is shown", 30)
 
     def test_absent_here_and_next_slice(self):
         """The shown slice is marked; the button for the next slice moves a view to it."""
@@ -226,7 +283,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         red = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
         if red is None:
             self.skipTest("There is no slice view without a main window.")
-        self.panel.views.onRotate()
+        self.panel.views.turn()
         bounds = [0.0] * 6
         self.panel.state.parameters.volume.GetRASBounds(bounds)
         red.SetSliceOffset(bounds[5] - 1)
@@ -270,7 +327,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             for n in range(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSliceCompositeNode")):
                 composite = slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode")
                 composite.SetBackgroundVolumeID(volume.GetID())
-            self.panel.views.onRotate()
+            self.panel.views.turn()
         self.panel.ui.showWindowCheckBox.click()
         self.waitUntil(lambda: self.panel.ui.previewLabel.text, "the pictures are made", 60)
         if red is not None:
@@ -301,7 +358,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         volume, painted, _reference = self.loadPhantom()
         segment = painted.GetSegmentation().GetNthSegment(0)
         segment.SetName("Renamed by a script")
-        self.waitUntil(lambda: "Renamed by a script" in self.panel.ui.seedsLabel.text, "the new name is shown", 30)
+        self.waitUntil(
+            lambda: "Renamed by a script" in self.panel.ui.seedsCollapsibleButton.text, "the new name is shown", 30
+        )
         before = self.rows()
         transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
         matrix = vtk.vtkMatrix4x4()
@@ -460,7 +519,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         if red is None:
             self.skipTest("There is no slice view without a main window.")
         self.propagate()
-        self.panel.views.onRotate()
+        self.panel.views.turn()
         axial = [row for row in self.panel.seeds.rows if row.plane.value == "axial"]
         self.panel.views.goTo(axial[0].plane, (axial[0].index + axial[1].index) // 2)
         before = len(self.rows())
@@ -473,6 +532,28 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
                 self.assertEqual(len(self.rows()), before)
         self.panel.ui.editSeedsButton.click()
         self.assertIs(self.panel.editor.widget.segmentationNode(), self.panel.state.parameters.segmentation)
+
+    def test_one_result_is_seen_at_a_time(self):
+        """Named by its preset; the one before is an outline; the 3D views look at it."""
+        self.needEngine()
+        _volume, painted, _reference = self.loadPhantom()
+        self.propagate()
+        p = self.panel.state.parameters
+        first = p.result
+        self.assertIn(painted.GetName(), first.GetName())
+        self.assertFalse(painted.GetDisplayVisibility())
+        self.propagate()
+        self.assertIs(p.compared, first)
+        self.assertFalse(first.GetDisplayVisibility())
+        self.panel.ui.showComparedCheckBox.click()
+        self.assertTrue(first.GetDisplayVisibility())
+        self.assertFalse(first.GetDisplayNode().GetVisibility2DFill())
+        camera = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCameraNode")
+        if camera is not None:
+            bounds = [0.0] * 6
+            p.result.GetRASBounds(bounds)
+            for n, position in enumerate(camera.GetFocalPoint()):
+                self.assertTrue(bounds[2 * n] <= position <= bounds[2 * n + 1], (bounds, camera.GetFocalPoint()))
 
     def test_script(self):
         """Three lines, no panel."""
@@ -550,10 +631,10 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         volume.GetIJKToRASMatrix(matrix)
         vtk.vtkMatrix4x4.Multiply4x4(transform.GetMatrix(), matrix, matrix)
         volume.SetIJKToRASMatrix(matrix)
-        self.panel.views.update()
-        self.assertTrue(self.panel.ui.viewsLabel.text)
-        self.panel.ui.rotateViewsButton.click()
-        self.assertEqual(self.panel.ui.viewsLabel.text, "")
+        self.panel.state.viewChanged.emit()
+        self.assertIn("angle", self.panel.ui.hintLabel.text)
+        self.panel.ui.hintButton.click()
+        self.assertNotIn("angle", self.panel.hint.hint.sentence if self.panel.hint.hint else "")
 
     def test_reload(self):
         """Reload, as a developer does, twice."""
@@ -562,7 +643,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.panel.onReload()
             self.panel = self.currentPanel()
             self.assertIsNot(self.panel, old)
-            self.assertTrue(self.panel.ui.headlineLabel.text)
+            self.assertTrue(self.panel.ui.readyLabel.text)
             self.assertIsNone(old.state.parameters)
             if slicer.util.mainWindow() is not None:
                 slicer.util.selectModule("Data")

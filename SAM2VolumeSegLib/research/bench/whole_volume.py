@@ -58,7 +58,7 @@ def _add(job: AxisJob, reach: Box, total: np.ndarray, weight: np.ndarray) -> Non
     view = job.pictures.view
     top, bottom, left, right = view.bounds(reach.lower, reach.upper)
     said = {
-        job.stops.position(stop): (Vote.means([vote], job.pictures.logits_from_model)[0], vote.weight)
+        job.stops.position(stop): (Vote.means([vote], job.pictures.logits_from_model).means[0], vote.weight)
         for stop, vote in job.votes.items()
     }
     for seed in job.seeds:

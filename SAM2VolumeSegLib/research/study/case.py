@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,8 @@ class CaseFiles:
         self._volumes: dict[str, Volume] = {}
         self._segments: dict[str, Mapping[str, Segment]] = {}
         self._references: dict[Structure, BoxMask] = {}
+        self._counted: tuple[Structure, ...] = ()
+        self._held = np.zeros((0, 0, 0), dtype=np.uint16)
 
     def load(self, structure: Structure) -> tuple[Volume, np.ndarray]:
         """Return the CT, and the reference of one of its structures, bool [k, j, i].
@@ -43,17 +45,24 @@ class CaseFiles:
             raise InputError(str(error).replace(f"{self._data}{os.sep}", "")) from error
         return self._volumes[structure.ct], self._references[structure].whole()
 
-    def union(self, structures: Iterable[Structure]) -> np.ndarray | None:
-        """Return what any of some structures of one CT holds, bool [k, j, i]; None where there is no structure.
+    def neighbours(self, structure: Structure, drawn: Sequence[Structure]) -> np.ndarray | None:
+        """Return what the other structures that were drawn from a CT hold, bool [k, j, i]; None where there is none.
+
+        Args:
+            structure: one of them.
+            drawn: all of them.
 
         Raises:
             InputError: as `load`.
         """
-        found = None
-        for structure in structures:
-            _, reference = self.load(structure)
-            found = reference if found is None else found | reference
-        return found
+        if all(one == structure for one in drawn):
+            return None
+        if tuple(drawn) != self._counted:
+            held = np.zeros(self.load(structure)[0].voxels.shape, dtype=np.uint16)  # by how many, for every row
+            for one in drawn:
+                held += self.load(one)[1]
+            self._counted, self._held = tuple(drawn), held
+        return self._held > self.load(structure)[1]
 
     def _read(self, structure: Structure) -> np.ndarray:
         if structure.ct not in self._volumes:

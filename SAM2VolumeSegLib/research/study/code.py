@@ -17,7 +17,7 @@ DECIDES = (
     "seeds",
     "model",
     "propagation",
-    "panel/advice.py",
+    "panel/next_slice.py",
     "scene/slicer_filters.py",
     "research/measures",
     "research/data/digest.py",

@@ -1,4 +1,4 @@
-"""The study's part of the command line: phantoms, draw, run, report, estimate, readme, demo-model, experiments."""
+"""The study's part of the command line."""
 
 from __future__ import annotations
 
@@ -75,6 +75,9 @@ def add_study(commands) -> None:
     demo_model = parts.add_parser("demo-model", help="in a checkout: replace the bundled model, say what to run again")
     demo_model.add_argument("checkpoint", type=Path, help="the new one, as research.training writes it")
     demo_model.set_defaults(command=_demo_model)
+
+    prior = parts.add_parser("review-prior", help="in a checkout: fit to phantoms where a result is likely wrong")
+    prior.set_defaults(command=_review_prior)
 
     experiments = parts.add_parser("experiments", help="list the experiments and their rows")
     experiments.set_defaults(command=_list_experiments)
@@ -244,6 +247,20 @@ def _demo_model(options: argparse.Namespace) -> None:
         print(f"Written: {path.relative_to(ROOT).as_posix()}")
     print("Run again before the commit, because figures and pictures are those of the old model:")
     print("\n".join(f"  {command}" for command in RUN_AGAIN))
+
+
+def _review_prior(options: argparse.Namespace) -> None:
+    from SAM2VolumeSegLib.model.load import load_model
+    from SAM2VolumeSegLib.research.study.readme import ROOT
+    from SAM2VolumeSegLib.research.study.review_prior import FILE, fit, structures, write_prior
+    from SAM2VolumeSegLib.review.features import NAMES
+
+    model, checked = fit(list(structures(load_model("demo", "cpu"), print)))
+    for name, weight in zip(("constant", *NAMES), model.weights, strict=True):
+        print(f"{name:12} {weight:6.3f}")
+    print(f"Wrong volume: a factor of exp({model.log_ratio_sd:.3f}) about the expected one, {checked:.3f} if checked.")
+    write_prior(ROOT, model, checked)
+    print(f"Written: {FILE.as_posix()}")
 
 
 def _list_experiments(options: argparse.Namespace) -> None:

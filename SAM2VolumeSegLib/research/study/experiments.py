@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
@@ -293,7 +294,7 @@ _OPPONENTS = {
     "Interpolation": "interpolation",
 }
 
-_BY_A_USER = replace(RECOMMENDED, crop_each=True)
+_BY_A_USER = replace(RECOMMENDED, crop="each")
 
 PAINTING = Experiment(
     "painting",
@@ -320,9 +321,10 @@ PAINTING = Experiment(
 )
 
 _ADVISED = "{count}: as advised"
+_COUNTS = (1, 2, 3, 4, 6, 9)
 _ORDERS = {  # number of slices -> other ways to paint as many
     1: {"coronal": ("middle", AXES[1:2]), "sagittal": ("middle", AXES[2:])},
-    2: {"axial, sagittal": ("middle", AXES[::2]), "coronal, sagittal": ("middle", AXES[1:])},
+    2: {"axial, coronal": ("middle", AXES[:2]), "coronal, sagittal": ("middle", AXES[1:])},
     3: {plane.value: ("quarters", (plane,)) for plane in AXES},
     6: {
         "axial, coronal": ("quarters", AXES[:2]),
@@ -338,11 +340,11 @@ ORDER = Experiment(
     "Which slices to paint first",
     "From one painted slice of each structure to nine, in the order in which the panel advises them, beside other ways "
     "to paint as many.",
-    _ADVISED.format(count=3),
+    _ADVISED.format(count=1),
     (
         *(
             Configuration(_ADVISED.format(count=count), _BY_A_USER, f"advised-{count}", AXES, together=True)
-            for count in range(1, 10)
+            for count in _COUNTS
         ),
         *(
             Configuration(f"{count}: {name}", _BY_A_USER, *painted, together=True)
@@ -351,14 +353,16 @@ ORDER = Experiment(
         ),
     ),
     against={f"{count}: {name}": _ADVISED.format(count=count) for count, others in _ORDERS.items() for name in others}
-    | {_ADVISED.format(count=count): _ADVISED.format(count=count - 1) for count in range(4, 10)},
+    | {_ADVISED.format(count=after): _ADVISED.format(count=before) for before, after in pairwise(_COUNTS)},
 )
+
+_CROPS = {"each": "a picture for each", "auto": "shared where as sharp", "shared": "one picture for all"}
 
 CROP = Experiment(
     "crop",
     "Crop",
-    "How much around the structure the model sees; and the crop moved by two voxels, which tells how far chance alone "
-    "moves a figure.",
+    "How much around the structure the model sees; the crop moved by two voxels, which tells how far chance alone "
+    "moves a figure; and, where a user paints all structures of a CT, which of them share a picture.",
     "Margin 15 mm (Baseline)",
     (
         Configuration("Margin 5 mm", _stock(margin_mm=5.0)),
@@ -366,7 +370,13 @@ CROP = Experiment(
         Configuration("Margin 30 mm", _stock(margin_mm=30.0)),
         Configuration("No crop", _stock(margin_mm=NO_CROP_MM)),
         Configuration("Moved by two voxels", shift=(2, 2, 2)),
+        *(
+            Configuration(f"{row}, {text}", replace(RECOMMENDED, crop=crop), *_PAINTED[row], together=True)
+            for row in _MET[:2]
+            for crop, text in _CROPS.items()
+        ),
     ),
+    against={f"{row}, {text}": f"{row}, {_CROPS['each']}" for row in _MET[:2] for text in _CROPS.values()},
 )
 
 

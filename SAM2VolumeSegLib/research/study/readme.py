@@ -23,6 +23,9 @@ from SAM2VolumeSegLib.research.study.report.tables import difference, grid
 
 ROOT = Path(__file__).parents[3]
 RESULTS = Path("Resources", "results")
+PAINTED = "painting"
+"""The folder of the report on what a user gets: it is run again with each new default, the paper's protocol is not."""
+OF_PAINTED = ("painting", "order")
 DEMO = "demo.csv"
 """What `sam2-volume-seg demo --table` writes."""
 DEMO_MODEL = Path("SAM2VolumeSegLib", "model", "demo", "demo.pt")
@@ -68,6 +71,7 @@ class Quotes:
     | difference EXPERIMENT ROW METRIC | of a row from its baseline, with its interval |
     | mean EXPERIMENT ROW METRIC | of a row |
     | painting | what a user gets for what is painted, beside the best method without a model |
+    | order | the same for each order of the first slices, with the difference from the advised one |
     | demo | the table of the demonstration |
     | demo-model FACT | sha256 or megabytes of the bundled checkpoint |
     """
@@ -92,6 +96,7 @@ class Quotes:
             "difference": self._difference,
             "mean": self._mean,
             "painting": self._painting,
+            "order": self._order,
             "demo": self._demo,
             "demo-model": self._model,
         }
@@ -143,6 +148,19 @@ class Quotes:
         head = ["painted on each structure", *(metric.heading for metric in metrics), "seconds"]
         return _block(grid([*head, "best without a model", "lead over it in Dice"], body))
 
+    def _order(self) -> str:
+        lines = [line for line in self._table("order") if line["n"] != "0"]
+        body = []
+        for line in sorted(lines, key=lambda line: int(line["row"].split(":")[0])):  # stable: as advised comes first
+            cells = [line["row"], *(METRICS[name].text(float(line[name])) for name in ("dice", "hausdorff95_mm"))]
+            if not line["against"]:
+                body.append([*cells, NONE, NONE])
+                continue
+            body.append([*cells, line["against"], self._difference("order", line["row"], DICE.name)])
+        return _block(
+            grid(["painted", "Dice", METRICS["hausdorff95_mm"].heading, "against", "difference in Dice"], body)
+        )
+
     def _demo(self) -> str:
         lines = _read(self.results / DEMO)
         best = {
@@ -174,7 +192,8 @@ class Quotes:
         return next(line for line in self._table(experiment) if line["row"] == row)
 
     def _table(self, experiment: str) -> list[dict[str, str]]:
-        return _read(self.results / f"demo-160-{experiment}.csv")
+        folder = self.results / PAINTED if experiment in OF_PAINTED else self.results
+        return _read(folder / f"demo-160-{experiment}.csv")
 
     @cached_property
     def _scopes(self) -> list[str]:

@@ -272,7 +272,7 @@ def run_batch(
             key, structure, configuration = job
             try:
                 volume, reference = files.load(structure)
-                neighbours = files.union(one for one in drawn if one != structure)
+                neighbours = files.neighbours(structure, drawn)
                 if configuration.method not in WITHOUT_MODEL:
                     tracker = tracker or make_tracker()
                 if configuration.together:

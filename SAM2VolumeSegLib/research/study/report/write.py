@@ -12,7 +12,6 @@ import numpy as np
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.research.data.bones import in_order
-from SAM2VolumeSegLib.research.data.csv_text import to_csv
 from SAM2VolumeSegLib.research.measures.metrics import METRICS, NONE
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS
 from SAM2VolumeSegLib.research.study.paper import NOTES, PAPER_METRICS, SOURCE, TABLES
@@ -42,6 +41,7 @@ from SAM2VolumeSegLib.research.study.report.tables import (
     plus_minus,
     structure_lines,
 )
+from SAM2VolumeSegLib.volume.csv_text import to_csv
 from SAM2VolumeSegLib.volume.target import beside, check_target, move_together
 
 REPORT, SUMMARY = "report.md", "summary.md"

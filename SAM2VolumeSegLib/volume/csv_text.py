@@ -7,6 +7,9 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+BOM = "\ufeff"
+"""At the beginning of a file, by which spreadsheets know that it is UTF-8."""
+
 
 def to_csv(lines: Sequence[Sequence[Any]]) -> str:
     """Return lines as CSV; floats with six digits, None as an empty cell.

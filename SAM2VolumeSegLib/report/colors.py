@@ -1,0 +1,7 @@
+"""Colours that colour-blind people tell apart, on a grey picture too."""
+
+from __future__ import annotations
+
+CHANCE_COLORS = ((0, 32, 77), (0, 83, 158), (78, 121, 167), (224, 181, 66), (255, 234, 70))
+"""Of the chance of an error, 0 to 1 in even steps, red, green, blue in 0..255: from blue to yellow, ever lighter, so
+that it can be read in grey as well."""

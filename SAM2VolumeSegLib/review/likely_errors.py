@@ -1,0 +1,74 @@
+"""The chance of each voxel to be wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT, STEPS_PER_LOGIT
+from SAM2VolumeSegLib.review.error_model import ErrorModel
+from SAM2VolumeSegLib.review.evidence import NEAR_MM, SegmentEvidence
+from SAM2VolumeSegLib.review.features import features_of
+from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
+
+
+@dataclass(frozen=True, eq=False)
+class LikelyErrors:
+    """How likely each voxel of a mask is wrong.
+
+    Attributes:
+        found: the mask that is judged.
+        box: voxels [k, j, i] of which something is said; it holds the mask's.
+        chance: float32 0..1, on the box: 0 on painted slices, and further than 10 mm from the mask's surface.
+        curable: float32 0..1, on the box: how much of an error there a slice that is painted near it takes away. Where
+            the votes disagree, a further one decides; where they agree, near what is painted, it is a matter of a voxel
+            at the edge. None: all of it.
+    """
+
+    found: BoxMask
+    box: Box
+    chance: np.ndarray
+    curable: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, volume: Volume, evidence: SegmentEvidence, model: ErrorModel) -> LikelyErrors:
+        """What a model says of a segment."""
+        features = features_of(volume, evidence)
+        chance = np.zeros(features.box.shape, dtype=np.float32)
+        chance[features.where] = model.chance(features.values)
+        spread = evidence.on(features.box, evidence.spread, 0) / np.float32(LOGIT_LIMIT * STEPS_PER_LOGIT)
+        spread = spread if spread.any() else np.ones_like(spread)  # of a single vote
+        far = np.minimum(evidence.from_painted_mm(volume, features.box) / NEAR_MM, 1)
+        return cls(evidence.found, features.box, chance, spread * far)
+
+    @property
+    def to_gain(self) -> np.ndarray:
+        """The chance of each voxel to be wrong, and to be cured by painting near it: float32 0..1, on the box."""
+        return self.chance if self.curable is None else self.chance * self.curable
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask on the box, bool."""
+        return _inside(self.found, self.box)
+
+    def judging(self, other: BoxMask) -> LikelyErrors:
+        """What the same evidence says of another mask of the structure.
+
+        Where both agree, a voxel is as likely wrong as it was; where they do not, as likely as this mask is right
+        there. For a segmentation that somebody else made, and for a result that was corrected by hand.
+        """
+        box = Box.around_boxes([self.box, other.trimmed().box]) if other.inside.any() else self.box
+        chance = np.zeros(box.shape, dtype=np.float32)
+        chance[box.index_of(self.box)] = self.chance
+        differs = _inside(self.found, box) != _inside(other, box)
+        chance[differs] = 1 - chance[differs]
+        return replace(self, found=other, box=box, chance=chance, curable=None)
+
+
+def _inside(found: BoxMask, box: Box) -> np.ndarray:
+    mask = np.zeros(box.shape, dtype=bool)
+    part = found.box.meet(box)
+    if not part.is_empty:
+        mask[box.index_of(part)] = found.inside[found.box.index_of(part)]
+    return mask

@@ -1,0 +1,130 @@
+"""All that a review says of a result."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.review.error_model import PRIOR, calibrated
+from SAM2VolumeSegLib.review.evidence import Evidence
+from SAM2VolumeSegLib.review.expected import ExpectedDice, expected_dice
+from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
+from SAM2VolumeSegLib.review.names import mix_ups
+from SAM2VolumeSegLib.review.reasons import reasons_of
+from SAM2VolumeSegLib.review.self_check import SelfCheck
+from SAM2VolumeSegLib.review.shape import Shape, shape_of
+from SAM2VolumeSegLib.review.suspects import Gain, Suspect, gains, suspects_of
+from SAM2VolumeSegLib.volume import BoxMask, Volume
+
+DIFFERS = 0.25
+"""Share of a region, from which on its words begin with what the propagation says of it."""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentReview:
+    """What a review says of a segment.
+
+    Attributes:
+        name: of the segment.
+        expected: its Dice.
+        errors: where it is likely wrong.
+        suspects: regions, the largest expected wrong volume first.
+        next: the slice on which correcting it is expected to save most; None where every slice is painted.
+        shape: of its mask.
+        remarks: sentences: the name does not fit the place.
+    """
+
+    name: str
+    expected: ExpectedDice
+    errors: LikelyErrors
+    suspects: tuple[Suspect, ...]
+    next: Gain | None
+    shape: Shape
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Review:
+    """What a review says of a result.
+
+    Attributes:
+        segments: by name.
+        check: the self-check that it was calibrated with; None: with phantoms alone.
+    """
+
+    segments: Mapping[str, SegmentReview]
+    check: SelfCheck | None
+
+
+def review_steps(
+    volume: Volume,
+    evidence: Evidence,
+    check: SelfCheck | None = None,
+    masks: Mapping[str, BoxMask] | None = None,
+) -> Generator[str, None, Review]:
+    """Review a result; or other masks of the same structures, by what the run knows.
+
+    Args:
+        volume: the CT that it was made from.
+        evidence: what the run kept.
+        check: calibrates for this patient; None takes what was found on phantoms.
+        masks: by name, what is judged: the result after it was corrected, or a segmentation of somebody else. Those
+            without evidence count as neighbours. None: the masks of the run.
+
+    Yields:
+        The name of a segment after each piece of work.
+
+    Returns:
+        The review.
+
+    Raises:
+        InputError: the evidence is of another volume.
+    """
+    if volume.fingerprint() != evidence.fingerprint:
+        raise InputError(
+            _(
+                'The result was made from another volume than "{volume}". Choose the volume that it was made from, or '
+                "propagate on this one first."
+            ).format(volume=volume.name)
+        )
+    model = PRIOR if check is None else calibrated(check.for_calibration())
+    masks = masks or {name: own.found for name, own in evidence.segments.items()}
+    remarks = mix_ups(volume, masks)
+    reviews = {}
+    for name, own in evidence.segments.items():
+        if name not in masks:
+            continue
+        found = masks[name]
+        errors = LikelyErrors.of(volume, own, model)
+        errors = errors if found == own.found else errors.judging(found)
+        yield name
+        shape = shape_of(volume, found, {other: mask for other, mask in masks.items() if other != name})
+        yield name
+        suspects = []
+        for suspect in suspects_of(name, volume, errors, own.places):
+            reasons = reasons_of(volume, evidence, name, suspect.region, shape)
+            said = _beside_the_run(suspect, found, own.found)
+            suspects.append(replace(suspect, reasons=(*said, *reasons)))
+            yield name
+        expected = expected_dice(errors, model)
+        best = next(iter(gains(volume, errors.box, errors.to_gain, own.places)), None)
+        reviews[name] = SegmentReview(name, expected, errors, tuple(suspects), best, shape, remarks.get(name, ()))
+    return Review(reviews, check)
+
+
+def _beside_the_run(suspect: Suspect, judged: BoxMask, found: BoxMask) -> tuple[str, ...]:
+    """What the propagation says of a region, where it says something else than the mask."""
+    region, box = suspect.region.inside, suspect.region.box
+    mine, theirs = judged.on(box)[region], found.on(box)[region]
+    surplus, missed = float(np.mean(mine & ~theirs)), float(np.mean(theirs & ~mine))
+    if surplus + missed < DIFFERS:
+        return ()
+    if surplus >= 3 * missed:
+        return (_("the propagation finds less here"),)
+    if missed >= 3 * surplus:
+        return (_("the propagation finds more here"),)
+    return (_("the propagation finds the surface elsewhere"),)

@@ -1,0 +1,241 @@
+"""How well are the user's own painted slices found again? Each is left out in turn, and compared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.propagation import Progress, Request, Result
+from SAM2VolumeSegLib.review.evidence import NEAR_MM, SegmentEvidence
+from SAM2VolumeSegLib.review.features import features_of
+from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, position_text
+from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Volume
+from SAM2VolumeSegLib.volume.planes import triple
+
+Run = Callable[[Request], Generator[Progress, None, Result]]
+"""``Segmenter.run``."""
+Among = Literal["between", "end", "only"]
+SLAB_MM = 6.0
+"""How far beside a slice that is left out something is computed: surfaces move to edges in three dimensions."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """A painted slice that was left out, and found again or not.
+
+    Attributes:
+        segment: its name.
+        plane: of the slice.
+        index: of the slice in the volume's array.
+        position: where it lies, as in "S 12.5 mm".
+        among: "between" others on its axis, at an "end" of them, so that it had to be found from one side; or it is the
+            "only" one, and had to be found by the other axes.
+        dice: of what was found and what was painted on it, 0..1, without the lines of crossing painted slices.
+        wrong_mm2: area of what was missed and what was too much.
+        features: float32 [n, features], of voxels near the surface that was found, for the calibration.
+        wrong: bool [n], whether each of them was.
+    """
+
+    segment: str
+    plane: Plane
+    index: int
+    position: str
+    among: Among
+    dice: float
+    wrong_mm2: float
+    features: np.ndarray
+    wrong: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class SelfCheck:
+    """An estimate on this patient, pessimistic in the gaps: each slice was found from fewer than the result has.
+
+    Attributes:
+        slices: those that were left out.
+        seconds: that it took.
+    """
+
+    slices: tuple[LeftOut, ...]
+    seconds: float
+
+    def of(self, segment: str) -> tuple[LeftOut, ...]:
+        """The slices of one segment."""
+        return tuple(one for one in self.slices if one.segment == segment)
+
+    def for_calibration(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Features and errors of slices whose axis still had a vote without them.
+
+        Without the only slice of an axis, too little of the run is left to tell how good it was.
+        """
+        return [(one.features, one.wrong) for one in self.slices if one.among != "only"]
+
+    def sentences(self, segment: str | None = None) -> list[str]:
+        """What was found, in words: of the slices between others, of those at the ends, and what that means.
+
+        Args:
+            segment: its name; None: of all.
+        """
+        slices = self.slices if segment is None else self.of(segment)
+        if not slices:
+            return [_("Nothing could be checked: that takes two painted slices of a structure, each on its own.")]
+        said = []
+        texts: dict[Among, tuple[str, str]] = {
+            "between": (
+                _("1 painted slice between others, left out, was found again with Dice {dice:.2f}: {worst}."),
+                _(
+                    "{count} painted slices between others, each left out, were found again with Dice {dice:.2f} on "
+                    "average; the worst: {worst}, {lowest:.2f}."
+                ),
+            ),
+            "end": (
+                _("1 painted slice at an end, left out, was found again from one side with Dice {dice:.2f}: {worst}."),
+                _(
+                    "{count} painted slices at the ends, each left out, were found again from one side with Dice "
+                    "{dice:.2f} on average; the worst: {worst}, {lowest:.2f}."
+                ),
+            ),
+            "only": (
+                _("1 slice, the only one of its axis, was found again by the others with Dice {dice:.2f}: {worst}."),
+                _(
+                    "{count} slices, each the only one of its axis, were found again by the other axes with Dice "
+                    "{dice:.2f} on average; the worst: {worst}, {lowest:.2f}."
+                ),
+            ),
+        }
+        for among, (one, many) in texts.items():
+            own = [each for each in slices if each.among == among]
+            if own:
+                worst = min(own, key=lambda each: each.dice)
+                where = f"{worst.plane.value} {worst.position}"
+                where = where if segment is not None else f"{worst.segment}, {where}"
+                dice = float(np.mean([each.dice for each in own]))
+                text = one if len(own) == 1 else many
+                said.append(text.format(count=len(own), dice=dice, worst=where, lowest=worst.dice))
+        said.append(
+            _(
+                "This is an estimate on this patient and no measurement of the whole: the result has these slices, so "
+                "near them it is better, and elsewhere it can be worse."
+            )
+        )
+        return said
+
+
+def self_check(
+    request: Request, result: Result, run: Run, wanted: Sequence[str] | None = None
+) -> Generator[Progress, None, SelfCheck]:
+    """Leave out each painted slice in turn, and compare what is found there with what was painted.
+
+    Closing the generator cancels it. Slices are encoded once, and along the other axes nothing is predicted again; the
+    axis of the slice goes as far as the slice.
+
+    Args:
+        request: what the result was made from.
+        result: of all its segments.
+        run: the engine's.
+        wanted: names of the segments; None takes all.
+
+    Yields:
+        Progress: ``done`` and ``total`` count left-out slices; the time left is that of all of them, None until the
+        first is done.
+
+    Returns:
+        What was found. A slice without which nothing is painted on the axes of the run is not left out.
+    """
+    started = time.monotonic()
+    seeds = request.named_seeds
+    todo = [(name, seed) for name in (wanted or seeds) for seed in seeds[name] if _can_be_left_out(request, name, seed)]
+    found: list[LeftOut] = []
+    for done, (name, seed) in enumerate(todo):
+        each = (time.monotonic() - started) / done if done else None
+        progress = Progress(name, seed.plane, seed.index, done, len(todo), each and each * (len(todo) - done))
+        yield progress
+        within = _slab(request.volume, result, name, seed)
+        others = [other for other, own in result.segments.items() if not own.box.meet(within).is_empty]
+        steps = Steps(run(request.leaving_out(name, (seed.plane, seed.index), within, others)))
+        for _step in steps:
+            yield progress
+        compared = _compared(request, result, steps.result, name, seed)
+        if compared is not None:
+            found.append(compared)
+    return SelfCheck(tuple(found), time.monotonic() - started)
+
+
+def _can_be_left_out(request: Request, name: str, seed: SeedSlice) -> bool:
+    planes = request.settings.planes or tuple(Plane)
+    others = [other for other in request.named_seeds[name] if other is not seed and other.plane in planes]
+    return not seed.absent and is_painted(others)
+
+
+def _slab(volume: Volume, result: Result, name: str, seed: SeedSlice) -> Box:
+    """The part of the volume beside a slice in which its segment can be."""
+    view = volume.view(seed.plane)
+    beside = _slice_of(Box.whole(volume), view, seed.index).grown(SLAB_MM, volume)
+    return result.segments[name].box.grown(NEAR_MM, volume).meet(beside)
+
+
+def _slice_of(box: Box, view: PlaneView, index: int) -> Box:
+    """The voxels of a box on a slice."""
+    lower, upper = list(box.lower), list(box.upper)
+    lower[view.axis], upper[view.axis] = index, index + 1
+    return Box(triple(lower), triple(upper))
+
+
+def _compared(request: Request, result: Result, without: Result, name: str, seed: SeedSlice) -> LeftOut | None:
+    """What was found on a slice without its seed, beside what was painted; None where other planes show all of it."""
+    volume, view = request.volume, request.volume.view(seed.plane)
+    rest = [other for other in request.named_seeds[name] if other is not seed]
+    segment = without.segments[name]
+    box = segment.box
+    inside = segment.found.inside & ~_loose(volume, result, name, rest, box)
+    kept = SegmentEvidence.of(replace(segment, found=BoxMask(segment.found.shape, box, inside)), rest)
+    here = _slice_of(box, view, seed.index)
+    painted = np.zeros(here.shape, dtype=bool)
+    top, bottom, left, right = view.bounds(here.lower, here.upper)
+    view.slice(painted, 0)[...] = seed.mask[top:bottom, left:right]
+    answer, known = inside[box.index_of(here)], kept.known(volume, here)
+    if not (painted & ~known).any():
+        return None
+    features = features_of(volume, kept, here)
+    near = features.where[box.index_of(here)]
+    own = [other.index for other in rest if other.plane is seed.plane and not other.absent]
+    wrong = (answer != painted) & ~known
+    return LeftOut(
+        segment=name,
+        plane=seed.plane,
+        index=seed.index,
+        position=position_text(volume, seed.plane, seed.index),
+        among=_among(seed.index, own),
+        dice=_dice(answer & ~known, painted & ~known),
+        wrong_mm2=float(np.count_nonzero(wrong) * view.row_mm * view.col_mm),
+        features=features.values,
+        wrong=wrong[near],
+    )
+
+
+def _among(index: int, others: Sequence[int]) -> Among:
+    if not others:
+        return "only"
+    return "between" if min(others) < index < max(others) else "end"
+
+
+def _dice(one: np.ndarray, other: np.ndarray) -> float:
+    return float(2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other)))
+
+
+def _loose(volume: Volume, result: Result, name: str, seeds: Sequence[SeedSlice], box: Box) -> np.ndarray:
+    """What the run claimed and dropped as a loose part: from a part of the volume nobody could tell."""
+    evidence = SegmentEvidence.of(result.segments[name], seeds)
+    claimed = evidence.on(box, evidence.fused, -1) > 0
+    held = np.zeros(box.shape, dtype=bool)
+    for segment in result.segments.values():
+        part = segment.box.meet(box)
+        if not part.is_empty:
+            held[box.index_of(part)] |= segment.found.inside[segment.box.index_of(part)]
+    return claimed & ~held & ~evidence.known(volume, box)

@@ -1,0 +1,172 @@
+"""What a report says, without a browser: page and tables are whole, safe and complete."""
+
+import csv
+import re
+from html.parser import HTMLParser
+
+import pytest
+from report_cases import NAMES, SAID, a_report_of
+
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.report import FILES, write_report
+from SAM2VolumeSegLib.review import AGREEMENT_MEANS, Review, Verdict
+
+FIRST, SECOND = NAMES.values()
+EMPTY = {"meta", "link", "input", "br", "hr", "img"}
+
+
+class Page(HTMLParser):
+    """Text, tags and addresses of a page; fails where a tag is not closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text, self.tags, self.addresses, self._open = "", [], [], []
+        self.feed(text)
+        assert not self._open, f"not closed: {self._open}"
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("href", "src")]
+        if tag not in EMPTY:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("href", "src")]
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+
+    def handle_data(self, data):
+        if self._open and self._open[-1] not in ("style", "script"):
+            self.text += data
+
+
+def read_table(path):
+    """As a spreadsheet does: by the mark at its beginning it knows the encoding."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def page(a_folder):
+    return Page((a_folder / "review.html").read_text(encoding="utf-8"))
+
+
+def test_a_page_needs_nothing_else(page, a_folder):
+    """It is mailed, and opened where there is no network."""
+    assert page.addresses and all(address.startswith(("data:", "#")) for address in page.addresses)
+    text = (a_folder / "review.html").read_text(encoding="utf-8")
+    assert "@import" not in text and not re.search(r"url\((?!['\"]?data:)", text)
+    assert sorted(file.name for file in a_folder.iterdir()) == sorted(FILES)
+
+
+def test_names_and_comments_are_text(page):
+    """Not tags, whatever somebody typed."""
+    assert FIRST in page.text and SECOND in page.text and SAID.comment in page.text and "patient <1>" in page.text
+    assert "b" not in page.tags and "i" not in page.tags
+
+
+def test_somebody_who_was_not_there_finds_all(page):
+    text = " ".join(page.text.split())
+    for said in (
+        "0.91 (0.80 – 0.96)",
+        "0.85 (0.80 – 0.96) (phantoms)",
+        "by A. Reader, 2026-01-02T03:04:05+00:00, with Slicer",
+        "2 of 5",
+        "not given",  # the other one's verdict
+        "The axes disagree.",
+        "Names are mixed up?",
+        "1 painted slice between others, left out, was found again with Dice 0.87",
+        "9 painted slices were propagated again.",
+        "not for clinical use",
+        "is an estimate and no measurement",
+        "taken for the truth, and may be wrong itself",
+        "ct.nrrd",
+        '"name": "demo"',
+    ):
+        assert said in text, said
+
+
+def test_the_least_certain_segment_comes_first(page):
+    assert page.text.index(SECOND) < page.text.index(FIRST)
+
+
+def test_every_suspect_has_a_picture_and_one_more_of_the_state_before(a_report, page):
+    with_before, without = (a_report.review.segments[name].suspects for name in (FIRST, SECOND))
+    compared = [a_report.reference.segments[name].suspects for name in (FIRST, SECOND)]
+    assert with_before and without and all(map(len, compared))
+    shown = 2 * len(with_before) + len(without) + 2 * len(compared[0]) + len(compared[1])
+    assert page.tags.count("figure") == shown
+    assert page.text.count("Before") >= len(with_before)
+
+
+def test_before_and_now_show_the_same_part(a_folder):
+    """To be compared by eye."""
+    text = (a_folder / "review.html").read_text(encoding="utf-8")
+    pairs = re.findall(
+        r'<figcaption>Before</figcaption><svg viewBox="([^"]+)".*?<figcaption>Now</figcaption><svg '
+        r'viewBox="([^"]+)"',
+        text,
+        re.DOTALL,
+    )
+    assert pairs and all(before == now for before, now in pairs)
+
+
+def test_what_agreement_means_is_said_in_an_audit_and_nowhere_else(a_phantom, a_report, tmp_path, page):
+    assert not any(sentence in page.text for sentence in AGREEMENT_MEANS)
+    write_report(tmp_path, a_report_of(a_phantom, propagated=a_report.reference, reference=None, before={}))
+    audit = Page((tmp_path / "review.html").read_text(encoding="utf-8"))
+    assert all(sentence in audit.text for sentence in AGREEMENT_MEANS)
+    assert "Audit of patient <1>" in audit.text and "propagated from its own slices" in audit.text
+
+
+def test_a_segment_without_suspects_is_said_to_have_none(a_phantom, tmp_path):
+    from dataclasses import replace
+
+    whole = a_report_of(a_phantom, reference=None, before={}, verdicts={})
+    name, segment = next(iter(whole.review.segments.items()))
+    review = Review({name: replace(segment, suspects=())}, None)
+    write_report(tmp_path, replace(whole, review=review))
+    text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
+    assert "No region stands out" in text and "Self-check" not in text
+
+
+def test_tables_hold_what_the_page_says(a_folder, a_report):
+    rows = {row["segment"]: row for row in read_table(a_folder / "review.csv")}
+    assert list(rows) == [SECOND, FIRST]
+    first = rows[FIRST]
+    assert float(first["expected_dice"]) == 0.91 and first["self_checked"] == "yes" and first["stars"] == "2"
+    assert first["comment"] == SAID.comment and first["verdict"] == "fix" and first["reference_segment"] == FIRST
+    agreement = a_report.reference.segments[FIRST].agreement
+    assert float(first["dice"]) == pytest.approx(agreement.dice, abs=1e-5)
+    assert rows[SECOND]["verdict"] == rows[SECOND]["stars"] == rows[SECOND]["dice_with_propagated"] == ""
+
+
+def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report):
+    rows = read_table(a_folder / "suspects.csv")
+    likely = [row for row in rows if row["kind"] == "likely wrong" and row["segment"] == FIRST]
+    suspects = a_report.review.segments[FIRST].suspects
+    assert len(likely) == len(suspects)
+    for row, suspect in zip(likely, suspects, strict=True):
+        place = [float(row[name]) for name in ("right_mm", "anterior_mm", "superior_mm")]
+        assert place == pytest.approx(suspect.centre, abs=1e-3)
+        assert (row["plane"], int(row["slice_index"])) == (suspect.plane.value, suspect.index)
+    assert {row["kind"] for row in rows} == {"likely wrong", "differs from the reference"}
+
+
+def test_a_report_replaces_an_earlier_one_and_nobody_elses_file(a_report, tmp_path):
+    write_report(tmp_path, a_report)
+    write_report(tmp_path, a_report)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "review.csv").write_text("mine")
+    with pytest.raises(InputError, match=r"review\.csv.*not from this program"):
+        write_report(other, a_report)
+    assert (other / "review.csv").read_text() == "mine" and len(list(other.iterdir())) == 1
+
+
+def test_a_verdict_of_which_little_is_known_is_shown_as_well(a_phantom, tmp_path):
+    write_report(tmp_path, a_report_of(a_phantom, verdicts={SECOND: Verdict("accept")}))
+    text = (tmp_path / "review.html").read_text(encoding="utf-8")
+    assert "Accept" in text and "somebody who gave no name" in text and "None" not in Page(text).text
