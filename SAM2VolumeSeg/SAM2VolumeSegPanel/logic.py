@@ -19,8 +19,6 @@ from SAM2VolumeSegLib.propagation.workload import rehearsal, workload
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
 from SAM2VolumeSegPanel.remembered import Remembered
 
-MODEL_KEY = "SAM2VolumeSeg/Model"
-
 
 class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
     """Nodes in, nodes out. Needs no main window; keeps the model and what it has computed between runs.
@@ -43,13 +41,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         isNew = not node.GetParameter("model")
         p = SAM2VolumeSegParameterNode(node)
         if isNew:
-            p.model = best_model(facts.stored_models(), slicer.app.userSettings().value(MODEL_KEY))
+            p.model = best_model(facts.stored_models(), self.remembered.model())
         return p
-
-    def rememberModel(self, p):
-        """Let the next scene begin with the chosen model; a file of one's own belongs to its scene."""
-        if p is not None and p.model is not ch.ModelChoice.OWN:
-            slicer.app.userSettings().setValue(MODEL_KEY, p.model.value)
 
     def editorNode(self):
         """The Segment Editor's node, shared by all editors of the application; made when there is none."""

@@ -9,11 +9,20 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate
 
-TIMINGS_KEY, PLANS_KEY = "SAM2VolumeSeg/Timings", "SAM2VolumeSeg/Plans"
+MODEL_KEY, PLANS_KEY, TIMINGS_KEY = "SAM2VolumeSeg/Model", "SAM2VolumeSeg/Plans", "SAM2VolumeSeg/Timings"
 
 
 class Remembered:
-    """How fast models are here, and on what they run."""
+    """Which model was chosen last, how fast models are here, and on what they run."""
+
+    def model(self):
+        """The value of the `ModelChoice` that was kept last; None: none was."""
+        return slicer.app.userSettings().value(MODEL_KEY)
+
+    def keepModel(self, choices):
+        """Let the next scene begin with the chosen model; a file of one's own belongs to its scene."""
+        if choices is not None and choices.model is not ch.ModelChoice.OWN:
+            slicer.app.userSettings().setValue(MODEL_KEY, choices.model.value)
 
     def timings(self):
         """How fast models are."""

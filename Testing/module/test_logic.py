@@ -98,11 +98,11 @@ def test_a_new_scene_begins_with_the_model_that_was_chosen_last_and_a_scene_keep
             file.truncate(checkpoints.find(name).size)
     assert logic.getParameterNode().model is ch.ModelChoice.DEMO  # what this scene has
     p.model = ch.ModelChoice.TINY
-    logic.rememberModel(p)
+    logic.remembered.keepModel(p)
     a_desktop.slicer.mrmlScene.Clear()
     assert logic.getParameterNode().model is ch.ModelChoice.TINY
     p = logic.getParameterNode()
     p.model = ch.ModelChoice.OWN
-    logic.rememberModel(p)
+    logic.remembered.keepModel(p)
     a_desktop.slicer.mrmlScene.Clear()
     assert logic.getParameterNode().model is ch.ModelChoice.TINY  # a file of one's own belongs to its scene

@@ -171,7 +171,7 @@ def test_before_pytorch_is_there_the_demo_model_is_shown_as_it_sees(a_state, a_u
     """It said 512 x 512 pixels, and showed them, where the model gets 160."""
     from SAM2VolumeSegPanel.preview_section import PreviewSection
 
-    section = PreviewSection(a_state, a_state.logic, a_ui, None, a_state.timers)
+    section = PreviewSection(a_state, a_state.logic, a_ui, None, None, a_state.timers)
     p = a_state.parameters
     a_state.logic.devicePlan = None
     for model, size, expected in (
