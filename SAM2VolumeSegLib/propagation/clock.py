@@ -161,7 +161,8 @@ class Clock:
             self._said = now, self._seconds_left(remaining, began)
         at, left = self._said
         left = None if left is None else max(0.0, left - (now - at))
-        return Progress(segment, plane, index, self._steps, self._steps + remaining, left)
+        untold = step.untold if step else 0
+        return Progress(segment, plane, index, self._steps, self._steps + remaining + untold, left)
 
     def _seconds_left(self, to_visit: int, began: str) -> float | None:
         """None as long as too little was done to tell, and nothing was expected.
