@@ -16,7 +16,7 @@ class SegmentEditorSAM2Propagate(ScriptedLoadableModule):
         self.parent.title = _("SAM2 propagate (Segment Editor effect)")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["Segmentations", "SAM2VolumeSeg"]
-        self.parent.contributors = ["The SAM2VolumeSeg authors"]
+        self.parent.contributors = ["SAM2VolumeSeg Authors (SAM2VolumeSeg)"]
         self.parent.hidden = True
         self.parent.helpText = _(
             "This hidden module adds the effect SAM2 propagate to the Segment Editor: it carries the slices painted in"

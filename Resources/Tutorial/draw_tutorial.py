@@ -22,10 +22,10 @@ from PIL import Image
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel.estimate import workload
 from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Request, Segmenter, Sight
 from SAM2VolumeSegLib.propagation.pictures import Intensities, PlanePictures
+from SAM2VolumeSegLib.propagation.workload import workload
 from SAM2VolumeSegLib.research.measures.interpolate import interpolate_seeds
 from SAM2VolumeSegLib.research.measures.metrics import dice, unprompted_dice
 from SAM2VolumeSegLib.research.pictures.render import render_masks
@@ -355,7 +355,7 @@ def draw_presets(tutorial: Tutorial, path: Path) -> None:
 
 def print_numbers(tutorial: Tutorial) -> None:
     """The tables that docs/tutorial.md quotes."""
-    slices = workload(Sight(tutorial.volume, tutorial.seeds, RECOMMENDED, tutorial.image_size)).predicted
+    slices = workload(Sight(tutorial.volume, tutorial.seeds, RECOMMENDED, tutorial.image_size)).slices
     rows = {
         f"**Recommended** ({slices} slices)": tutorial.recommended,
         "the same, from the three axial painted slices alone": tutorial.axial_only,

@@ -1,6 +1,7 @@
 """Nodes in, nodes out."""
 
-from dataclasses import replace
+import sys
+from dataclasses import asdict, replace
 
 import slicer
 from slicer.i18n import tr as _
@@ -11,25 +12,28 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate, facts
 from SAM2VolumeSegLib.panel.best_model import best_model
-from SAM2VolumeSegLib.panel.measure import measure, needed_first
+from SAM2VolumeSegLib.panel.measure import measure
 from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE
 from SAM2VolumeSegLib.propagation import Request, Sight
+from SAM2VolumeSegLib.propagation.workload import rehearsal, workload
 from SAM2VolumeSegPanel.parameters import HIGHEST, LOWEST, SAM2VolumeSegParameterNode
-
-MODEL_KEY = "SAM2VolumeSeg/Model"
-TIMINGS_KEY = "SAM2VolumeSeg/Timings"  # in the user's settings: a scene travels to other computers
+from SAM2VolumeSegPanel.remembered import Remembered
 
 
 class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
-    """Nodes in, nodes out. Needs no main window; keeps the model and what it has computed between runs."""
+    """Nodes in, nodes out. Needs no main window; keeps the model and what it has computed between runs.
+
+    Attributes:
+        remembered: what is remembered of this computer from session to session.
+    """
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         self._tracker = None  # (what it was loaded for, the tracker)
         self._found = {}  # segment ID -> (stamp, seeds)
         self._volume = (None, None)  # (stamp, the CT as the engine has it)
-        # Of the run that goes on: (key of its speed, slices encoded and predicted before it, workload).
-        self._computed = None
+        self.remembered = Remembered()
+        self._running = None  # (key of its speed, segmenter) of the run that was started last
 
     def getParameterNode(self):
         """The choices of the scene. A new scene begins with the best model that is on this computer."""
@@ -37,13 +41,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         isNew = not node.GetParameter("model")
         p = SAM2VolumeSegParameterNode(node)
         if isNew:
-            p.model = best_model(facts.stored_models(), slicer.app.userSettings().value(MODEL_KEY))
+            p.model = best_model(facts.stored_models(), self.remembered.model())
         return p
-
-    def rememberModel(self, p):
-        """Let the next scene begin with the chosen model; a file of one's own belongs to its scene."""
-        if p is not None and p.model is not ch.ModelChoice.OWN:
-            slicer.app.userSettings().setValue(MODEL_KEY, p.model.value)
 
     def editorNode(self):
         """The Segment Editor's node, shared by all editors of the application; made when there is none."""
@@ -113,12 +112,22 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         return volume, {segmentID: seeds for segmentID, (_stamp, seeds) in found.items() if seeds}
 
     def devicePlan(self, choices):
-        """(device, input size in pixels, key of its speed) of a run. Imports PyTorch. Raises InputError."""
+        """(device, input size in pixels, key of its speed, slices predicted at once) of a run.
+
+        Imports PyTorch. Raises InputError.
+        """
         from SAM2VolumeSegLib.model import devices
 
         model = ch.model_from(choices)
         plan = devices.plan(model, choices.device.value, choices.inputSize.value)
-        return str(plan.device), plan.image_size, self._speedKey(model, plan)
+        found = str(plan.device), plan.image_size, self._speedKey(model, plan), plan.batch_size
+        self.remembered.keepPlan(choices, found)
+        return found
+
+    @property
+    def isTorchLoaded(self):
+        """Whether loading PyTorch would take no time."""
+        return "torch" in sys.modules
 
     def _speedKey(self, model, plan):
         from SAM2VolumeSegLib.model import checkpoints, devices
@@ -143,7 +152,8 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             wanted = self._trackerFor(choices)
             tracker = SliceTracker.load(wanted[0], choices.device.value, choices.inputSize.value)
             self._tracker = (wanted, tracker)
-        return Segmenter(self._tracker[1])
+        tracker = self._tracker[1]
+        return Segmenter(tracker, self.remembered.timings().speed(self._speedKey(ch.model_from(choices), tracker.plan)))
 
     def request(self, volumeNode, segmentationNode, choices, segmentIDs=None, marks=None):
         """What a run is for (`propagation.Request`), from what is in the scene now. Raises InputError."""
@@ -165,10 +175,7 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         except InputError:
             self._volume = (None, None)  # voxels were changed and nobody was told: the next run reads them anew
             raise
-        tracker = segmenter.tracker
-        key = self._speedKey(ch.model_from(choices), tracker.plan)
-        planned = estimate.workload(Sight(request.volume, request.seeds, request.settings, tracker.plan.image_size))
-        self._computed = (key, tracker.encoded, tracker.tracked, planned)
+        self._running = self._speedKey(ch.model_from(choices), segmenter.tracker.plan), segmenter
         return run
 
     def segment(
@@ -240,17 +247,35 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
             _("The selected segment is not in both the result and the painted segmentation. Select another one above.")
         )
 
-    def workload(self, seeds, volume, choices):
-        """What a run has to compute; slices whose features are at hand are not counted as encoded. Raises InputError.
+    def workload(self, seeds, volume, choices, batchSize=1):
+        """What a run has to compute at most; embeddings that are at hand are not counted. Raises InputError.
 
         Args:
             seeds: by segment ID, those in use.
+            batchSize: slices that the network predicts at once.
         """
         settings = ch.settings_from(choices)
         if self.isLoaded(choices) and len(self._tracker[1].cache):
             tracker = self._tracker[1]
-            return estimate.workload(Sight(volume, seeds, settings, tracker.plan.image_size), tracker.is_encoded)
-        return estimate.workload(Sight(volume, seeds, settings, UNKNOWN_SIZE))  # any size has as many slices
+            sight = Sight(volume, seeds, settings, tracker.plan.image_size)
+            return workload(sight, tracker.plan.batch_size, tracker.is_encoded)
+        return workload(Sight(volume, seeds, settings, UNKNOWN_SIZE), batchSize)  # any size has as many slices
+
+    def knowledge(self, choices):
+        """Changes whenever more of a run is known; None as long as nothing was predicted."""
+        if not self.isLoaded(choices) or not len(self._tracker[1].predictions):
+            return None
+        tracker = self._tracker[1]
+        return id(tracker), tracker.encoded, tracker.tracked
+
+    def workAhead(self, seeds, volume, choices):
+        """Look up what a run has to compute, a slice at each step: a generator that returns the `Workload`.
+
+        Args:
+            seeds: by segment ID, those in use.
+        """
+        tracker = self._tracker[1]
+        return rehearsal(tracker, Sight(volume, seeds, ch.settings_from(choices), tracker.plan.image_size))
 
     def measurement(self, volume, seeds, choices):
         """Load the model and measure it on a few slices of the CT: a generator, to be stepped; the result is kept.
@@ -263,27 +288,16 @@ class SAM2VolumeSegLogic(ScriptedLoadableModuleLogic):
         # CLAHE is computed on the whole CT, once, and says nothing of the model.
         settings = replace(ch.settings_from(choices), clahe=False)
         sight = Sight(volume, seeds, settings, tracker.plan.image_size)
-        speed = yield from measure(tracker, *needed_first(sight))
-        timings = self.timings()
-        timings.record(self._speedKey(ch.model_from(choices), tracker.plan), speed)
-        self._keepTimings(timings)
+        seen = asdict((yield from measure(tracker, sight)))
+        del seen["visit"]  # a run shows it
+        self.remembered.record(self._speedKey(ch.model_from(choices), tracker.plan), seen)
 
-    def timings(self):
-        """How fast models are on this computer."""
-        return estimate.Timings.from_json(slicer.app.userSettings().value(TIMINGS_KEY))
-
-    def _keepTimings(self, timings):
-        slicer.app.userSettings().setValue(TIMINGS_KEY, timings.to_json())
-
-    def remember(self, seconds):
-        """Let the run that was started last, and is over, correct what was measured, by what it had to compute."""
-        if self._computed is None or self._tracker is None:
-            return
-        (key, encoded, predicted, planned), self._computed = self._computed, None
-        tracker, timings = self._tracker[1], self.timings()
-        done = replace(planned, predicted=tracker.tracked - predicted, encoded=tracker.encoded - encoded)
-        timings.refine(key, done, seconds)
-        self._keepTimings(timings)
+    def remember(self):
+        """Keep how fast the run was that was started last and is over, or cancelled, by what it had to compute."""
+        if self._running is not None:
+            (key, segmenter), self._running = self._running, None
+            if segmenter.seen:
+                self.remembered.record(key, segmenter.seen)
 
     def updateWindow(self, p):
         """Set the limits that belong to the chosen window."""

@@ -11,8 +11,6 @@ from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegPanel.dialogs import errorsShown
 from SAM2VolumeSegPanel.section import Section
 
-IDLE = 1500  # ms without a stroke or a changed choice, after which a light model is measured by itself
-
 
 @dataclass
 class Measurement:
@@ -20,24 +18,20 @@ class Measurement:
 
     Attributes:
         steps: computes a little at each step.
-        speedKey: the name under which the result is kept.
-        asked: whether the user asked for it, and is told about it.
         then: what is done when it is over, such as the run that was asked for; or None.
     """
 
     steps: Generator
-    speedKey: str
-    asked: bool
     then: Callable | None = None
 
 
 class MeasureSection(Section):
-    """Measures a model, step by step, from the event loop.
+    """Measures a model, step by step, from the event loop, and only when the user has asked for it.
 
-    The bundled demo model takes less than a second: it is measured when the panel is idle. Loading a large one takes
-    seconds during which Slicer stands still, and on a processor each of its slices does too: nobody wants that while
-    painting. So there is a button, and who presses Propagate without it gets the measurement as the run's first steps.
-    What is encoded for it is not encoded again by the run.
+    Loading PyTorch and a model takes seconds during which Slicer stands still, and with a large model each slice does:
+    nobody wants that while painting. So there is a button, and who presses Propagate without it gets the measurement as
+    the run's first steps. Each step that takes long is said before it begins. What is encoded for a measurement is not
+    encoded again by the run.
     """
 
     WIDGETS = ("measureButton", "progressLabel")
@@ -47,51 +41,36 @@ class MeasureSection(Section):
         self._canRun = False
         self._impossible = set()  # keys of speeds that could not be measured
         self._timer = timers.make(0, self.onStep)
-        self._idleTimer = timers.make(IDLE, self.onIdle)
         self.ui.measureButton.setVisible(False)
         self.ui.measureButton.connect("clicked(bool)", self.onMeasure)
-        state.sceneChanged.connect(self._idleTimer.stop)
 
     @property
     def speed(self):
-        """What was measured of the chosen model on the chosen device, or None."""
+        """How fast the chosen model is on the chosen device, or None."""
         plan = self.state.plan
-        return self.logic.timings().speeds.get(plan.speedKey) if plan is not None and plan.isReady else None
+        return self.logic.remembered.timings().speed(plan.speedKey) if plan is not None and plan.isReady else None
 
     @property
     def isPossible(self):
         """Whether a run could start whose speed is not known."""
         plan = self.state.plan
-        return self._canRun and plan is not None and plan.isReady and self.speed is None
-
-    def isLight(self):
-        """Whether measuring is not noticed."""
-        p = self.state.parameters
-        return p.model is ch.ModelChoice.DEMO or (self.state.plan.device != "cpu" and self.logic.isLoaded(p))
+        return self._canRun and (plan is None or (plan.isReady and self.speed is None))
 
     def offer(self, canRun):
-        """Show the button where it is needed; measure a light model when nothing else happens.
+        """Show the button where it is needed.
 
         Args:
             canRun: whether a run could start.
         """
         self._canRun = canRun
-        wanted = self.state.propagation is None and self.state.measurement is None and self.isPossible
-        self.ui.measureButton.setVisible(wanted)
-        if wanted and self.isLight() and self.state.plan.speedKey not in self._impossible:
-            self._idleTimer.start()
-        else:
-            self._idleTimer.stop()
-
-    def onIdle(self):
-        """Nothing was painted or chosen for a while."""
-        if not self.state.isBusy and self.state.parameters is not None and self.isPossible and self.isLight():
-            self.start(asked=False)
+        idle = self.state.propagation is None and self.state.measurement is None
+        self.ui.measureButton.setVisible(idle and self.isPossible)
 
     def onMeasure(self, checked=False):
         """The user wants to know before the first run."""
         idle = self.state.propagation is None and self.state.measurement is None
         if idle and self.state.parameters is not None and self.isPossible:
+            self._impossible.clear()  # who asks again wants it tried again
             self.start()
 
     def before(self, then):
@@ -103,28 +82,40 @@ class MeasureSection(Section):
         Returns:
             Whether it is measured; if not, `then` is for the caller to do.
         """
-        measurement = self.state.measurement
-        if measurement is not None:
-            measurement.asked, measurement.then = True, then
-            self._say()
-        elif self.isPossible and self.state.plan.speedKey not in self._impossible:
-            self.start(then=then)
+        plan = self.state.plan
+        if self.state.measurement is not None:
+            self.state.measurement.then = then
+        elif self.isPossible and (plan is None or plan.speedKey not in self._impossible):
+            self.start(then)
         else:
             return False
         return True
 
-    def start(self, asked=True, then=None):
+    def start(self, then=None):
         """Measure, step by step."""
+        self.state.measurement = Measurement(self._steps(), then)
+        self.onStep()  # says what comes
+        self.state.workChanged.emit()
+
+    def _steps(self):
+        """Say what comes, let that be shown, and do it."""
         state = self.state
-        steps = self.logic.measurement(state.found.volume, state.seedsOfRun(), ch.copy_of(state.parameters))
-        state.measurement = Measurement(steps, state.plan.speedKey, asked, then)
-        if asked:
-            self._say()
-        state.workChanged.emit()
-        self._timer.start()
+        if state.plan is None:
+            self.ui.progressLabel.text = _("Loading PyTorch. Slicer stands still for some seconds...")
+            yield
+            state.makePlan()
+            yield
+        if state.plan is None or not state.plan.isReady or self.speed is not None:
+            return
+        if not self.logic.isLoaded(state.parameters):
+            self.ui.progressLabel.text = _("Loading the model. Slicer stands still for some seconds...")
+            yield
+        for _step in self.logic.measurement(state.found.volume, state.seedsOfRun(), ch.copy_of(state.parameters)):
+            self.ui.progressLabel.text = _("Measuring how fast this computer is...")
+            yield
 
     def onStep(self):
-        """Load the model, or compute one slice."""
+        """Load something, or compute one slice."""
         measurement = self.state.measurement
         if measurement is None:
             return
@@ -135,16 +126,19 @@ class MeasureSection(Section):
         except StopIteration:
             pass
         except Exception as error:
-            self._impossible.add(measurement.speedKey)
+            plan = self.state.plan
+            if plan is not None:
+                self._impossible.add(plan.speedKey)
             self.stop()
-            if isinstance(error, InputError) and measurement.asked:
+            if isinstance(error, InputError):
                 with errorsShown():
                     raise
                 return
             logging.exception("SAM2VolumeSeg: the speed could not be measured")
         if self.state.measurement is measurement:
             self.stop()
-        if measurement.then is not None and self.state.parameters is not None:
+        plan = self.state.plan
+        if measurement.then is not None and self.state.parameters is not None and plan is not None and plan.isReady:
             measurement.then()
 
     def stop(self, message=""):
@@ -152,9 +146,5 @@ class MeasureSection(Section):
         measurement, self.state.measurement = self.state.measurement, None
         if measurement is not None:
             measurement.steps.close()
-            if measurement.asked:
-                self.ui.progressLabel.text = message
+            self.ui.progressLabel.text = message
             self.state.workChanged.emit()
-
-    def _say(self):
-        self.ui.progressLabel.text = _("Measuring how fast this computer is...")

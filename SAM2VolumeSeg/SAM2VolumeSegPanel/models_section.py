@@ -91,7 +91,7 @@ class ModelsSection(Section):
 
     def onModel(self, index=0):
         """The user has chosen a model, which the next scene begins with as well."""
-        self.logic.rememberModel(self.state.parameters)
+        self.logic.remembered.keepModel(self.state.parameters)
 
     def onRow(self, row, column, previousRow, previousColumn):
         """A line of the table was clicked: use that model."""
@@ -114,7 +114,7 @@ class ModelsSection(Section):
             )
             if not confirm(text, _("Download a model")):
                 return
-            self.logic.rememberModel(self.state.parameters)
+            self.logic.remembered.keepModel(self.state.parameters)
             self.state.download = checkpoints.fetch(model)
             self.ui.downloadProgressBar.value = 0
             self.updateButtons()

@@ -3,6 +3,7 @@
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.model.checkpoints import MODELS
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel.hint import NO_VIEWS
 from SAM2VolumeSegLib.panel.preview import UNKNOWN_SIZE, preview_sentence
@@ -66,7 +67,10 @@ class PreviewSection(Section):
     def _size(self, p):
         """Side of the model's input in pixels."""
         plan = self.state.plan
-        return plan.imageSize if plan is not None and plan.isReady else p.inputSize.value or UNKNOWN_SIZE
+        if plan is not None and plan.isReady:
+            return plan.imageSize
+        known = MODELS.get(p.model.value)  # before PyTorch is there, a model may say its own
+        return p.inputSize.value or (known and known.image_size) or UNKNOWN_SIZE
 
     def onSceneChanged(self):
         """Without a scene there is nothing to show."""

@@ -73,7 +73,7 @@ class Propagation:
         return self.run.step()
 
     def finish(self, saveForUndo):
-        """Write the result and remember how long it took.
+        """Write the result.
 
         Args:
             saveForUndo: called before painted segments are changed.
@@ -88,7 +88,6 @@ class Propagation:
         if self.intoPainted:
             saveForUndo()
         node = self.run.finish(**self._ending)
-        self._logic.remember(self.seconds)
         if self._show3D:
             from SAM2VolumeSegLib.scene import centre_3d
 
@@ -136,3 +135,4 @@ class Propagation:
         """Let go of the run. One that is not written changes nothing."""
         if self.run is not None:
             self.run.cancel()
+            self._logic.remember()

@@ -12,6 +12,7 @@ from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegPanel.dialogs import errorsShown, tell
 from SAM2VolumeSegPanel.propagation import Propagation
 from SAM2VolumeSegPanel.section import Section
+from SAM2VolumeSegPanel.work_ahead import WorkAhead
 
 
 class Outlook(NamedTuple):
@@ -39,6 +40,7 @@ class RunSection(Section):
         self.editor, self.measure = editor, measure
         self._timer = timers.make(0, self.onStep)
         self._planTimer = timers.make(0, state.makePlan)
+        self._ahead = WorkAhead(logic, timers, self.update)
         self._showBar(False)
         self.showText(self.ui.resultNoteLabel, "")
         self.ui.propagateButton.connect("clicked(bool)", self.onPropagate)
@@ -57,7 +59,9 @@ class RunSection(Section):
         isRunning = self.state.propagation is not None
         self.updateWriting()
         outlook = Outlook("", False)
-        if self.state.parameters is not None and not isRunning:
+        if self.state.parameters is None or isRunning:
+            self._ahead.stop()
+        else:
             try:
                 outlook = self._outlook()
             except InputError as error:
@@ -74,22 +78,31 @@ class RunSection(Section):
         seeds = self.state.seedsOfRun() if found.volume is not None else {}
         if not seeds:
             return Outlook(_("Paint at least one slice first."), False)
-        work = self.logic.workload(seeds, found.volume, self.state.parameters)
+        if self.state.plan is None and not self.logic.isTorchLoaded:
+            self.state.recallPlan()
+        plan, speed = self.state.plan, self.measure.speed
+        batchSize = 1 if plan is None else plan.batchSize
+        work, isKnown = self._ahead.of(seeds, found.volume, self.state.parameters, batchSize)
         if self.state.requirements is None or not self.state.requirements.are_met:
             text = _("Up to {n} slices. First put right what is said at the top.")
-            return Outlook(text.format(n=work.predicted), False)
-        if not work.predicted:
+            return Outlook(text.format(n=work.slices), False)
+        if not work.slices:
             return Outlook(_("Nothing is painted on the axes that are switched on under Advanced."), False)
-        plan, speed = self.state.plan, self.measure.speed
-        if plan is None:  # the device is known once PyTorch is loaded, which is done after this event
+        if plan is None and self.logic.isTorchLoaded:  # asked for the device after this event
             self._planTimer.start()
             text = _("Up to {n} slices. Looking at this computer...")
-            return Outlook(text.format(n=work.predicted), True)
+            return Outlook(text.format(n=work.slices), True)
+        if plan is None:
+            text = _("Up to {n} slices. How long that takes has not been measured on this computer yet.")
+            return Outlook(text.format(n=work.slices), True)
         if not plan.isReady:
             return Outlook(plan.problem, False)
-        seconds = None if speed is None else speed.seconds(work)
+        if not isKnown:
+            text = _("Up to {n} slices. Looking up what is known already...")
+            return Outlook(text.format(n=work.slices), True)
+        seconds = None if speed is None else speed.seconds(work.whole)
         measuring = self.state.measurement is not None and speed is None
-        return Outlook(estimate.before_sentence(work.predicted, plan.device, seconds, measuring), True)
+        return Outlook(estimate.before_sentence(work, plan.device, seconds, measuring), True)
 
     def updateWriting(self):
         """Say before a run what the user may not expect of the result: where other segments give way, for one."""

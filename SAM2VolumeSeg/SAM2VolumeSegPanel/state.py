@@ -65,6 +65,7 @@ class Plan:
         device: such as "cuda:0".
         imageSize: side of the model's input in pixels.
         speedKey: the name under which the speed of such runs is kept.
+        batchSize: slices that the network predicts at once.
         problem: why there can be no run; empty: the plan is ready.
     """
 
@@ -72,6 +73,7 @@ class Plan:
     device: str = ""
     imageSize: int = 0
     speedKey: str = ""
+    batchSize: int = 1
     problem: str = ""
 
     @property
@@ -159,6 +161,12 @@ class PanelState:
         if self._plan is not None and not self._plan.isReady:
             self._plan = None  # what stood in the way may be gone
         self.readinessChanged.emit()
+
+    def recallPlan(self):
+        """Take the plan of an earlier session, where there is one; nobody waits for PyTorch."""
+        known = self.logic.remembered.plan(self.parameters)
+        if known is not None:
+            self._plan = Plan(planChoices(self.parameters), *known)
 
     def makePlan(self):
         """Load PyTorch, once in a session, and ask it for the device."""

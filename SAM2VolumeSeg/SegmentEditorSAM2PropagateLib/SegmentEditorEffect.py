@@ -134,7 +134,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
                 choices = type(getattr(parameterNode, name))  # a reload of the module has made new ones
                 setattr(parameterNode, name, choices[box.itemData(box.currentIndex)])
         if parameterNode.model is not before:
-            self.logic().rememberModel(parameterNode)
+            self.logic().remembered.keepModel(parameterNode)
         self.updateWriting(parameterNode)
 
     def updateWriting(self, parameterNode):

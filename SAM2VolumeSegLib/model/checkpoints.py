@@ -129,7 +129,7 @@ MODELS = {
             "large", "l", "sam2.1_hiera_large.pt", 898_083_611,
             "2647878d5dfa5098f2f8649825738a9345572bae2d4350a2468587ece47dd318",
         ),
-        Model("demo", _DEMO / "demo.yaml", LocalFile(_DEMO / "demo.pt", bundled=True), licence=APACHE_2),
+        Model("demo", _DEMO / "demo.yaml", LocalFile(_DEMO / "demo.pt", bundled=True), 160, licence=APACHE_2),
     )
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -54,10 +55,15 @@ class SliceTracker:
         predictions: What was predicted, by identity.
         encoded: Slices encoded so far.
         tracked: Slices predicted so far; those that were known already do not count.
+        beyond: How far structures went beyond what is painted, as runs have shown it: slices that were visited there,
+            and that there were, by pictures and name.
+        now: The time in seconds, by which all of a run is timed.
         encode_pace: How long it takes to encode a slice.
         prompt_pace: How long it takes to remember a given mask.
         predict_pace: How long it takes to predict a slice.
     """
+
+    now: Callable[[], float] = staticmethod(time.perf_counter)
 
     def __init__(self, network: Network, plan: DevicePlan, name: str = "", checkpoint_sha256: str = ""):
         self.name = name
@@ -71,6 +77,7 @@ class SliceTracker:
             plan.device,
             SlotFile(checkpoints.cache_folder()),
         )
+        self.beyond: dict[Hashable, tuple[int, int]] = {}
         self.encoded = 0
         self.tracked = 0
         self.restart_paces()
@@ -140,12 +147,20 @@ class SliceTracker:
 
     def restart_paces(self) -> None:
         """Time anew how long it takes to encode a slice, to remember a mask that was given, and to predict a slice."""
-        self.encode_pace, self.prompt_pace, self.predict_pace = Pace(), Pace(), Pace()
+        wait = None if self.plan.device.type == "cpu" else self._wait
+        self.encode_pace = Pace("encode", now=self.now, wait=wait)
+        self.prompt_pace = Pace("prompt", now=self.now, wait=wait)
+        self.predict_pace = Pace("call", "predict", "memory", now=self.now, wait=wait)
+
+    def _wait(self) -> None:
+        """A graphics card says that it is done before it is."""
+        (torch.cuda if self.plan.device.type == "cuda" else torch.mps).synchronize()
 
     def forget(self) -> None:
         """Forget all that was computed; the next run starts from nothing."""
         self.cache.clear()
         self.predictions.clear()
+        self.beyond.clear()
 
     def _encode(self, pictures: Pictures, index: int, upcoming: Sequence[int]) -> list[torch.Tensor]:
         """Encode a slice, and the next ones in the same batch; returns the features of the first."""
@@ -234,9 +249,9 @@ class SliceTracker:
         batch = queries[: self.plan.batch_size]
         found = [features[query.index] for query in batch]
         levels = [torch.cat(level) for level in zip(*found, strict=True)] if len(batch) > 1 else found[0]
-        with self.predict_pace.timed(len(batch)):
+        with self.predict_pace.timed(1, len(batch), sum(len(query.spatial) for query in batch)):
             prediction = self._call(self.network.track, levels, batch)
-        return [self._keep(self._identity(pictures, query), prediction, n) for n, query in enumerate(batch)]
+            return [self._keep(self._identity(pictures, query), prediction, n) for n, query in enumerate(batch)]
 
     def _identity(self, pictures: Pictures, query: SliceQuery) -> bytes:
         furthest = self.network.limits.furthest_pointer(query.num_slices)

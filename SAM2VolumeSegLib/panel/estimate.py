@@ -1,141 +1,66 @@
-"""How many slices a run visits, and how long that takes on this machine by what was measured on it."""
+"""How fast models are on this machine, kept from run to run, and how that is said."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
 
 from SAM2VolumeSegLib.i18n import tr as _
-from SAM2VolumeSegLib.model.policy import MemoryPolicy, Place
+from SAM2VolumeSegLib.model.pace import KINDS, Speed
 from SAM2VolumeSegLib.progress import duration
-from SAM2VolumeSegLib.propagation.pictures import PlanePictures
 from SAM2VolumeSegLib.propagation.result import Progress
-from SAM2VolumeSegLib.propagation.sight import Sight, Span
-from SAM2VolumeSegLib.volume import Box, SquareWindow
+from SAM2VolumeSegLib.propagation.workload import Workload
 
-MIN_SLICES = 5  # a shorter run says little: loading and the first slice dominate it
-NEWER = 0.5  # weight of the latest run against all before
-SAMPLES = 16  # slices of a span on which the memory is counted
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a run computes at most.
-
-    Attributes:
-        predicted: slices, over segments, axes, directions and passes. An upper bound: beyond the outermost painted
-            slices a run stops where the structure does.
-        encoded: slices that go through the image encoder, each once.
-        memories: slices that a predicted one looks at, on average.
-    """
-
-    predicted: int
-    encoded: int
-    memories: float
-
-
-@dataclass(frozen=True)
-class Speed:
-    """How fast a model is on this machine.
-
-    Attributes:
-        encode: seconds that a slice takes through the image encoder.
-        predict: seconds that a prediction takes without a memory.
-        memory: seconds more for each slice in memory.
-    """
-
-    encode: float
-    predict: float
-    memory: float
-
-    def seconds(self, work: Workload) -> float:
-        """How long a workload takes."""
-        return self.encode * work.encoded + (self.predict + self.memory * work.memories) * work.predicted
-
-    def times(self, factor: float) -> Speed:
-        """All times longer by a factor."""
-        return Speed(self.encode * factor, self.predict * factor, self.memory * factor)
-
-
-def workload(sight: Sight, is_encoded: Callable[[PlanePictures, int], bool] | None = None) -> Workload:
-    """Count what a run computes at most.
-
-    Args:
-        sight: what the model sees in it.
-        is_encoded: whether what the encoder makes of a slice is at hand (`SliceTracker.is_encoded`); None: of none.
-
-    Raises:
-        InputError: as `Sight.crop`.
-    """
-    settings = sight.settings
-    visited, memories, encoded = 0, 0.0, set()
-    for segment in (name for group in sight.groups for name in group):
-        for plane in sight.planes_of(segment):
-            view = sight.volume.view(plane)
-            order, stops = view.order, sight.stops(segment, plane)
-            seen = SquareWindow.of(view, sight.crop(segment) or Box.whole(sight.volume), sight.image_size)
-            prompted = [stops.number(order.index(seed.index)) for seed in sight.seeds_on(segment, plane)]
-            visited += stops.span.slices
-            memories += stops.span.slices * _memories(prompted, stops.span, settings.memory)
-            indices = [order[position] for position in stops.positions]
-            if is_encoded is not None:
-                pictures = sight.pictures(segment, plane)
-                indices = [index for index in indices if not is_encoded(pictures, index)]
-            encoded |= {(seen, plane, index) for index in indices}  # another crop may be the same in this plane
-    directions = 2 if settings.direction == "forward-backward" else 1
-    return Workload(visited * directions * settings.passes, len(encoded), memories / max(visited, 1))
-
-
-def _memories(prompted: Sequence[int], span: Span, policy: MemoryPolicy) -> float:
-    """Slices in memory, on average: the painted ones in reach, and the recent ones."""
-    sampled = span.positions[:: max(1, span.slices // SAMPLES)]
-    near = [len(policy.choose(Place(now, 1, prompted, {}, span.slices)).spatial) for now in sampled]
-    return sum(near) / len(near) + policy.ages
+RUNS = 9  # values that are kept of each kind: the median of them is neither that of a busy moment, nor an old one
 
 
 class Timings:
-    """The speeds that were measured on this machine, by `timing_key`."""
+    """What was seen of the speed of models on this machine, the measurement before the first run included.
 
-    def __init__(self, speeds: Mapping[str, Speed] | None = None):
-        self.speeds = dict(speeds or {})
+    Attributes:
+        seen: by `timing_key` and kind (see `Work`), the seconds for one in each of the latest runs.
+    """
+
+    def __init__(self, seen: Mapping[str, Mapping[str, Sequence[float]]] | None = None):
+        self.seen = {key: {kind: list(values) for kind, values in kinds.items()} for key, kinds in (seen or {}).items()}
 
     @classmethod
     def from_json(cls, text: str | None) -> Timings:
-        """What `to_json` wrote; what cannot be read (another version's) is left out."""
+        """What `to_json` wrote. What cannot be read is left out.
+
+        So are the three numbers that were kept for each key at first: a run that found its embeddings made, or a busy
+        machine, had changed all of them by one factor.
+        """
         try:
             values = json.loads(text or "{}").items()
         except (ValueError, TypeError, AttributeError):
             return cls()
-        speeds = {}
-        for key, value in values:
-            try:
-                speed = Speed(*map(float, value))
-            except (TypeError, ValueError):
-                continue
-            if speed.encode > 0 and speed.predict > 0 and speed.memory >= 0:
-                speeds[str(key)] = speed
-        return cls(speeds)
+        timings = cls()
+        for key, kinds in values:
+            if isinstance(kinds, dict):
+                for kind, seconds in kinds.items():
+                    for value in seconds if isinstance(seconds, list) else ():
+                        timings.record(str(key), {str(kind): value})
+        return timings
 
     def to_json(self) -> str:
         """The record as text, for the application's settings (not for a scene, which travels to other machines)."""
-        return json.dumps({key: [speed.encode, speed.predict, speed.memory] for key, speed in self.speeds.items()})
+        return json.dumps(self.seen)
 
-    def record(self, key: str, speed: Speed) -> None:
-        """Keep what `measure.measure` found."""
-        self.speeds[key] = speed
+    def record(self, key: str, seen: Mapping[str, float]) -> None:
+        """Keep what was measured, or what a run has shown of what it had to compute (`Segmenter.seen`)."""
+        for kind, value in seen.items():
+            if kind in KINDS and isinstance(value, (int, float)) and math.isfinite(value) and value >= 0:
+                kept = self.seen.setdefault(key, {}).setdefault(kind, [])
+                kept.append(float(f"{value:.4g}"))
+                del kept[:-RUNS]
 
-    def refine(self, key: str, work: Workload, seconds: float) -> None:
-        """Let a run correct the measurement: what it really computed, and how long it took. Short runs do not count."""
-        speed = self.speeds.get(key)
-        if speed is None or work.predicted < MIN_SLICES or seconds <= 0:
-            return
-        self.speeds[key] = speed.times(NEWER * seconds / speed.seconds(work) + (1 - NEWER))
-
-    def predict(self, key: str, work: Workload) -> float | None:
-        """Seconds for a workload; None when nothing was measured yet."""
-        speed = self.speeds.get(key)
-        return None if speed is None else speed.seconds(work)
+    def speed(self, key: str) -> Speed | None:
+        """How fast a model is thought to be; None where it was not measured yet."""
+        kinds = self.seen.get(key)
+        return Speed().refined({kind: median(values) for kind, values in kinds.items()}) if kinds else None
 
 
 def timing_key(model_sha256: str, device: str, input_size: int, version: str) -> str:
@@ -150,11 +75,11 @@ def timing_key(model_sha256: str, device: str, input_size: int, version: str) ->
     return f"{model_sha256[:16]} {device} {input_size} {version}"
 
 
-def before_sentence(slices: int, device: str, seconds: float | None, measuring: bool = False) -> str:
+def before_sentence(work: Workload, device: str, seconds: float | None, measuring: bool = False) -> str:
     """What is said before a run starts.
 
     Args:
-        slices: to be predicted at most.
+        work: what it has to compute.
         device: PyTorch's name of it.
         seconds: how long it takes; None while that is not known.
         measuring: it soon will be.
@@ -165,7 +90,11 @@ def before_sentence(slices: int, device: str, seconds: float | None, measuring: 
         then = _("How long that takes has not been measured on this computer yet.")
     else:
         then = _("About {time}, measured on this computer.").format(time=duration(seconds))
-    most = _("Up to {slices} slices on {device}.").format(slices=slices, device=device_text(device))
+    if work.known:
+        most = _("Up to {slices} slices on {device}; {known} of them are known already.")
+    else:
+        most = _("Up to {slices} slices on {device}.")
+    most = most.format(slices=work.slices, device=device_text(device), known=work.known)
     return f"{most} {then}"
 
 
@@ -184,7 +113,9 @@ def progress_sentence(progress: Progress, position: str | None, name: str) -> st
         position: of its slice, in words; None without one.
         name: of its segment.
     """
-    if progress.plane is None:
+    if progress.plane is None and not progress.done:
+        doing = _("seeing what is known already")
+    elif progress.plane is None:
         doing = _("bringing the axes together")
     else:
         doing = _("{plane} slice at {position}, {done} of {total}").format(

@@ -8,7 +8,8 @@ from SAM2VolumeSegLib.volume.crop import Box, SquareWindow
 from SAM2VolumeSegLib.volume.planes import Plane
 
 UNKNOWN_SIZE = 512
-"""Pixels along each side of a picture, while PyTorch, which knows the device, is not there."""
+"""Pixels along each side of a picture of an official model on a processor. While PyTorch is not there, nobody knows
+whether a better device is."""
 
 
 def preview_sentence(sight: Sight, segment: str) -> str:

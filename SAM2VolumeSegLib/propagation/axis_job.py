@@ -44,17 +44,23 @@ class AxisJob:
         self.pictures = pictures = sight.pictures(name, plane)
         self.stops = sight.stops(name, plane)
         self.prompted = {self.stop_of(seed): pictures.mask_to_model(seed.mask) for seed in self.seeds}
+        self._painted = min(self.prompted), max(self.prompted)
         self.given = self.prompted
         self.steps = STEPS[self.settings.direction]
         self.wanted = sight.wanted_stops(name, plane) if self.settings.passes == 1 else None
         self.passes_left = self.settings.passes
         self.votes: dict[int, Vote] = {}
+        self._gone_over, self._at_most = 0, 0
         self._walks: list[Walk] = []
         self._extra: dict[int, np.ndarray] = {}
 
     def stop_of(self, seed: SeedSlice) -> int:
         """The stop of a seed."""
-        return self.stops.number(self.pictures.positions[seed.index])
+        return self.stop_at(seed.index)
+
+    def stop_at(self, index: int) -> int:
+        """The stop of a slice, by its index in the volume's array."""
+        return self.stops.number(self.pictures.positions[index])
 
     def index(self, stop: int) -> int:
         """Index of a stop's slice in the volume's array."""
@@ -66,11 +72,29 @@ class AxisJob:
         passes = self.passes_left * len(self.steps) * self.stops.span.slices
         return passes + sum(walk.left for walk in self._walks)
 
+    def ahead(self, share: float) -> list[int]:
+        """The stops that will probably be visited, each as often as it is.
+
+        Args:
+            share: of the stops beyond the outermost seeds, those that are visited until the structure is gone.
+        """
+        found = [stop for walk in self._walks for stop in walk.ahead(share)]
+        if self.passes_left:
+            (first, last), span = self._painted, self.stops.span
+            lower, upper = round(share * (first - span.first)), round(share * (span.last - last))
+            found += list(range(first - lower, last + upper + 1)) * (self.passes_left * len(self.steps))
+        return found
+
+    def is_beyond(self, stop: int) -> bool:
+        """Whether a stop lies beyond the outermost seeds."""
+        first, last = self._painted
+        return not first <= stop <= last
+
     @property
-    def vote_count(self) -> int:
-        """Slices that have a vote, also seeds and those between stops; at most, as long as there are slices left."""
-        voted = list(self.stops.span.positions) if self.remaining else [*self.votes, *self.prompted]
-        return self.stops.position(max(voted)) - self.stops.position(min(voted)) + 1
+    def ended_beyond(self) -> tuple[int, int]:
+        """Of the ways beyond the outermost seeds that have ended: stops that were visited, and that there were."""
+        visited = sum(walk.gone_over for walk in self._walks)
+        return self._gone_over + visited, self._at_most + sum(walk.at_most for walk in self._walks)
 
     def start_pass(self) -> list[Walk]:
         """The walks of the next pass, one for each direction.
@@ -101,6 +125,7 @@ class AxisJob:
             directions.append({p: replace(vote, weights=(self.weight(p, walk.step),)) for p, vote in votes.items()})
         # A slice that became a prompt has no new vote; the one that made it a prompt stands.
         self.votes = average(directions) | {position: self.votes[position] for position in self._extra}
+        self._gone_over, self._at_most = self.ended_beyond
         self._walks = []
 
     def weights(self, position: int, logits: np.ndarray, weight: float) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.edges import BAND_MM
 from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT, STEPS_PER_LOGIT
+from SAM2VolumeSegLib.propagation.sight import BAND_MM
 from SAM2VolumeSegLib.propagation.vote import Moments, Vote
 from SAM2VolumeSegLib.seeds import SeedSlice, painted_box
 from SAM2VolumeSegLib.volume import Box, Plane, Volume

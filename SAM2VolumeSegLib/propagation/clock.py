@@ -2,54 +2,73 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Generator, Sequence
-from typing import TypeVar
+from collections.abc import Generator, Mapping, Sequence
+from math import prod
 
-from SAM2VolumeSegLib.model.pace import Pace
+from SAM2VolumeSegLib.model.pace import DOUBT, Pace, Speed, Work
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
-from SAM2VolumeSegLib.propagation.result import Progress
-from SAM2VolumeSegLib.volume import Plane
+from SAM2VolumeSegLib.propagation.claims import Claim
+from SAM2VolumeSegLib.propagation.fuse import Piece
+from SAM2VolumeSegLib.propagation.result import Progress, SegmentResult
+from SAM2VolumeSegLib.propagation.together import Step
+from SAM2VolumeSegLib.propagation.workload import BEYOND, WITHOUT_EDGES, Workload
 
-Answer = TypeVar("Answer")
-VOTE_SHARE, FUSE_SHARE = 0.3, 0.5
-"""Of the time that a prediction takes: bringing its vote into the volume's grid, and a step of `fuse`. Taken as long as
-none was timed."""
-PREDICTION = {True: 0.6, False: 3.6}
-"""In prompts, how long a prediction takes, in batches and alone (demo at 64 and 160 px, tiny at 512, on a CPU)."""
-FUSE_STEPS = 10  # about what `fuse` makes for each segment
 TELL_AFTER = 0.1  # seconds: often enough for a bar and for Cancel
+ENOUGH = 5  # calls of a kind that say how fast it is
+TOGETHER = 16  # slices that are gone over between two looks at the clock: a batch of them ends at once
+UNSURE = 8.0  # stops beyond the seeds after which what is seen of their number counts as much as what is usual
+NOT_DONE = 0.1
+"""Of the time that a piece of work has taken, what it takes still at least, when it takes longer than expected."""
 
 
 class Clock:
     """Counts what a run has done, and says how long the rest takes.
 
-    Encoding a slice (each once), predicting it (for every segment, direction and pass), its vote, and what is done to
-    each segment in the end take different times, and the mix of them changes on the way: hence a pace for each. Slices
-    that are known from an earlier run take no time; how many of those left are known, nobody knows yet, so the time
-    left can only be shorter than it says.
+    What is left is known (`Workload`), slices that an earlier run has computed included. How long each kind of it takes
+    is first what was expected, and more and more what is seen. So a change of the mix on the way, from encoding and
+    predicting to predicting alone, or to votes and surfaces, is foreseen.
     """
 
-    def __init__(self, tracker: SliceTracker, jobs: Sequence[AxisJob]):
-        self._tracker, self._jobs = tracker, jobs
+    def __init__(
+        self, tracker: SliceTracker, jobs: Sequence[AxisJob], work: Workload, expected: Speed, is_measured: bool
+    ):
+        """Start.
+
+        Args:
+            tracker: of the run.
+            jobs: all of the run.
+            work: what they have to compute.
+            expected: how fast all is thought to be.
+            is_measured: whether that was measured of the tracker; else a run shows how fast it is.
+        """
+        self._tracker, self._jobs, self._work = tracker, jobs, work
+        self._measured, self._speed = is_measured, expected
+        self._before = dict(tracker.beyond)
         tracker.restart_paces()
-        self._started, self._since = time.monotonic(), 0
-        wanted = {(job.pictures, job.index(stop)) for job in jobs for stop in job.stops.span.positions}
-        # Segments on one crop share pictures, and each slice is encoded once.
-        self._encoded_at_end = tracker.encoded + sum(not tracker.is_encoded(*slice_) for slice_ in wanted)
-        self._predicted, self._told, self._beside = 0, time.monotonic(), 0.0
-        self._unvoted, self._vote_pace = list(jobs), Pace()
-        self._unfused, self._fuse_pace = FUSE_STEPS * len({job.name for job in jobs}), Pace()
+        now = tracker.now
+        self._visit, self._vote, self._edge = (
+            Pace(kind, now=now, first_counts=True) for kind in ("visit", "vote", "edge")
+        )
+        self._computed = {(job.name, job.pictures.view.plane): 0 for job in jobs}
+        self._steps = 0
+        self._votes, self._surfaces = dict(work.votes), dict(work.surfaces)
+        self._told = self._looked = self._began = now()
+        self._network = 0.0
+        self._said: tuple[float, float | None] | None = None  # when, and how many seconds were left
 
-    def predicted(self, segment: str, plane: Plane, index: int) -> Progress:
+    def predicted(self, step: Step) -> Progress:
         """Progress after one more slice."""
-        self._predicted += 1
-        return self._progress(segment, plane, index)
+        plane = step.job.pictures.view.plane
+        self._computed[step.job.name, plane] += not step.known
+        self._steps += 1
+        if self._steps % TOGETHER == 0:
+            spent, now = sum(pace.spent(self._speed) for pace in self._paces), self._tracker.now()
+            self._visit.add((TOGETHER,), max(0.0, (now - self._looked) - (spent - self._network)))
+            self._looked, self._network = now, spent
+        return self._progress(step.job.name, step)
 
-    def voting(
-        self, jobs: Sequence[AxisJob], votes: Generator[None, None, Answer]
-    ) -> Generator[Progress, None, Answer]:
+    def voting(self, jobs: Sequence[AxisJob], votes: Generator[None, None, Claim]) -> Generator[Progress, None, Claim]:
         """Report while the votes of a segment are taken.
 
         Args:
@@ -62,66 +81,154 @@ class Clock:
         Returns:
             What `votes` returns.
         """
+        name = jobs[0].name
+        self._began = self._tracker.now()
         while True:
-            with self._vote_pace.timed(1):
-                try:
-                    next(votes)
-                except StopIteration as end:
-                    self._unvoted = [job for job in self._unvoted if job not in jobs]
-                    return end.value
-            if time.monotonic() - self._told > TELL_AFTER:
-                yield self._progress(jobs[0].name)
+            try:
+                next(votes)
+            except StopIteration as end:
+                claim: Claim = end.value
+                break
+            if self._tracker.now() - self._told > TELL_AFTER:
+                yield self._progress(name, began="vote")
+        self._vote.add((self._votes.pop(name),), self._tracker.now() - self._began)
+        edges = jobs[0].settings.edges
+        self._surfaces[name] = prod(claim.box.shape) * (1.0 if edges else WITHOUT_EDGES)
+        self._looked = self._tracker.now()
+        return claim
 
-    def fusing(self, segments: Generator[str, None, Answer]) -> Generator[Progress, None, Answer]:
+    def fusing(
+        self, pieces: Generator[Piece, None, dict[str, SegmentResult]]
+    ) -> Generator[Progress, None, dict[str, SegmentResult]]:
         """Report while claims become masks.
 
         Args:
-            segments: Does the work; yields the name of a segment after each piece of it.
+            pieces: Does the work, and says after each piece of it for which segment.
 
         Yields:
             Progress, several times a second and at the end.
 
         Returns:
-            What `segments` returns.
+            What `pieces` returns.
         """
+        self._began = self._tracker.now()
+        name = self._jobs[0].name
         while True:
-            with self._fuse_pace.timed(1):
-                try:
-                    name = next(segments)
-                except StopIteration as end:
-                    answer = end.value
-                    break
-            self._unfused = max(self._unfused - 1, 0)
-            if time.monotonic() - self._told > TELL_AFTER:
-                yield self._progress(name)
-        self._unfused = 0
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                segments: dict[str, SegmentResult] = end.value
+                break
+            name = piece.name
+            if piece.is_last and (voxels := self._surfaces.pop(name, 0.0)):
+                self._edge.add((voxels,), self._tracker.now() - self._began)
+                self._began = self._tracker.now()
+            if self._tracker.now() - self._told > TELL_AFTER:
+                yield self._progress(name, began="edge")
+        self._surfaces.clear()
+        self._said = None
         yield self._progress(name)
-        return answer
+        return segments
 
-    def _progress(self, segment: str, plane: Plane | None = None, index: int | None = None) -> Progress:
-        self._told = time.monotonic()
+    def stop(self) -> dict[str, float]:
+        """The run is over, or cancelled.
+
+        Returns:
+            Seconds for one of each kind of work that was done often enough to tell, what was known left out.
+        """
+        for job in self._jobs:
+            seen, most = job.ended_beyond
+            if most and job.wanted is None:  # a walk through a part ends before the structure does
+                self._tracker.beyond[job.pictures.key, job.name] = seen, most
+        found: dict[str, float] = {}
+        for pace, enough in ((self._vote, 1), (self._edge, 1), *((pace, ENOUGH) for pace in self._paces)):
+            if pace.counted >= enough:
+                found |= pace.seen(self._speed)
+        if self._visit.counted >= ENOUGH:
+            found |= self._visit.seen(self._speed)
+        return found
+
+    @property
+    def _paces(self) -> tuple[Pace, Pace, Pace]:
+        """Of the network."""
+        return self._tracker.encode_pace, self._tracker.prompt_pace, self._tracker.predict_pace
+
+    def _progress(self, segment: str, step: Step | None = None, began: str = "") -> Progress:
+        self._told = now = self._tracker.now()
         remaining = sum(job.remaining for job in self._jobs)
-        done = self._predicted
-        return Progress(segment, plane, index, done, done + remaining, self._seconds_left(remaining))
+        plane, index = (step.job.pictures.view.plane, step.index) if step else (None, None)
+        if self._said is None or now - self._said[0] > TELL_AFTER:
+            self._said = now, self._seconds_left(remaining, began)
+        at, left = self._said
+        left = None if left is None else max(0.0, left - (now - at))
+        untold = step.untold if step else 0
+        return Progress(segment, plane, index, self._steps, self._steps + remaining + untold, left)
 
-    def _seconds_left(self, to_predict: int) -> float | None:
-        """None as long as too little was done to tell."""
-        paces = self._tracker.encode_pace, self._tracker.prompt_pace, self._tracker.predict_pace
-        encode, predict, prompt = paces[0].each, paces[2].each, paces[1].fastest
-        spent = time.monotonic() - sum(pace.total for pace in paces)
-        if predict is None:  # up to the first predictions memory is taken, files are opened, masks are remembered
-            self._started, self._since = spent, self._predicted
-        elif to_predict:  # what lies between the calls of the network
-            self._beside = max(0.0, spent - self._started) / max(self._predicted - self._since, 1)
-        if predict is None and prompt:  # many segments have many prompts before the first prediction
-            predict = prompt * PREDICTION[self._tracker.plan.batch_size > 1]
-        if predict is None and to_predict:
+    def _seconds_left(self, to_visit: int, began: str) -> float | None:
+        """None as long as too little was done to tell, and nothing was expected.
+
+        Args:
+            to_visit: slices, known ones included.
+            began: the kind of work that goes on since `_began`, of one segment.
+        """
+        shares = self._shares_beyond()
+        predict = sum((self._left(job, shares[job]) for job in self._jobs), Work())
+        encode, prompt, track = self._paces
+        if not self._measured and predict.predict and not track.counted:
             return None
-        predict = predict or 0.0  # nothing was predicted and nothing has to be: all is known
-        work = [
-            (self._encoded_at_end - self._tracker.encoded, encode or predict),
-            (to_predict, predict + self._beside),
-            (sum(job.vote_count for job in self._unvoted), self._vote_pace.each or VOTE_SHARE * predict),
-            (self._unfused, self._fuse_pace.each or FUSE_SHARE * predict),
+        once, speed = self._work.once, self._speed
+        left = [
+            (encode, Work(encode=min(max(0.0, once.encode - encode.done.encode), self._to_encode(shares)))),
+            (prompt, Work(prompt=max(0.0, once.prompt - prompt.done.prompt) if to_visit else 0.0)),
+            (track, predict),
+            (self._visit, Work(visit=to_visit)),
+            (self._vote, Work(vote=sum(self._votes.values()))),
+            (self._edge, Work(edge=sum(self._surfaces.values()))),
         ]
-        return sum((count * each for count, each in work if count > 0), 0.0)
+        seconds = {pace.kinds[0]: self._ratio(pace) * speed.seconds(work) for pace, work in left}
+        if began:  # one of them is done by a part
+            spent = self._tracker.now() - self._began
+            seconds[began] = max(seconds[began] - spent, NOT_DONE * spent) if seconds[began] else 0.0
+        return sum(seconds.values())
+
+    def _shares_beyond(self) -> dict[AxisJob, float]:
+        """Of the stops beyond the outermost seeds that could be visited, those that will be.
+
+        An earlier run has shown it for the same segment, or this one does for others.
+        """
+        ended = [job.ended_beyond for job in self._jobs]
+        seen, most = sum(seen for seen, _ in ended), sum(most for _, most in ended)
+        usual = (seen + UNSURE * BEYOND) / (most + UNSURE)
+        shares = {}
+        for job in self._jobs:
+            seen, most = self._before.get((job.pictures.key, job.name), (0, 0))
+            shares[job] = (seen + usual) / (most + 1)
+        return shares
+
+    def _left(self, job: AxisJob, share: float) -> Work:
+        """What is left to be predicted of a job."""
+        axis, remaining = (job.name, job.pictures.view.plane), job.remaining
+        left = min(max(0.0, self._work.axes[axis].predict - self._computed[axis]), remaining)
+        if not left:
+            return Work()
+        return self._work.part(axis, left * len(job.ahead(share)) / remaining)
+
+    def _to_encode(self, shares: Mapping[AxisJob, float]) -> int:
+        """Slices that will probably have to be encoded still, each once."""
+        wanted = {
+            (job.pictures, job.index(stop))
+            for job in self._jobs
+            if job.remaining
+            for stop in set(job.ahead(shares[job]))
+        }
+        return sum(not self._tracker.is_encoded(*slice_) for slice_ in wanted)
+
+    def _ratio(self, pace: Pace) -> float:
+        """How many times as long as expected a kind of work takes."""
+        if self._measured:
+            return pace.ratio(self._speed, DOUBT)
+        if pace.counted or pace not in self._paces:
+            return pace.ratio(self._speed)
+        # Nobody knows; it is the same computer, and the same network.
+        ratios = [other.ratio(self._speed) for other in self._paces if other.counted]
+        return sum(ratios) / len(ratios) if ratios else 1.0

@@ -16,9 +16,8 @@ from scipy import ndimage, sparse
 from scipy.sparse.linalg import cg
 
 from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
+from SAM2VolumeSegLib.propagation.sight import BAND_MM
 
-BAND_MM = 10.0
-"""How far the surface can move. The work grows with it; without a limit it was no better on four CTs."""
 SMOOTH_MM = 1.0
 """Standard deviation of the Gaussian that takes noise from the CT before its edges are looked at."""
 EDGE_PER_MM = 0.02

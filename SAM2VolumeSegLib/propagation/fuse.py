@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
@@ -15,9 +16,21 @@ from SAM2VolumeSegLib.propagation.result import SegmentResult
 from SAM2VolumeSegLib.volume import Box, BoxMask, Volume, Window, to_unit
 
 
+class Piece(NamedTuple):
+    """A piece of work that is done.
+
+    Attributes:
+        name: of the segment that it was for.
+        is_last: whether the segment's surface is where it will be, which is most of the work.
+    """
+
+    name: str
+    is_last: bool = False
+
+
 def fuse(
     volume: Volume, claims: Mapping[str, Claim], drop_islands: bool, window: Window | None = None
-) -> Generator[str, None, dict[str, SegmentResult]]:
+) -> Generator[Piece, None, dict[str, SegmentResult]]:
     """Masks from claims.
 
     What the user painted stays; of two claims on a voxel the higher logit wins. Of two equal ones, frequent because
@@ -34,7 +47,7 @@ def fuse(
         window: before all, move surfaces to the edges that are seen in this window; None leaves them.
 
     Yields:
-        The name of a segment after each piece of work.
+        After each piece of work.
 
     Returns:
         The answers by name.
@@ -47,7 +60,7 @@ def fuse(
     if drop_islands:
         for name, claim in claims.items():
             claim.mask = _connected(claim.mask, claim.painted)
-            yield name
+            yield Piece(name)
     yield from (_each_with_each(in_order, twice) if twice else _all_at_once(in_order, whole))
     segments = {}
     for name, claim in claims.items():
@@ -56,16 +69,16 @@ def fuse(
         segments[name] = SegmentResult(
             found, claim.logits, claim.confidence, claim.plane_logits, claim.voted, claim.spread, claim.plane_weights
         )
-        yield name
+        yield Piece(name, is_last=True)
     return segments
 
 
-def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[str, None, set[str]]:
+def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[Piece, None, set[str]]:
     """The segments that share painted voxels with another one."""
     painted = np.zeros(whole.shape, dtype=np.uint16)  # by how many
     for name, claim in claims.items():
         painted[whole.index_of(claim.box)] += claim.painted
-        yield name
+        yield Piece(name)
     if painted.max() < 2:
         return set()
     return {name for name, claim in claims.items() if (painted[whole.index_of(claim.box)][claim.painted] > 1).any()}
@@ -73,7 +86,7 @@ def _painted_twice(claims: Mapping[str, Claim], whole: Box) -> Generator[str, No
 
 def _to_edges(
     volume: Volume, claims: Mapping[str, Claim], twice: set[str], whole: Box, window: Window
-) -> Iterator[str]:
+) -> Iterator[Piece]:
     """Move each claim's surface. What is painted as another segment is known not to be this one."""
     owned = np.zeros(whole.shape, dtype=bool)
     for name, claim in claims.items():
@@ -84,12 +97,13 @@ def _to_edges(
         image = to_unit(volume.voxels[claim.box.slices], window)
         steps = Steps(at_edges(image, volume.spacing[::-1], claim.logits, claim.painted, outside))
         for _step in steps:
-            yield name
+            yield Piece(name)
         claim.logits = steps.result
         claim.mask = (claim.logits > 0) | claim.painted
+        yield Piece(name, is_last=True)
 
 
-def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:
+def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[Piece]:
     """Give every voxel to the best claim on it. The work grows with the segments, and not with their pairs."""
     best = np.full(whole.shape, -np.inf, dtype=np.float32), np.zeros(whole.shape, dtype=np.float32)
     owner = np.zeros(whole.shape, dtype=np.int32)
@@ -101,13 +115,13 @@ def _all_at_once(claims: Mapping[str, Claim], whole: Box) -> Iterator[str]:
         for values, new in zip(held, mine, strict=True):
             np.copyto(values, new, where=wins)
         owner[at][wins] = number
-        yield name
+        yield Piece(name)
     for number, (name, claim) in enumerate(claims.items()):
         claim.mask &= owner[whole.index_of(claim.box)] == number
-        yield name
+        yield Piece(name)
 
 
-def _each_with_each(claims: Mapping[str, Claim], twice: set[str]) -> Iterator[str]:
+def _each_with_each(claims: Mapping[str, Claim], twice: set[str]) -> Iterator[Piece]:
     """Let pairs contest one after the other, but for those that share painted voxels."""
     for one, other in combinations(claims, 2):
         first, second = claims[one], claims[other]
@@ -119,7 +133,7 @@ def _each_with_each(claims: Mapping[str, Claim], twice: set[str]) -> Iterator[st
         lost = contested & _beats(_standing(second, box), _standing(first, box))
         first.mask[mine] &= ~lost
         second.mask[theirs] &= lost | ~contested
-        yield one
+        yield Piece(one)
 
 
 def _standing(claim: Claim, box: Box) -> tuple[np.ndarray, np.ndarray]:

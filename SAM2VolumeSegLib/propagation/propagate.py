@@ -33,6 +33,9 @@ class _Stretch:
     step: int
     until_gone: bool
     """It ends where the structure does."""
+    visited: int = 0
+    given_up: int = 0
+    """Positions that were left out when it ended."""
 
 
 class Walk:
@@ -45,6 +48,8 @@ class Walk:
     Attributes:
         step: 1 or -1; beyond its first prompt it goes the other way.
         chosen: What the slice of the last `query` looks at, by position; None where it is prompted.
+        gone_over: positions beyond the prompts that were visited, on ways that have ended.
+        at_most: how many they could have been.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Walk:
         self._memories: dict[int, SliceMemory] = {}
         self._tracked: dict[int, SliceFacts] = {}
         self._gone = 0
+        self.gone_over, self.at_most = 0, 0
         start, stop = (min(prompts), max(prompts)) if step > 0 else (max(prompts), min(prompts))
         ahead, behind = (span.last, span.first) if step > 0 else (span.first, span.last)
         self._start = start
@@ -102,6 +108,24 @@ class Walk:
     def left(self) -> int:
         """How many positions are left at most, this one included."""
         return sum(len(stretch.positions) for stretch in self._stretches)
+
+    def ahead(self, share: float) -> list[int]:
+        """The positions that will probably be visited.
+
+        Args:
+            share: of the positions beyond the outermost prompts, those that are visited until the structure is gone.
+        """
+        found: list[int] = []
+        for way in self._stretches:
+            count = len(way.positions)
+            if way.until_gone:
+                if self._gone and way is self._stretches[0]:
+                    expected = GONE_AFTER - self._gone  # it was not seen last
+                else:
+                    expected = max(1, round(share * (way.visited + count)) - way.visited)
+                count = min(count, expected)
+            found += way.positions[:count]
+        return found
 
     def upcoming(self, count: int) -> list[int]:
         """Indices of the next slices that it will predict after this one."""
@@ -131,6 +155,7 @@ class Walk:
         """Take the answer to the query (None on a prompted slice) and go to the next slice."""
         stretch = self._stretches[0]
         position, stretch.positions = stretch.positions[0], stretch.positions[1:]
+        stretch.visited += 1
         if prediction is not None:
             found = self._found[position] = Found.of(prediction)
             self._tracked[position] = self._facts(found)
@@ -138,7 +163,7 @@ class Walk:
             if stretch.until_gone:
                 self._gone = 0 if (found.logits > 0).any() else self._gone + 1
                 if self._gone == GONE_AFTER:
-                    stretch.positions = range(0)
+                    stretch.given_up, stretch.positions = len(stretch.positions), range(0)
             self._forget(position)
         self._skip_done()
 
@@ -184,8 +209,11 @@ class Walk:
 
     def _skip_done(self) -> None:
         while self._stretches and not self._stretches[0].positions:
-            self._stretches.pop(0)
+            stretch = self._stretches.pop(0)
             self._gone = 0
+            if stretch.until_gone:
+                self.gone_over += stretch.visited
+                self.at_most += stretch.visited + stretch.given_up
 
 
 def _up_to(positions: range, last: int) -> range:

@@ -8,21 +8,24 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
+from itertools import chain
 from typing import Any
 
 from SAM2VolumeSegLib import __version__
+from SAM2VolumeSegLib.model.pace import Speed
 from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
-from SAM2VolumeSegLib.propagation.clock import Clock
+from SAM2VolumeSegLib.propagation.clock import TELL_AFTER, Clock
 from SAM2VolumeSegLib.propagation.cut_off import cut_off
 from SAM2VolumeSegLib.propagation.fuse import fuse
 from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.together import Listener, run_together
+from SAM2VolumeSegLib.propagation.workload import edge_seconds, work_ahead
 from SAM2VolumeSegLib.volume import Box
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
@@ -33,10 +36,17 @@ class Segmenter:
 
     What was computed stays in the tracker, so a run after a correction computes only what the correction can have
     changed; its result is that of a run from nothing.
+
+    Attributes:
+        tracker: the model, and what it has computed so far.
+        speed: how fast it is thought to be; None: nobody knows. A run refines it by what it had to compute, also one
+            that is cancelled.
+        seen: seconds for one of each kind of work (`Work`) that the last run has computed often enough to tell.
     """
 
-    def __init__(self, tracker: SliceTracker):
-        self.tracker = tracker
+    def __init__(self, tracker: SliceTracker, speed: Speed | None = None):
+        self.tracker, self.speed = tracker, speed
+        self.seen: dict[str, float] = {}
 
     def run(
         self, request: Request, keep_votes: bool = False, listener: Listener | None = None
@@ -73,14 +83,34 @@ class Segmenter:
         portions: list[list[AxisJob]] = []
         for group in sight.groups:
             portions += _portions([self._jobs(sight, name) for name in group])
-        clock = Clock(self.tracker, [job for jobs in portions for job in jobs])
+        clock = yield from self._clock(sight, [job for portion in portions for job in portion])
+        try:
+            segments = yield from self._computed(request, sight, portions, clock, keep_votes, listener)
+        finally:
+            self.seen = clock.stop()
+            if self.seen:
+                self.speed = (self.speed or Speed()).refined(self.seen)
+        seconds = time.monotonic() - started
+        return Result(segments, self._provenance(request, sight, segments, seconds))
+
+    def _computed(
+        self,
+        request: Request,
+        sight: Sight,
+        portions: list[list[AxisJob]],
+        clock: Clock,
+        keep_votes: bool,
+        listener: Listener | None,
+    ) -> Generator[Progress, None, dict[str, SegmentResult]]:
+        """Walk, vote, fuse."""
+        volume, seeds = request.volume, request.named_seeds
         claims: dict[str, Claim] = {}
         while portions:
             jobs = portions.pop(0)
             for pictures in dict.fromkeys(job.pictures for job in jobs):
                 own = [job for job in jobs if job.pictures is pictures]
                 for step in run_together(self.tracker, pictures, own, listener):
-                    yield clock.predicted(step.job.name, pictures.view.plane, step.index)
+                    yield clock.predicted(step)
             for name in dict.fromkeys(job.name for job in jobs):
                 own = [job for job in jobs if job.name == name]
                 claims[name] = yield from clock.voting(
@@ -91,12 +121,20 @@ class Segmenter:
         claims = {name: claims[name] for name in seeds}  # the order of the user's
         window = sight.window if request.settings.edges else None
         segments = yield from clock.fusing(fuse(volume, claims, request.settings.drop_islands, window))
-        if request.within is None:
-            segments = {
-                name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()
-            }
-        seconds = time.monotonic() - started
-        return Result(segments, self._provenance(request, sight, segments, seconds))
+        if request.within is not None:
+            return segments
+        return {name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()}
+
+    def _clock(self, sight: Sight, jobs: Sequence[AxisJob]) -> Generator[Progress, None, Clock]:
+        """Find out what the run has to compute, and how fast that may be."""
+        told, slices = self.tracker.now(), sum(job.remaining for job in jobs)
+        ahead, edge = Steps(work_ahead(self.tracker, sight)), Steps(edge_seconds(sight, self.tracker.now))
+        for _ in chain(ahead, edge if self.speed is None and sight.settings.edges else ()):
+            if self.tracker.now() - told > TELL_AFTER:
+                told = self.tracker.now()
+                yield Progress(jobs[0].name, None, None, 0, slices, None)
+        usual = Speed().with_edge(edge.result) if hasattr(edge, "result") else Speed()
+        return Clock(self.tracker, jobs, ahead.result, self.speed or usual, is_measured=self.speed is not None)
 
     def segment(self, request: Request) -> Result:
         """`run` to its end, for a script that shows no progress."""

@@ -21,6 +21,8 @@ BEYOND_MM = 5.0
 is rarely longest just where it is painted. 15 mm were no better on four CTs, and slower."""
 BEYOND_ALONE_MM = 15.0
 """The same where fewer planes are painted, and nobody knows where the structure ends."""
+BAND_MM = 10.0
+"""How far `edges` can move a surface. The work grows with it; without a limit it was no better on four CTs."""
 COARSER = 1.25
 """How many times as large a model pixel may be in a shared crop as in a crop of the segment's own, in mm."""
 
@@ -277,6 +279,11 @@ class Sight:
         view = self.volume.view(plane)
         seeded = [view.order.index(seed.index) for seed in self.seeds_on(segment, plane)]
         return Stops.of(self.span(segment, plane), seeded, self.settings.every(view.slice_mm))
+
+    @property
+    def is_of_part(self) -> bool:
+        """Whether only some voxels are asked for."""
+        return self._within is not None
 
     def wanted_stops(self, segment: str, plane: Plane) -> range | None:
         """The stops along an axis of ``planes_of`` that say something about what is asked for; None: all do."""

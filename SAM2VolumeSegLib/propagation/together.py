@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from SAM2VolumeSegLib.model.network import SlicePrediction, SliceQuery
@@ -22,11 +22,13 @@ class Step:
         job: Whose.
         index: Of the slice in the volume's array.
         known: It was predicted in an earlier run, or is prompted, so it took no time.
+        untold: How many slices were done together with it, and are told after it.
     """
 
     job: AxisJob
     index: int
     known: bool
+    untold: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +84,11 @@ def run_together(
             ahead = zip_longest(*(w.walk.upcoming(tracker.plan.batch_size) for w in batch))
             upcoming = [index for indices in ahead for index in indices if index is not None]
             answers = tracker.track(pictures, [w.query for w in batch if w.query is not None], upcoming)
-            for waiting, prediction in zip(batch, answers, strict=True):
-                yield waiting.take(prediction, pictures)
+            # All of them at once, so that what is left is true when the first is told.
+            done = [waiting.take(found, pictures) for waiting, found in zip(batch, answers, strict=True)]
+            for told, step in enumerate(done, 1):
+                yield replace(step, untold=len(done) - told)
+            for waiting in batch:
                 yield from waiting.advance(tracker, pictures)
         for job in jobs:
             job.end_pass()

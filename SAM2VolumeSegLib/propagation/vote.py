@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
 
 from SAM2VolumeSegLib.model.network import SlicePrediction
 from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Moments(NamedTuple):
@@ -61,6 +63,8 @@ class Vote:
     @classmethod
     def of_all(cls, found: Sequence[Found]) -> list[Vote]:
         """The votes of many predictions, read at once: a GPU has to be waited for to read anything."""
+        import torch
+
         if not found:
             return []
         logits = torch.cat([one.logits for one in found]).cpu().numpy()

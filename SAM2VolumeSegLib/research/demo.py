@@ -26,6 +26,7 @@ from SAM2VolumeSegLib.seeds import SeedSlice, simulate_seeds
 from SAM2VolumeSegLib.volume import Plane, Segment, Volume, write_segmentation
 from SAM2VolumeSegLib.volume.csv_text import to_csv
 from SAM2VolumeSegLib.volume.target import check_own, check_target, make_folder, write_text
+from SAM2VolumeSegLib.volume.terminology import BONE, VERTEBRAE, as_tags
 
 TABLE_BEGINS = b"case,method,"
 COLORS = ((0.90, 0.62, 0.20), (0.30, 0.65, 0.90), (0.45, 0.78, 0.40), (0.80, 0.45, 0.70), (0.85, 0.35, 0.30))
@@ -288,7 +289,8 @@ def _print_table(means: MethodMeans, found: Mapping[str, MethodFigures], seeds: 
 def _write(case, volume, references, seeds, masks, provenance, dice, out: Path) -> None:
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(masks)}
     result, picture = case.results(out)
-    segments = [Segment(name, mask, colors[name]) for name, mask in masks.items()]
+    tags = {name: as_tags(VERTEBRAE.get(name, BONE)) for name in masks}
+    segments = [Segment(name, mask, colors[name], tags=tags[name]) for name, mask in masks.items()]
     write_segmentation(result, volume, segments, provenance)
     title = f"{case.title}: {', '.join(masks)} from 9 painted slices each"
     lines = ["Demonstration model, trained on synthetic volumes only. Not for clinical use.", "", f"Mean {DICE.title}:"]

@@ -8,6 +8,7 @@ import slicer
 from SAM2VolumeSegLib.scene.labelmaps import labelmap_of
 from SAM2VolumeSegLib.seeds import paint_seeds
 from SAM2VolumeSegLib.synthetic.phantom import COLORS, make_phantom
+from SAM2VolumeSegLib.volume.terminology import BONE
 
 
 def load_phantom_into_scene():
@@ -38,4 +39,6 @@ def _segmentation_node(title: str, masks: dict[int, np.ndarray], names: dict[int
         node.AddSegmentFromBinaryLabelmapRepresentation(
             labelmap_of(mask, volume_node, node), names[label], COLORS[(label - 1) % len(COLORS)], f"bone_{label}"
         )
+        segment = node.GetSegmentation().GetSegment(f"bone_{label}")
+        segment.SetTag(segment.GetTerminologyEntryTagName(), BONE)
     return node

@@ -241,7 +241,7 @@ def _remove(node) -> None:
             _put_back(composite, node)
     display = node.GetDisplayNode()
     scene.RemoveNode(node)
-    if display is not None:
+    if display is not None and display.GetScene() is not None:  # the application removes it with the volume
         scene.RemoveNode(display)
 
 

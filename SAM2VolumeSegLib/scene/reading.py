@@ -11,7 +11,7 @@ import vtk
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.scene.labelmaps import voxels_of
-from SAM2VolumeSegLib.scene.lattice import Parallel, nearest
+from SAM2VolumeSegLib.scene.lattice import Parallel, carries, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
 from SAM2VolumeSegLib.volume import Box
@@ -86,6 +86,8 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
     shape, volume_to_world = grid_of(volume_node)
     if painted is None:
         return np.zeros(shape, dtype=bool)
+    if strict:
+        _check_together(segmentation_node, volume_node, painted.shape, image_to_world, volume_to_world)
     parallel = Parallel.of(image_to_world, painted.shape, volume_to_world)
     if parallel is None:
         if not strict:
@@ -93,9 +95,8 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
         raise InputError(
             _(
                 '"{segmentation}" was painted on a grid that is turned against "{volume}". Choose the CT that it '
-                "was painted on. If that was moved by a transform since, take the transform off it (module Data)."
-            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName()),
-            remedy="data",
+                "was painted on."
+            ).format(segmentation=segmentation_node.GetName(), volume=volume_node.GetName())
         )
     mask = parallel.put(painted, shape)
     if strict and not mask.any():
@@ -108,6 +109,35 @@ def _on_grid_of(segmentation_node, segment_id: str, volume_node, strict: bool) -
             remedy="data",
         )
     return mask
+
+
+def _check_together(segmentation_node, volume_node, shape, image_to_world, volume_to_world) -> None:
+    """Refuse a segmentation that was painted on the CT before one of them was moved: its slices are elsewhere now.
+
+    Its voxels are those of the CT where neither is moved, and are not where both are as they are.
+
+    Raises:
+        InputError: that is so; the message says what to put where.
+    """
+    segmentation_moved, volume_moved = node_to_world(segmentation_node), node_to_world(volume_node)
+    if np.allclose(segmentation_moved, volume_moved) or carries(image_to_world, shape, volume_to_world):
+        return
+    alone = np.linalg.solve(segmentation_moved, image_to_world), np.linalg.solve(volume_moved, volume_to_world)
+    if not carries(alone[0], shape, alone[1]):
+        return
+    transform, names = volume_node.GetParentTransformNode(), (segmentation_node.GetName(), volume_node.GetName())
+    if transform is None:
+        text = _(
+            '"{segmentation}" was moved by the transform "{transform}" after it was painted on "{volume}". Open the '
+            'module Data, right-click the transform of "{segmentation}", and choose None.'
+        )
+        transform = segmentation_node.GetParentTransformNode()
+    else:
+        text = _(
+            '"{volume}" was moved by the transform "{transform}" after "{segmentation}" was painted on it. Open the '
+            'module Data, and drag "{segmentation}" onto "{transform}" as well.'
+        )
+    raise InputError(text.format(segmentation=names[0], volume=names[1], transform=transform.GetName()), remedy="data")
 
 
 def checked_id(segmentation_node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> str:

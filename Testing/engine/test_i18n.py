@@ -12,7 +12,8 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.volume import Window
 
 ROOMS = ("volume", "seeds", "model", "propagation", "review", "scene", "panel")
-FILES = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / room).glob("*.py"))]
+MODULE = [path for path in sorted((ROOT / "SAM2VolumeSeg").rglob("*.py")) if "Testing" not in path.parts]
+ENGINE = [path for room in ROOMS for path in sorted((ROOT / "SAM2VolumeSegLib" / room).glob("*.py"))]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def translated(tree):
     ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "SAM2VolumeSegLib").as_posix())
+@pytest.mark.parametrize("path", [*ENGINE, *MODULE], ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_sentences_are_literals_with_named_values(path):
     """Slicer's tools read the source: an f-string, or a {} without a name, they cannot hand to a translator."""
     for call in translated(ast.parse(path.read_text("utf-8"))):
@@ -64,7 +65,7 @@ def test_sentences_are_literals_with_named_values(path):
             assert name is None or name.isidentifier(), f"line {call.lineno}: {{{name}}}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT / "SAM2VolumeSegLib").as_posix())
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_what_ends_a_run_with_a_sentence_can_be_translated(path):
     """InputError and InputWarning are for people."""
     tree = ast.parse(path.read_text("utf-8"))
@@ -75,3 +76,22 @@ def test_what_ends_a_run_with_a_sentence_can_be_translated(path):
             said = node.args[0]
             untranslated = isinstance(said, ast.JoinedStr) or (isinstance(said, ast.Constant) and said.value)
             assert not untranslated, f"line {node.lineno}: {ast.unparse(node.args[0])[:80]}"
+
+
+SHOWN = {"text", "toolTip", "labelText", "windowTitle", "title"}
+SAYS = {"say", "confirm", "showText", "errorDisplay", "delayDisplay", "setText", "setToolTip", "setWindowTitle"}
+
+
+@pytest.mark.parametrize("path", MODULE, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_what_the_panel_shows_can_be_translated(path):
+    """Words that are set on a widget, or said in a box, go through `_`."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        said = []
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Attribute) and t.attr in SHOWN for t in node.targets):
+            said = [node.value]
+        elif isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            said = [*(node.args if name in SAYS else ()), *(k.value for k in node.keywords if k.arg in SHOWN)]
+        for value in said:
+            words = isinstance(value, ast.Constant) and isinstance(value.value, str) and value.value.strip()
+            assert not words and not isinstance(value, ast.JoinedStr), f"line {node.lineno}: {ast.unparse(value)[:80]}"

@@ -8,7 +8,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from propagation_runs import PLANES, finish
 
-from SAM2VolumeSegLib.model.pace import Pace
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, Request, Segmenter, Settings
 from SAM2VolumeSegLib.propagation.claims import Claim
 from SAM2VolumeSegLib.propagation.fuse import fuse
@@ -152,19 +151,6 @@ def test_progress_goes_on_after_the_last_slice_and_cancels_there(a_fast_tracker,
             run.close()
     with pytest.raises(StopIteration):
         next(run)
-
-
-def test_the_first_call_does_not_count_for_the_pace():
-    """It chooses kernels and takes memory: the first time left was ten times too long."""
-    pace = Pace()
-    assert pace.each is None
-    with pace.timed(1):
-        sum(range(2_000_000))
-    assert pace.each is None
-    for _ in range(2):
-        with pace.timed(4):
-            pass
-    assert 0 < pace.each < pace.total / 100
 
 
 @given(

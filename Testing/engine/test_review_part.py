@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter
+from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter, Sight
 from SAM2VolumeSegLib.propagation.result import LOGIT_LIMIT, STEPS_PER_LOGIT
+from SAM2VolumeSegLib.propagation.workload import work_ahead, workload
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Plane
 
@@ -86,6 +88,37 @@ def test_after_a_run_a_part_costs_the_slices_of_one_axis(a_fast_tracker, a_phant
         assert a_fast_tracker.tracked - before <= 2 * a_phantom.volume.view(seed.plane).count
     assert a_fast_tracker.encoded == encoded
     assert a_fast_tracker.tracked - tracked < 2 * tracked
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_the_time_of_a_part_is_told_by_what_it_computes_and_not_by_a_whole_run(a_fast_tracker, a_phantom, known):
+    """Its walks end early; and where they end says nothing about where the structure does, for the next whole run."""
+    request = Request.of(a_phantom.volume, a_phantom.seeds("quarters", names=("middle",)))
+    seed = min((seed for seed in request.seeds["middle"] if seed.plane is Plane.AXIAL), key=lambda one: one.index)
+    part = request.leaving_out(
+        "middle", (Plane.AXIAL, seed.index), a_slab(a_phantom.volume, Plane.AXIAL, seed.index), []
+    )
+    segmenter, size = Segmenter(a_fast_tracker), a_fast_tracker.plan.image_size
+    if known:
+        segmenter.segment(request)
+    beyond = dict(a_fast_tracker.beyond)
+    seeds = part.named_seeds
+    ahead = Steps(
+        work_ahead(a_fast_tracker, Sight(part.volume, seeds, part.settings, size, 4, part.around, part.within))
+    )
+    for _ in ahead:
+        pass
+    encoded, tracked = a_fast_tracker.encoded, a_fast_tracker.tracked
+    run = Steps(segmenter.run(part))
+    left = [step.seconds_left for step in run if step.seconds_left is not None]
+    assert left and all(0 <= seconds < np.inf for seconds in left) and left[-1] == 0
+    done = a_fast_tracker.tracked - tracked
+    assert 0 < done <= ahead.result.predicted <= done + sum(ahead.result.beyond.values())
+    assert ahead.result.once.encode == a_fast_tracker.encoded - encoded
+    assert (
+        ahead.result.predicted < workload(Sight(request.volume, request.named_seeds, request.settings, size)).predicted
+    )
+    assert a_fast_tracker.beyond == beyond
 
 
 def test_a_part_that_a_segment_cannot_reach_is_empty_of_it(a_fast_tracker, a_phantom):

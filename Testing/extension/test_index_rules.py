@@ -36,7 +36,7 @@ def file_of(url: str, entry: dict, repository):
 
 def test_the_catalog_entry_has_the_schemas_keys_and_types(entry):
     assert REQUIRED <= entry.keys() <= REQUIRED | OPTIONAL
-    assert re.search(r"/slicer-extension-catalog-entry-schema-v1\.0\.[12]\.json#$", entry["$schema"])
+    assert entry["$schema"].endswith("/Slicer/main/Schemas/slicer-extension-catalog-entry-schema-v1.0.2.json#")
     assert entry["category"] == "Segmentation"
     assert entry["tier"] in range(1, 6)
     assert entry.get("enabled", True) is True
@@ -108,3 +108,26 @@ def test_the_description_is_short_and_names_the_licence_of_the_weights(a_package
     assert len(re.findall(r"\.(?:\s|$)", description)) <= 2
     assert "weights" in description
     assert "Apache-2.0" in description
+
+
+def test_contributors_are_people_with_their_organisations_and_the_same_everywhere(a_package, repository):
+    """The index and the module's help show them. Fill the line in before the extension is submitted."""
+    contributors = a_package.metadata["EXTENSION_CONTRIBUTORS"]
+    names = contributors.split(", ")
+
+    assert all(re.fullmatch(r"[^()]+ \([^()]+\)", name) for name in names)
+    for module in ("SAM2VolumeSeg", "SegmentEditorSAM2Propagate"):
+        source = (repository / "SAM2VolumeSeg" / f"{module}.py").read_text("utf-8")
+        assert f"self.parent.contributors = {json.dumps(names)}" in source
+
+
+def test_the_readme_names_each_module_in_a_sentence_and_shows_the_module(repository):
+    """What the index asks of a README: somebody who looks for an extension reads its first screen."""
+    text = (repository / "README.md").read_text("utf-8")
+    start = text.index("\n## Modules\n")
+
+    assert text[:start].count("\n") < 60
+    section = text[start + 1 :].partition("\n## ")[0]
+    for name in ("SAM2 Volume Segmentation", "SAM2 propagate"):
+        assert re.search(rf"- \*\*{name}\*\*[^\n]*\S", section)
+    assert "Resources/Screenshots/" in section

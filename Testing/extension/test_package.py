@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-PACKAGE_LIMIT_MB = 40  # the Extensions Index allows 100 MB for the repository with its history
+PACKAGE_LIMIT_MB = 10  # 8 of them are the demo model; the index allows 100 MB for the repository with its history
 
 
 def files_below(folder: Path, *left_out: str) -> set[str]:
@@ -80,9 +80,11 @@ def test_icons_are_packaged_under_the_names_that_slicer_and_the_sources_use(a_pa
 
 
 def test_the_package_is_small(a_package):
+    """What everybody downloads, without research and tests. `pytest -s` prints it."""
     size = sum((a_package.modules / name).stat().st_size for name in a_package.files())
+    print(f"The package has {size / 1e6:.1f} MB in {len(a_package.files())} files.")
 
-    assert size < PACKAGE_LIMIT_MB * 2**20
+    assert size < PACKAGE_LIMIT_MB * 1e6
 
 
 def test_the_tests_that_run_in_slicer_are_registered(a_package):

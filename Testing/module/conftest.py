@@ -1,12 +1,14 @@
 """The module's own Python on real MRML and stand-in widgets (stand_ins.py)."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from SAM2VolumeSegLib.model.pace import Speed
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate
 from SAM2VolumeSegLib.panel.readiness import Facts
@@ -129,7 +131,11 @@ def a_state(the_package):
         facts=lambda choices: facts,
         findSeeds=lambda segmentation, volumeNode: (volume, {"bone": seeds}),
         devicePlan=lambda choices: ("cuda:0", 512, "key"),
-        timings=estimate.Timings,
+        knowledge=lambda choices: None,
+        isTorchLoaded=True,
+        isLoaded=lambda choices: True,
+        remember=lambda: None,
+        remembered=SimpleNamespace(timings=estimate.Timings, plan=lambda choices: None),
     )
     own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
     own |= {"absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
@@ -230,9 +236,7 @@ def a_panel(a_module, a_painted_scene, a_desktop):
 
 def know_the_speed(widget):
     """As if the model had been measured on this computer before: what most tests are not about."""
-    timings = widget.logic.timings()
-    timings.record(widget.state.plan.speedKey, estimate.Speed(0.02, 0.01, 0.001))
-    widget.logic._keepTimings(timings)
+    widget.logic.remembered.record(widget.state.plan.speedKey, asdict(Speed()))
 
 
 # ------------------------------------------------------------------------------------------------------ ways and means

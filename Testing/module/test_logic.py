@@ -47,9 +47,38 @@ def test_a_second_run_is_expected_to_be_faster(a_panel, run_to_end):
 
     first = work()
     run_to_end()
-    assert (first.encoded, work().encoded) == (10, 0) and first.predicted == work().predicted
+    assert (first.once.encode, work().once.encode) == (10, 0) and first.predicted == work().predicted
     state.parameters.marginMm = 0.0
-    assert work().encoded == 10
+    assert work().once.encode == 10
+
+
+def test_the_plan_of_an_earlier_session_is_known_without_pytorch(a_panel, a_module, monkeypatch):
+    """Loading PyTorch freezes the window for seconds: a time that was measured is told before."""
+    logic, p = a_module.SAM2VolumeSegLogic(), a_panel.state.parameters
+    monkeypatch.setattr(logic, "devicePlan", None)
+    assert logic.remembered.plan(p) == a_panel.logic.devicePlan(p)
+    p.inputSize = a_module.ch.InputSize.PIXELS_256
+    assert logic.remembered.plan(p) is None
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "another")
+    p.inputSize = a_module.ch.InputSize.PIXELS_192
+    assert logic.remembered.plan(p) is None
+
+
+def test_only_what_was_computed_changes_what_is_remembered(a_panel, run_to_end, stand_in):
+    """A run that found everything made was taken for a fast encoder, and a cancelled one for nothing."""
+    key, kept = a_panel.state.plan.speedKey, a_panel.logic.remembered.timings
+    before = kept().seen[key]
+    a_panel.ui.propagateButton.click()
+    stand_in.process_events(9)
+    a_panel.ui.cancelButton.click()
+    cancelled = kept().seen[key]
+    assert len(cancelled["call"]) == 2 and cancelled["edge"] == before["edge"]
+    run_to_end()
+    after = kept().seen[key]
+    assert len(after["edge"]) == 2
+    run_to_end()  # knows all
+    again = kept().seen[key]
+    assert {kind for kind in again if again[kind] != after[kind]} <= {"visit", "vote", "edge"}
 
 
 def test_a_new_scene_begins_with_the_model_that_was_chosen_last_and_a_scene_keeps_its_own(
@@ -69,11 +98,11 @@ def test_a_new_scene_begins_with_the_model_that_was_chosen_last_and_a_scene_keep
             file.truncate(checkpoints.find(name).size)
     assert logic.getParameterNode().model is ch.ModelChoice.DEMO  # what this scene has
     p.model = ch.ModelChoice.TINY
-    logic.rememberModel(p)
+    logic.remembered.keepModel(p)
     a_desktop.slicer.mrmlScene.Clear()
     assert logic.getParameterNode().model is ch.ModelChoice.TINY
     p = logic.getParameterNode()
     p.model = ch.ModelChoice.OWN
-    logic.rememberModel(p)
+    logic.remembered.keepModel(p)
     a_desktop.slicer.mrmlScene.Clear()
     assert logic.getParameterNode().model is ch.ModelChoice.TINY  # a file of one's own belongs to its scene

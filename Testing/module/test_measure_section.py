@@ -1,4 +1,4 @@
-"""The speed of a model is measured before its first run: by itself, on request, or as the run's first steps."""
+"""The speed of a model is measured before its first run: on request, or as the run's first steps."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from SAM2VolumeSegLib.panel import estimate
 
 @pytest.fixture
 def a_section(a_state, a_ui):
-    """The section on a computer where a heavy model was never used; its logic measures in two steps."""
+    """The section on a computer where the model was never used; its logic measures in two steps."""
     from SAM2VolumeSegPanel.measure_section import MeasureSection
 
     known = estimate.Timings()
@@ -17,18 +17,21 @@ def a_section(a_state, a_ui):
     def measurement(volume, seeds, choices):
         yield
         yield
-        known.record("key", estimate.Speed(1.0, 1.0, 0.1))
+        known.record("key", {"encode": 1.0})
 
-    a_state.logic.measurement, a_state.logic.timings = measurement, lambda: known
-    a_state.logic.isLoaded = lambda choices: False
+    a_state.logic.measurement, a_state.logic.remembered.timings = measurement, lambda: known
     section = MeasureSection(a_state, a_state.logic, a_ui, a_state.timers)
     a_state.workChanged.connect(lambda: section.offer(canRun=True))  # as the section Propagate does
     section.offer(canRun=True)
     return section
 
 
-def test_a_heavy_model_is_measured_when_the_user_asks(a_section, a_state, stand_in):
-    stand_in.process_events(5)
+def test_a_model_is_measured_when_the_user_asks_and_not_before(a_section, a_state, stand_in):
+    """By itself, a measurement froze the window six times for up to three seconds, perhaps while somebody painted."""
+    a_state.parameters.model = ch.ModelChoice.DEMO
+    a_state.makePlan()
+    a_section.offer(canRun=True)
+    stand_in.process_events(9)
     assert a_state.measurement is None and a_section.ui.measureButton.visible
     a_section.ui.measureButton.click()
     assert a_section.ui.progressLabel.text.startswith("Measuring") and not a_section.ui.measureButton.visible
@@ -37,22 +40,23 @@ def test_a_heavy_model_is_measured_when_the_user_asks(a_section, a_state, stand_
     assert a_section.ui.progressLabel.text == "" and not a_section.ui.measureButton.visible
 
 
-def test_a_light_model_is_measured_once_when_nothing_else_happens(a_section, a_state, stand_in):
-    a_state.parameters.model = ch.ModelChoice.DEMO
-    a_state.makePlan()
-    a_state.download = object()
+def test_what_stands_still_for_seconds_is_said_before_it_does(a_section, a_state, stand_in):
+    """Loading PyTorch, and loading the model, each after the sentence was shown."""
+    a_state.parameters.model, loaded, said = ch.ModelChoice.DEMO, [], a_section.ui.progressLabel
+    plan = a_state.logic.devicePlan
+    a_state.logic.devicePlan = lambda choices: loaded.append(said.text) or plan(choices)
+    a_state.logic.isLoaded = lambda choices: False
+    assert a_state.plan is None
     a_section.offer(canRun=True)
-    stand_in.process_events(5)
-    assert a_state.measurement is None  # something else happens
-    a_state.download = None
-    a_section.offer(canRun=True)
+    assert a_section.ui.measureButton.visible
+    a_section.ui.measureButton.click()
+    assert said.text.startswith("Loading PyTorch") and loaded == []
     stand_in.process_events()
-    assert a_state.measurement is not None and a_section.ui.progressLabel.text == ""
-    stand_in.process_events(3)
-    assert a_section.speed is not None
-    a_section.offer(canRun=True)
-    stand_in.process_events(5)
-    assert a_state.measurement is None
+    assert loaded == [said.text]
+    stand_in.process_events()
+    assert said.text.startswith("Loading the model")
+    stand_in.process_events()
+    assert said.text.startswith("Measuring")
 
 
 def test_where_no_run_could_start_nothing_is_measured(a_section, a_state, stand_in):
@@ -97,23 +101,22 @@ def test_a_model_that_does_not_load_is_told_once_and_nothing_follows(a_section, 
 # ---------------------------------------------------------------------------------------------- with the demo model
 
 
-def forget_the_speed(panel, light):
+def forget_the_speed(panel):
     """As on a computer where this model has never run."""
-    panel.logic._keepTimings(type(panel.logic.timings())())
-    panel.measure.isLight = lambda: light
+    panel.logic.remembered.keep(type(panel.logic.remembered.timings())())
     panel.run.update()
 
 
 def test_propagate_measures_first_and_says_so_before_the_run(a_panel, stand_in, run_to_end):
-    forget_the_speed(a_panel, light=False)
+    forget_the_speed(a_panel)
     a_panel.ui.propagateButton.click()
-    assert a_panel.state.propagation is None and a_panel.ui.progressLabel.text.startswith("Measuring")
+    assert a_panel.state.propagation is None and a_panel.ui.progressLabel.text.startswith("Loading the model")
     a_panel.ui.propagateButton.click()  # once is enough
     for _step in range(30):
         if a_panel.state.propagation is not None:
             break
         stand_in.process_events()
-    assert "measured on this computer." in a_panel.ui.estimateLabel.text
+    assert a_panel.measure.speed is not None
     encoded = a_panel.logic._tracker[1].encoded
     assert encoded >= 3
     run_to_end(press=False)
@@ -123,7 +126,7 @@ def test_propagate_measures_first_and_says_so_before_the_run(a_panel, stand_in, 
 
 @pytest.mark.parametrize("how", ["cancel", "leave", "close the scene", "reload"])
 def test_a_measurement_can_be_stopped_at_any_time(a_panel, a_desktop, stand_in, how):
-    forget_the_speed(a_panel, light=False)
+    forget_the_speed(a_panel)
     a_panel.ui.propagateButton.click()
     stand_in.process_events(3)
     assert a_panel.state.measurement is not None

@@ -15,8 +15,8 @@ def a_section(a_state, a_ui, monkeypatch, tmp_path):
     from SAM2VolumeSegPanel.models_section import ModelsSection
 
     monkeypatch.setenv("SAM2VOLUMESEG_MODELS", str(tmp_path))
-    remembered = a_state.logic.remembered = []
-    a_state.logic.rememberModel = lambda p: remembered.append(p.model.value)
+    kept = a_state.logic.kept = []
+    a_state.logic.remembered.keepModel = lambda p: kept.append(p.model.value)
     section = ModelsSection(a_state, a_state.logic, a_ui, a_state.timers)
     a_state.lookAtComputer()
     return section
@@ -86,11 +86,11 @@ def test_the_buttons_act_on_the_chosen_model_and_a_click_into_the_table_chooses_
     assert a_section.chosen.name == "small" and a_section.ui.modelsTable.currentRow() == 1
     choose(a_state, "large")
     assert a_section.chosen.name == "large" and a_section.ui.modelsTable.currentRow() == 3
-    assert a_state.logic.remembered == []  # a scene that is loaded changes nothing for the next one
+    assert a_state.logic.kept == []  # a scene that is loaded changes nothing for the next one
     a_section.ui.modelsTable.setCurrentCell(0, 0)
-    assert a_state.parameters.model is ch.ModelChoice.TINY and a_state.logic.remembered == ["tiny"]
+    assert a_state.parameters.model is ch.ModelChoice.TINY and a_state.logic.kept == ["tiny"]
     a_section.ui.modelComboBox.emit("activated(int)", 0)
-    assert a_state.logic.remembered == ["tiny", "tiny"]
+    assert a_state.logic.kept == ["tiny", "tiny"]
     choose(a_state, "own")
     assert a_section.chosen is None and a_section.ui.modelsTable.currentRow() == -1
     assert not a_section.ui.downloadButton.enabled and not a_section.ui.deleteButton.enabled

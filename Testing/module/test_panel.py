@@ -141,3 +141,18 @@ def test_the_keys_are_in_the_help(a_module):
     parent = SimpleNamespace()
     a_module.SAM2VolumeSeg(parent)
     assert "<b>Ctrl+Return</b>" in parent.helpText and "not for clinical use" in parent.helpText
+
+
+def test_reload_and_test_says_what_it_skips(a_module, a_desktop, monkeypatch):
+    """Where PyTorch is missing: Slicer's own loop takes a skipped test for an error, and shows a box."""
+    slicer, said = a_desktop.slicer, []
+    monkeypatch.setattr(slicer.util, "delayDisplay", said.append, raising=False)
+    missing = SimpleNamespace(are_met=False, headline="PyTorch is missing.")
+    monkeypatch.setattr(a_module.readiness, "check", lambda facts: missing)
+
+    class Checked(a_module.SAM2VolumeSegTest):
+        def test_readiness_has_a_sentence_for_everything(self):
+            said.append("run")
+
+    Checked().runTest()
+    assert said == ["Skipped: PyTorch is missing.", "run"]

@@ -165,3 +165,19 @@ def test_the_window_can_follow_the_display_or_the_whole_ct(a_panel, a_painted_sc
     a_panel.ui.windowComboBox.currentIndex = 6
     assert ch.window_of(a_panel.state.parameters) == "min-max"
     assert a_panel.ui.windowUpperSpinBox.value == 700
+
+
+def test_before_pytorch_is_there_the_demo_model_is_shown_as_it_sees(a_state, a_ui):
+    """It said 512 x 512 pixels, and showed them, where the model gets 160."""
+    from SAM2VolumeSegPanel.preview_section import PreviewSection
+
+    section = PreviewSection(a_state, a_state.logic, a_ui, None, None, a_state.timers)
+    p = a_state.parameters
+    a_state.logic.devicePlan = None
+    for model, size, expected in (
+        (ch.ModelChoice.DEMO, ch.InputSize.AUTO, 160),
+        (ch.ModelChoice.DEMO, ch.InputSize.PIXELS_256, 256),
+        (ch.ModelChoice.TINY, ch.InputSize.AUTO, 512),
+    ):
+        p.model, p.inputSize = model, size
+        assert a_state.plan is None and section._size(p) == expected

@@ -74,4 +74,5 @@ def test_the_estimate_is_that_of_the_runs_own_sight(a_logic, choices, a_painted_
     sight = Sight(request.volume, request.seeds, request.settings, 192)
     work = a_logic.workload(request.seeds, request.volume, choices)
     (plane,) = sight.planes_of("bone")
-    assert work.predicted == 2 * sight.span("bone", plane).slices and work.encoded == sight.span("bone", plane).slices
+    assert work.slices == 2 * sight.span("bone", plane).slices
+    assert work.once.encode == sight.span("bone", plane).slices

@@ -9,8 +9,10 @@ import pytest
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.checkpoints import CheckpointError
+from SAM2VolumeSegLib.model.pace import KINDS, Speed, Work
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel import estimate, readiness
+from SAM2VolumeSegLib.panel import readiness
+from SAM2VolumeSegLib.propagation.workload import Workload
 from SAM2VolumeSegLib.volume import Plane
 
 # ------------------------------------------------------------------------------------------------------ before a run
@@ -18,11 +20,11 @@ from SAM2VolumeSegLib.volume import Plane
 
 @pytest.fixture
 def a_section(a_state, a_ui):
-    """The section with a heavy model whose speed is known: 2 s for a slice."""
+    """The section with a heavy model whose speed is known: a second for each piece of work."""
     from SAM2VolumeSegPanel.run_section import RunSection
 
-    a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(10 * len(seeds), 10, 0.0)
-    measure = SimpleNamespace(speed=estimate.Speed(1.0, 1.0, 0.0), before=lambda then: False)
+    a_state.logic.workload = lambda seeds, *others: work_of(10 * len(seeds))
+    measure = SimpleNamespace(speed=Speed(*(1.0,) * len(KINDS)), before=lambda then: False)
     measure.offer = measure.stop = lambda _: None
     editor = SimpleNamespace(widget=SimpleNamespace(mrmlSegmentEditorNode=lambda: None), isEntered=lambda: True)
     section = RunSection(a_state, a_state.logic, a_ui, editor, measure, a_state.timers)
@@ -31,8 +33,14 @@ def a_section(a_state, a_ui):
     return section
 
 
+def work_of(slices):
+    """A run that encodes and predicts so many slices."""
+    each = {("bone", Plane.AXIAL): Work(predict=slices)} if slices else {}
+    return Workload(slices, Work(encode=slices), each, dict.fromkeys(each, 0.0), {}, {})
+
+
 def test_before_a_run_it_is_said_how_many_slices_where_and_how_long(a_section):
-    text = "Up to 10 slices on the NVIDIA graphics card. About 20 s, measured on this computer."
+    text = "Up to 10 slices on the NVIDIA graphics card. About 30 s, measured on this computer."
     assert a_section.ui.estimateLabel.text == text
     assert a_section.ui.propagateButton.enabled and not a_section.ui.cancelButton.enabled
 
@@ -53,12 +61,12 @@ def test_what_keeps_a_run_from_starting_is_said(a_section, a_state):
     a_state.requirements = readiness.check(facts)
     assert says("Up to 10 slices. First put right what is said at the top.")
     a_state.requirements = requirements
-    a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(0, 0, 0.0)
+    a_state.logic.workload = lambda *given: work_of(0)
     assert says("Nothing is painted on the axes that are switched on under Advanced.")
     a_state.logic.devicePlan = refuse(InputError("This machine has no device 'cuda'."))
     a_state.parameters.device = ch.Device.CUDA
     a_state.makePlan()
-    a_state.logic.workload = lambda seeds, volume, choices: estimate.Workload(10, 10, 0.0)
+    a_state.logic.workload = lambda *given: work_of(10)
     assert says("This machine has no device 'cuda'.")
     a_state.found = replace(a_state.found, seeds={})
     assert says("Paint at least one slice first.")
@@ -108,8 +116,47 @@ def test_leaving_the_module_while_the_model_is_loaded_starts_nothing(a_section, 
     assert a_state.propagation is None and a_desktop.errors == [] and a_section.ui.progressLabel.text == ""
 
 
+def test_pytorch_is_not_loaded_while_somebody_paints(a_section, a_state, stand_in):
+    """That takes seconds, during which Slicer stands still; a plan that is known from before needs none."""
+    a_state.logic.isTorchLoaded, a_state.logic.devicePlan = False, refuse(AssertionError())
+    a_state.parameters.inputSize = ch.InputSize.PIXELS_256
+    a_state.onChoicesChanged()
+    stand_in.process_events(3)
+    assert "has not been measured on this computer yet" in a_section.ui.estimateLabel.text
+    assert a_section.ui.propagateButton.enabled and a_state.plan is None
+    a_state.logic.remembered.plan = lambda choices: ("cuda:0", 256, "key", 8)
+    a_state.onChoicesChanged()
+    assert "About 30 s, measured" in a_section.ui.estimateLabel.text and a_state.plan.batchSize == 8
+
+
+def test_what_is_known_already_is_looked_up_in_pieces_before_it_is_said(a_section, a_state, stand_in):
+    """One corrected slice: "13 s" was said where it took 62 s, and looking it up must not freeze the window."""
+    looked = []
+
+    def look(*given):
+        for n in range(3):
+            looked.append(n)
+            yield
+        return replace(work_of(2), slices=10, known=8)
+
+    a_state.logic.knowledge, a_state.logic.workAhead = lambda choices: (1, 2, 3), look
+    a_state.onChoicesChanged()
+    assert looked == [] and "Looking up what is known already" in a_section.ui.estimateLabel.text
+    stand_in.process_events()
+    text = a_section.ui.estimateLabel.text
+    assert "Up to 10 slices on the NVIDIA graphics card; 8 of them are known already. About 14 s" in text
+    a_state.onChoicesChanged()
+    stand_in.process_events()
+    assert looked == [0, 1, 2] and a_section.ui.estimateLabel.text == text
+    seeds = a_state.found.seeds["bone"]
+    a_state.found.seeds["bone"] = [replace(seeds[0], mask=seeds[0].mask.copy()), *seeds[1:]]  # painted anew
+    a_state.onChoicesChanged()
+    stand_in.process_events()
+    assert looked == 2 * [0, 1, 2]
+
+
 def test_the_device_is_asked_for_after_the_panel_was_shown(a_section, a_state, stand_in):
-    """Loading PyTorch takes seconds, during which Slicer stands still."""
+    """Even where PyTorch is loaded: another model is another file to look at."""
     a_state.parameters.inputSize = ch.InputSize.PIXELS_256
     a_state.onChoicesChanged()
     assert a_section.ui.estimateLabel.text == "Up to 10 slices. Looking at this computer..."
@@ -123,7 +170,7 @@ def test_the_device_is_asked_for_after_the_panel_was_shown(a_section, a_state, s
 def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     a_panel, a_painted_scene, a_desktop, stand_in, run_to_end, mask_of, segmentations
 ):
-    before, measured = segmentations(), a_panel.logic.timings().speeds
+    before, measured = segmentations(), a_panel.logic.remembered.timings().seen
     a_panel.ui.propagateButton.click()
     assert a_panel.ui.cancelButton.enabled and not a_panel.ui.propagateButton.enabled
     stand_in.process_events(2)
@@ -140,8 +187,9 @@ def test_propagate_gives_a_new_segmentation_and_corrects_the_measured_time(
     dice = 2 * (found & a_painted_scene.bone).sum() / (found.sum() + a_painted_scene.bone.sum())
     assert dice > 0.8
     assert a_panel.ui.progressLabel.text.startswith("Done in")
-    assert "measured on this computer" in a_panel.ui.estimateLabel.text
-    assert a_panel.logic.timings().speeds != measured
+    stand_in.process_events()
+    assert re.search("[1-9] of them are known already. About .* measured on this", a_panel.ui.estimateLabel.text)
+    assert a_panel.logic.remembered.timings().seen != measured
     assert result.GetSegmentation().ContainsRepresentation("Closed surface")
 
 

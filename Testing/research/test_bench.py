@@ -1,14 +1,16 @@
 """The bench: both engines really run the same, and what is printed is what was measured."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.cli import main
+from SAM2VolumeSegLib.model.pace import Speed
 from SAM2VolumeSegLib.model.volume_memory import STOCK
 from SAM2VolumeSegLib.propagation import Settings
-from SAM2VolumeSegLib.research.bench import beside_busy, command, measure
+from SAM2VolumeSegLib.research.bench import beside_busy, command, measure, time_left
 from SAM2VolumeSegLib.research.bench.cases import PROFILES, BenchCase, case, tubes
 from SAM2VolumeSegLib.research.bench.engines import Networks, Ours, Stock
 from SAM2VolumeSegLib.research.measures.metrics import dice
@@ -124,6 +126,25 @@ def test_a_busy_program_beside_a_run(tmp_path, capsys, monkeypatch):
     assert beside_busy.measure_busy(Networks.load("demo", "cpu", 64)) == {
         "asleep": {0: None, 1: None}, "openmp": {0: None, 1: None}
     }  # fmt: skip
+
+
+def test_how_true_the_time_left_is(tmp_path, capsys, monkeypatch):
+    """By a simulated clock, so that a busy machine says the same."""
+    small = tubes(1, 8)
+    corrected = replace(small, before=small.seeds)
+    monkeypatch.setattr(command, "case", lambda profile, every: corrected)
+    monkeypatch.setattr(time_left, "ten_corrected", lambda: corrected)
+    monkeypatch.setattr(time_left, "PRICES", {"demo": Speed()})
+    target = tmp_path / "time.json"
+    options = ["--image-size", "64", "--device", "cpu", "--threads", "1", "--json", str(target)]
+    assert main(["bench", "--profiles", "time-left", *options]) == 0
+    printed = capsys.readouterr().out
+    assert "one segment, demo" in printed and "after a cancelled run" in printed
+    found = json.loads(target.read_text(encoding="utf-8"))["time_left"]
+    assert list(found) == ["one segment", "ten segments"]
+    row = found["one segment"]["demo"]
+    assert row["nothing known"]["before"] is None and row["measured"]["before"] >= 1 <= row["measured"]["worst"]
+    assert row["measured"] == found["ten segments"]["demo"]["measured"], "the same is not the same each time"
 
 
 def test_unusable_options_are_refused_in_words(tmp_path, capsys):

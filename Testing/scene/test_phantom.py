@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import vtk
 from PIL import Image
 from scene_runs import a_run
 from scipy import ndimage
@@ -166,3 +167,19 @@ def test_the_tutorials_pictures_are_drawn_and_small(tutorial, tmp_path):
             assert (folder / name).stat().st_size < 200_000
             with Image.open(folder / name) as picture:
                 assert picture.width == 1080
+
+
+def test_bones_of_the_phantom_and_of_its_results_have_standard_codes(a_slicer_scene):
+    """What a DICOM segmentation is written with; a name alone no other program understands."""
+    ct, painted, reference = load_phantom_into_scene()
+    tracker = SliceTracker.load(checkpoints.find("demo"), "cpu", 64)
+    run = a_run(Segmenter(tracker), painted, ct, Settings(planes=(Plane.AXIAL,), direction="forward"))
+    while run.step() is not None:
+        pass
+    result = run.finish()
+    for node in (painted, reference, result):
+        segmentation = node.GetSegmentation()
+        for n in range(segmentation.GetNumberOfSegments()):
+            segment, entry = segmentation.GetNthSegment(n), vtk.mutable("")
+            assert segment.GetTag(segment.GetTerminologyEntryTagName(), entry)
+            assert "SCT^85756007^Tissue~SCT^272673000^Bone" in str(entry)

@@ -267,3 +267,27 @@ def test_a_scene_saved_meanwhile_is_put_right_when_it_is_loaded(nodes, desk, tmp
     assert scene.GetNodeByID(red.GetForegroundVolumeID()).GetName() == "PET"
     assert red.GetForegroundOpacity() == pytest.approx(0.25)
     assert all(node.GetAttribute("SAM2VolumeSeg.Foreground") is None for node in composites)
+
+
+def test_hiding_logs_nothing_where_the_application_removes_displays_with_their_volumes(nodes, desk):
+    """A real Slicer does: each hidden picture logged a warning and a critical error for each view."""
+    ct = nodes.ct()
+    desk.show(ct)
+    desk.preview.show(ct, sight_of(volume_from_node(ct)), "bone")
+    pictures = [desk.in_front(name) for name in VIEWS]
+    displays, complaints = [node.GetDisplayNode() for node in pictures], []
+
+    def remove_display(caller, event):
+        for node, display in zip(pictures, displays, strict=True):
+            if node.GetScene() is None and display.GetScene() is not None:
+                nodes.scene.RemoveNode(display)
+
+    tags = [nodes.scene.AddObserver(nodes.scene.NodeRemovedEvent, remove_display)]
+    for kind in ("WarningEvent", "ErrorEvent"):
+        tags.append(nodes.scene.AddObserver(kind, lambda caller, event: complaints.append(event)))
+    try:
+        desk.preview.hide()
+    finally:
+        for tag in tags:
+            nodes.scene.RemoveObserver(tag)
+    assert complaints == [] and not any(node.GetScene() for node in (*pictures, *displays))

@@ -140,17 +140,43 @@ def test_paint_beside_the_ct_is_said(nodes, cross):
     """The wrong CT chosen: without a word there would just be no seeds."""
     ct, segmentation = nodes.case()
     nodes.paint(segmentation, "id_bone", cross, ct)
-    ct.SetAndObserveTransformNodeID(nodes.transform(np.array([[1.0, 0, 0, 500]] + np.eye(4)[1:].tolist())).GetID())
-    with pytest.raises(InputError, match='"bone" is painted beside "CT"'):
-        seeds_from_segmentation(segmentation, ct)
+    far = nodes.geometries["LPS"].copy()
+    far[0, 3] += 500
+    with pytest.raises(InputError, match='"bone" is painted beside "Other CT"'):
+        seeds_from_segmentation(segmentation, nodes.ct(geometry=far, name="Other CT"))
 
 
 def test_a_grid_turned_against_the_ct_is_refused(nodes, cross):
-    """What was painted on its slices is no slice of this CT."""
+    """What was painted on the slices of one CT is no slice of the other."""
     ct, segmentation = nodes.case("LPS")
     nodes.paint(segmentation, "id_bone", cross, ct)
-    turned = np.eye(4)
-    turned[:2, :2] = [[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]]
-    ct.SetAndObserveTransformNodeID(nodes.transform(turned).GetID())
-    with pytest.raises(InputError, match='turned against "CT"'):
+    other = nodes.ct(geometry=nodes.geometries["oblique"], name="Other CT")
+    with pytest.raises(InputError, match='turned against "Other CT"'):
+        seeds_from_segmentation(segmentation, other)
+
+
+@pytest.mark.parametrize("which", ["CT", "Segmentation"])
+@pytest.mark.parametrize("how", ["turned", "pushed"])
+def test_what_is_moved_after_painting_can_be_put_together_again_as_the_message_says(nodes, cross, how, which):
+    """It said "paint it anew", which failed again; and a CT that was pushed had its seeds on other bones, unseen."""
+    ct, segmentation = nodes.case("LPS")
+    nodes.paint(segmentation, "id_bone", cross, ct)
+    expected = seeds_from_segmentation(segmentation, ct)
+    move = nodes.ct_move.copy()
+    if how == "pushed":
+        move[:3, :3] = np.eye(3)
+    transform = nodes.transform(move)
+    moved, other = (ct, segmentation) if which == "CT" else (segmentation, ct)
+    moved.SetAndObserveTransformNodeID(transform.GetID())
+    with pytest.raises(InputError, match=f'"{which}" was moved by the transform "move" after') as refused:
         seeds_from_segmentation(segmentation, ct)
+    if which == "CT":
+        assert 'drag "Segmentation" onto "move"' in str(refused.value)
+        other.SetAndObserveTransformNodeID(transform.GetID())
+    else:
+        assert 'transform of "Segmentation", and choose None' in str(refused.value)
+        moved.SetAndObserveTransformNodeID(None)
+    found = seeds_from_segmentation(segmentation, ct)
+    assert [(seed.plane, seed.index) for seed in found["id_bone"]] == [
+        (seed.plane, seed.index) for seed in expected["id_bone"]
+    ]

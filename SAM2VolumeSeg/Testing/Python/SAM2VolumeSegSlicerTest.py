@@ -1,6 +1,6 @@
-"""The module in a real Slicer. Unattended, with a main window or without:
+"""The module in a real Slicer. Unattended, with a main window or without (Slicer warns where the path is relative):
 
-    Slicer --testing --no-splash [--no-main-window] --disable-cli-modules --additional-module-paths SAM2VolumeSeg
+    Slicer --testing --no-splash [--no-main-window] --disable-cli-modules --additional-module-paths "$PWD/SAM2VolumeSeg"
         --python-code "import slicer.testing;
                        slicer.testing.runUnitTest(['SAM2VolumeSeg/Testing/Python'], 'SAM2VolumeSegSlicerTest')"
 
@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 import unittest
+import unittest.mock
 
 import qt
 import slicer
@@ -396,8 +397,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         made = json.loads(result.GetAttribute(PROVENANCE))
         self.assertEqual(made["model"]["name"], "demo")
 
-    def test_the_time_is_measured_before_the_first_run(self):
-        """By itself for the demo model, once on this computer; then the sentence says it."""
+    def test_the_time_is_measured_when_it_is_asked_for(self):
+        """Not by itself, while somebody may paint; then the sentence says it, and the settings keep it."""
         self.needEngine()
         self.loadPhantom()
         settings, key = slicer.app.userSettings(), "SAM2VolumeSeg/Timings"
@@ -405,13 +406,77 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         try:
             settings.setValue(key, "")
             self.panel.run.update()
+            end = time.monotonic() + 3
+            while time.monotonic() < end:
+                slicer.app.processEvents()
+            self.assertFalse(settings.value(key))
+            self.press("measureButton")
             self.waitUntil(
                 lambda: "measured on this computer." in self.panel.ui.estimateLabel.text, "the model is measured", 120
             )
             self.assertIsNone(self.panel.state.propagation)
-            self.assertTrue(settings.value(key))
+            self.assertIn("edge", settings.value(key))
         finally:
             settings.setValue(key, kept or settings.value(key))
+
+    def test_what_is_known_is_not_counted_again(self):
+        """After a run, and after a cancelled one, the estimate says how much of the next is known."""
+        self.needEngine()
+        self.loadPhantom()
+        self.press("propagateButton")
+        self.waitUntilRunning()
+        self.waitUntil(
+            lambda: self.panel.ui.progressBar.value > 30 or self.panel.state.propagation is None, "a third is done"
+        )
+        self.panel.ui.cancelButton.click()
+        self.waitUntil(lambda: "are known already" in self.panel.ui.estimateLabel.text, "a part is known", 30)
+        self.propagate()
+        self.waitUntil(lambda: "are known already" in self.panel.ui.estimateLabel.text, "all is known", 30)
+
+    def test_a_ct_that_is_moved_after_painting_can_be_used_again(self):
+        """The message says what to do, and that helps."""
+        volume, painted, _reference = self.loadPhantom()
+        before = len(self.panel.state.found.seeds)
+        transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "Move")
+        matrix = vtk.vtkMatrix4x4()
+        matrix.SetElement(0, 3, 7.3)
+        transform.SetMatrixTransformToParent(matrix)
+        volume.SetAndObserveTransformNodeID(transform.GetID())
+        self.panel.state.findSeeds()
+        self.assertIn("was moved by the transform", self.panel.state.found.problem)
+        painted.SetAndObserveTransformNodeID(transform.GetID())
+        self.panel.state.findSeeds()
+        self.assertEqual(len(self.panel.state.found.seeds), before)
+
+    def test_hiding_what_the_model_sees_logs_nothing(self):
+        """A warning and a critical entry for each view, each time."""
+        if slicer.util.mainWindow() is None:
+            self.skipTest("There is no slice view without a main window.")
+        volume, _painted, _reference = self.loadPhantom()
+        slicer.util.setSliceViewerLayers(background=volume)
+        p = self.panel.state.parameters
+        p.showWindow = True
+        self.waitUntil(lambda: "pixels" in self.panel.ui.previewLabel.text, "the pictures are shown", 30)
+        self.assertIn("160", self.panel.ui.previewLabel.text)  # the demo model's, also without PyTorch
+        log = slicer.app.errorLogModel()
+        before = log.logEntryCount()
+        p.showWindow = False
+        self.waitUntil(lambda: not self.panel.ui.previewLabel.text, "the pictures are gone", 30)
+        entries = [log.logEntryDescription(n) for n in range(before, log.logEntryCount())]
+        self.assertEqual([text for text in entries if "RemoveNode" in text], [])
+
+    def test_reload_and_test_skips_in_words(self):
+        """Where something is missing, as PyTorch: no error."""
+        import SAM2VolumeSeg
+        from SAM2VolumeSeg import SAM2VolumeSegTest
+
+        missing = unittest.mock.Mock(are_met=False, headline="PyTorch is missing.", __iter__=lambda self: iter(()))
+        with (
+            unittest.mock.patch.object(SAM2VolumeSeg.readiness, "check", return_value=missing),
+            unittest.mock.patch.object(slicer.util, "delayDisplay", create=True) as said,
+        ):
+            SAM2VolumeSegTest().runTest()
+        said.assert_called_once()
 
     def test_cancel(self):
         """Nothing is written."""

@@ -14,6 +14,7 @@ from SAM2VolumeSegLib.volume import Box, Plane, Volume
 PROFILES = ("one-axis", "three-axes", "correction", "ten-segments", "long-volume")
 MANY = ("many-segments", "whole-spine")
 BESIDE_BUSY = "beside-busy"
+TIME_LEFT = "time-left"
 LONG_SLICES = 300
 SEEDS = "first-middle-last"
 
@@ -64,7 +65,7 @@ def case(profile: str, every: int = 1) -> BenchCase:
     title = titles[profile] + (f", one voxel of {every} in each direction" if every > 1 else "")
     if profile != "correction":
         return BenchCase(title, volume, seeds, {"L3": reference}, RECOMMENDED)
-    return BenchCase(title, volume, {"L3": _corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
+    return BenchCase(title, volume, {"L3": corrected(seeds["L3"])}, {"L3": reference}, RECOMMENDED, seeds)
 
 
 def tubes(segments: int, slices: int = 64) -> BenchCase:
@@ -106,7 +107,7 @@ def _vertebra(every: int) -> tuple[Volume, np.ndarray]:
     return Volume(volume.voxels[kept], volume.ijk_to_ras @ coarser, volume.name), reference[kept]
 
 
-def _corrected(seeds: list[SeedSlice]) -> list[SeedSlice]:
+def corrected(seeds: list[SeedSlice]) -> list[SeedSlice]:
     """The middle axial seed without a quarter of its painted rows: a correction that leaves the crop as it is."""
     axial = sorted((seed for seed in seeds if seed.plane is Plane.AXIAL), key=lambda seed: seed.index)
     changed = axial[len(axial) // 2]

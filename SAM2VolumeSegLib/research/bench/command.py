@@ -12,7 +12,7 @@ from statistics import median
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.research.bench.cases import BESIDE_BUSY, MANY, PROFILES, case, tubes
+from SAM2VolumeSegLib.research.bench.cases import BESIDE_BUSY, MANY, PROFILES, TIME_LEFT, case, tubes
 from SAM2VolumeSegLib.research.measures.metrics import DICE
 from SAM2VolumeSegLib.volume.target import check_own, make_folder, write_json
 
@@ -27,11 +27,12 @@ def add_parser(commands) -> None:
         description="Both engines take turns on the same slices, seeds, weights, input size, threads and device. tiny "
         "and small get random weights, so they say something about time only.",
     )
-    parser.add_argument("--profiles", nargs="+", choices=(*PROFILES, *MANY, BESIDE_BUSY), default=PROFILES,
+    parser.add_argument("--profiles", nargs="+", choices=(*PROFILES, *MANY, BESIDE_BUSY, TIME_LEFT), default=PROFILES,
                         metavar="PROFILE",
                         help=f"which cases: {', '.join(PROFILES)} (these), or with many segments, beside the way "
                         f"votes became masks before: {', '.join(MANY)}; or ours alone, with threads that wait asleep "
-                        f"or as OpenMP has it, with and without a busy program beside it: {BESIDE_BUSY}")  # fmt: skip
+                        f"or as OpenMP has it, with and without a busy program beside it: {BESIDE_BUSY}; or how true "
+                        f"the time left is that a run says, by a simulated clock: {TIME_LEFT}")  # fmt: skip
     parser.add_argument(
         "--model", choices=MODELS, default="demo", help="demo, or tiny or small at random weights (demo)"
     )
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> None:
     networks = Networks.load(options.model, options.device, options.image_size)
     machine = _machine(networks)
     print("\n".join(f"{name}: {value}" for name, value in machine.items()))
-    rows, drawn, many, busy = {}, [], {}, {}
+    rows, drawn, many, busy, time_left = {}, [], {}, {}, {}
     peaks = _peaks(networks, options.peaks or ())
     for profile in () if options.peaks else options.profiles:
         if profile in MANY:
@@ -87,6 +88,9 @@ def run(options: argparse.Namespace) -> None:
             continue
         if profile == BESIDE_BUSY:
             busy = _beside_busy(networks, options.every)
+            continue
+        if profile == TIME_LEFT:
+            time_left = _time_left(networks, options.every)
             continue
         chosen, key = case(profile, options.every), ("profile", profile)
         rows[profile] = measure(networks, chosen, options.repeats, memory=profile == "long-volume", key=key)
@@ -101,7 +105,7 @@ def run(options: argparse.Namespace) -> None:
             _print_curve(curve)
     if options.json:
         found = {"machine": machine, "profiles": {name: row.to_dict() for name, row in rows.items()}}
-        found["peak_mb"], found["many"], found["busy"] = peaks, many, busy
+        found["peak_mb"], found["many"], found["busy"], found["time_left"] = peaks, many, busy, time_left
         found["curves"] = [
             {"name": curve.name, "values": curve.values, "rows": [row.to_dict() for row in curve.rows]}
             for curve in drawn
@@ -155,6 +159,25 @@ def _beside_busy(networks, every: int) -> dict[str, dict[int, float | None]]:
             shown += f"   openmp takes {more}{(LIMIT if openmp is None else openmp) / asleep:.2f} times as long"
         print(f"  {label:28}{shown}")
     return seconds
+
+
+def _time_left(networks, every: int) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """Measure and print how true the time is that a run says."""
+    from SAM2VolumeSegLib.research.bench.time_left import FIRST, PRICES, SLIGHT, WANTED, promises, ten_corrected
+
+    seconds, share = SLIGHT
+    print(f"\nTime left, by a simulated clock: the largest factor between said and true, from slice {FIRST} on,")
+    print(f"where it is wrong by more than {seconds:g} s and {share:.0%} of the run; wanted is {WANTED:g}")
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for segments, chosen in (("one segment", case("correction", every)), ("ten segments", ten_corrected())):
+        for machine, price in PRICES.items():
+            print(f"  {f'{segments}, {machine}':30}{'before':>10}{'on the way':>12}{'seconds':>10}")
+            rows = found.setdefault(segments, {}).setdefault(machine, {})
+            for label, promise in promises(networks.tracker, chosen, price).items():
+                rows[label] = vars(promise)
+                before = "-" if promise.before is None else f"{promise.before:.2f}"
+                print(f"    {label:28}{before:>10}{promise.worst:12.2f}{promise.seconds:10.1f}")
+    return found
 
 
 def _peaks(networks, counts) -> dict[int, dict[str, float]]:
