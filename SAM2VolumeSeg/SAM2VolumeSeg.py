@@ -39,11 +39,14 @@ from SAM2VolumeSegPanel.models_section import ModelsSection
 from SAM2VolumeSegPanel.nodes_section import NodesSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
 from SAM2VolumeSegPanel.result_section import ResultSection
+from SAM2VolumeSegPanel.review_section import ReviewSection
+from SAM2VolumeSegPanel.reviewing import Reviewing
 from SAM2VolumeSegPanel.run_section import RunSection
 from SAM2VolumeSegPanel.section import Timers
 from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
 from SAM2VolumeSegPanel.state import PanelState
+from SAM2VolumeSegPanel.suspects_section import SuspectsSection
 from SAM2VolumeSegPanel.views import Views
 
 from SAM2VolumeSegLib.panel import choices as ch
@@ -168,6 +171,9 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.seeds = SeedsSection(*own, self.views)
         self.measure = MeasureSection(*own, timers)
         self.run = RunSection(*own, self.editor, self.measure, timers)
+        self.reviewing = Reviewing(self.state, self.logic, timers)
+        self.review = ReviewSection(*own, self.reviewing)
+        self.suspects = SuspectsSection(*own, self.reviewing, self.views, self.correct)
         self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
         self.hint = HintSection(*own, self.views, self.setupSection, self.models, self.correct, self.editor)
 
@@ -176,11 +182,19 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         pressed = {
             "next": self.ui.nextSliceButton,
             "propagate": self.ui.propagateButton,
-            "cancel": self.ui.cancelButton,
             "use": self.ui.useSliceButton,
         }
         handlers = {action: button.click for action, button in pressed.items()}
-        self.keys = Keys(uiWidget, handlers | {"exchange": self.result.onExchange})
+        handlers |= {"cancel": self.onCancelKey, "exchange": self.result.onExchange, "tick": self.suspects.onTick}
+        handlers |= {"next suspect": self.suspects.onNext, "previous suspect": self.suspects.onPrevious}
+        self.keys = Keys(uiWidget, handlers, self.ui.suspectsTable, self.editor.widget)
+
+    def onCancelKey(self):
+        """Cancel what goes on: a run or a measurement, else a review."""
+        if self.ui.cancelButton.enabled:
+            self.ui.cancelButton.click()
+        else:
+            self.reviewing.stop()
 
     def cleanup(self):
         """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
@@ -221,8 +235,9 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.setParameterNode(None)
 
     def endWork(self, message=""):
-        """Let go of a measurement and of a run."""
+        """Let go of a measurement, a review and a run."""
         self.measure.stop()
+        self.reviewing.stop()
         self.run.end(message)
 
     # ----------------------------------------------------------------------------------------------------------- scene
@@ -232,6 +247,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.run.forget()
         self.endWork(_("The scene was closed; the run was cancelled."))
         self.correct.forget()
+        self.reviewing.forget()
         self.setParameterNode(None)
         self.logic.forget()
         self.editor.letGo()

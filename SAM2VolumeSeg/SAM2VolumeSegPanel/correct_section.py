@@ -76,21 +76,45 @@ class CorrectSection(Section):
 
     def onUseSlice(self, checked=False):
         """Copy the slice of the result that is in the current view to the painted slices."""
-        from SAM2VolumeSegLib.scene import use_slice_as_seed
-
         state, p = self.state, self.state.parameters
         with errorsShown():
             showsResult = self.editor.widget.segmentationNode() is p.result
             segmentID = (state.selectedSegmentID() if showsResult else "") or state.segment.ID
             resultID, paintedID = self.logic.matchingSegments(p.result, p.segmentation, segmentID)
             plane, index = self.views.shownSlice()
-            self.editor.saveForUndo(p.segmentation)
-            copy = use_slice_as_seed(p.result, resultID, p.segmentation, paintedID, p.volume, plane, index)
-            self._copies.append(copy)
+            self._copy(resultID, paintedID, plane, index)
             volume = state.found.volume
             where = index if volume is None else place_text(volume, plane, index)
             tell(_("The {plane} slice at {where} is a seed now.").format(plane=plane.value, where=where))
             state.findSeeds()
+
+    def _copy(self, resultID, paintedID, plane, index):
+        """Copy a slice of the result to the painted ones, so that it can be taken back."""
+        from SAM2VolumeSegLib.scene import use_slice_as_seed
+
+        p = self.state.parameters
+        self.editor.saveForUndo(p.segmentation)
+        self._copies.append(use_slice_as_seed(p.result, resultID, p.segmentation, paintedID, p.volume, plane, index))
+
+    def fixAt(self, segmentID, plane, index):
+        """Open Paint on a slice of what is painted, with what the result has there to begin with: a seed from now on.
+
+        Raises:
+            InputError: the segment or the slice is gone.
+        """
+        from SAM2VolumeSegLib.scene import is_on_slice
+
+        p = self.state.parameters
+        paintedID = segmentID
+        if self.state.hasResult:
+            resultID, paintedID = self.logic.matchingSegments(p.result, p.segmentation, segmentID)
+            self._edit(p.segmentation)
+            isPainted = is_on_slice(p.segmentation, paintedID, p.volume, plane, index)
+            if not isPainted and is_on_slice(p.result, resultID, p.volume, plane, index):
+                self._copy(resultID, paintedID, plane, index)
+        self.editor.widget.setCurrentSegmentID(paintedID)
+        self.editor.widget.setActiveEffectByName("Paint")
+        self.state.findSeeds()
 
     def onTakeBack(self, checked=False):
         """Take back the last slice that was copied, whichever segmentation the editor shows."""

@@ -23,8 +23,9 @@ def withChoices(cls):
 class SAM2VolumeSegParameterNode:
     """What the panel remembers: every choice of a run, and the fields below; a saved scene restores it.
 
-    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. compared: what is shown as an outline over
-    the result. showWindow: whether the slice views show what the model sees. rangeLower, rangeUpper: HU.
+    marksVolume, marksSegmentation: what `absent` and `skipped` belong to. suspectsSeen, suspectsDone: keys of suspects
+    that the user went to, and ticked off. compared: what is shown as an outline over the result. showWindow: whether
+    the slice views show what the model sees. rangeLower, rangeUpper: HU.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -35,6 +36,8 @@ class SAM2VolumeSegParameterNode:
     skipped: list[str]
     marksVolume: vtkMRMLScalarVolumeNode
     marksSegmentation: vtkMRMLSegmentationNode
+    suspectsSeen: list[str]
+    suspectsDone: list[str]
     showResult: bool = True
     showPainted: bool = True
     showCompared: bool = False

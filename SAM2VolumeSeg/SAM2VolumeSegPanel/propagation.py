@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel.estimate import duration
 from SAM2VolumeSegLib.panel.presets import preset_label, result_name
+from SAM2VolumeSegPanel.state import Finished
 
 
 class Propagation:
@@ -26,6 +27,7 @@ class Propagation:
         self.segmentation = self.run = self.seconds = None
         self.intoPainted = False
         self._logic = self._ending = self._show3D = self._started = self._preset = self._replaced = None
+        self._volume = self._choices = None
 
     def start(self, logic, editorNode, segmentIDs, marks):
         """Load the model and read the scene.
@@ -43,6 +45,7 @@ class Propagation:
         self._logic, self.segmentation = logic, p.segmentation
         self.intoPainted = p.target.value == ch.Target.SAME.value  # a reload of the module makes new choices
         self._show3D, self._preset = p.show3D, preset_label(p)
+        self._volume, self._choices = p.volume, ch.copy_of(p)
         self._ending = {
             "target": "same" if self.intoPainted else "new",
             "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
@@ -117,6 +120,10 @@ class Propagation:
             elif p.compared is None or provenance_of(p.compared) is not None:  # no reference that the user has chosen
                 p.compared = before
             p.result, p.showResult, p.showPainted = node, True, False
+
+    def finished(self, node):
+        """What there is to review."""
+        return Finished(node, self._volume, self.run.request, self.run.result, self._choices)
 
     def removeReplaced(self):
         """Remove the result that the new one takes the place of, when no editor shows it any more."""

@@ -194,6 +194,7 @@ class RunSection(Section):
         if wasCorrecting and not propagation.intoPainted:  # correction goes on with the new result
             self.editor.show(node, propagation.parameters.volume)
         propagation.removeReplaced()
+        self.state.finished = propagation.finished(node)
         self.end(propagation.summary(node))
         self.showText(self.ui.resultNoteLabel, " ".join(propagation.warnings))
 
@@ -216,5 +217,6 @@ class RunSection(Section):
 
     def forget(self):
         """The scene is about to be closed: what is said about it goes."""
+        self.state.finished = None
         self.ui.progressLabel.text = ""
         self.showText(self.ui.resultNoteLabel, "")

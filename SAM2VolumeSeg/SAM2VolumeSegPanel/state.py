@@ -57,6 +57,24 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Finished:
+    """A run that is over, as long as its result can be reviewed.
+
+    Attributes:
+        node: the segmentation that holds the result.
+        volumeNode: the CT that it was made from.
+        request, result: of the run, for the engine.
+        choices: with which it was started; another model may be chosen since.
+    """
+
+    node: Any
+    volumeNode: Any
+    request: Any
+    result: Any
+    choices: Any
+
+
+@dataclass(frozen=True)
 class Plan:
     """Where a run would compute: ready, or blocked with a sentence.
 
@@ -95,6 +113,8 @@ class PanelState:
         found: what is painted, a `Found`.
         facts, requirements: what is on this computer, and what that means for a run (see `readiness`).
         propagation: the run that goes on (see `propagation.Propagation`), or None.
+        finished: the last run that was written, a `Finished`, or None.
+        checking: the review that goes on (see `reviewing.Work`), or None.
         measurement: the measurement that goes on (see `measure_section.Measurement`), or None.
         download: the download that goes on, a generator, or None.
         isCorrecting: whether the editor shows the result and not what was painted.
@@ -104,7 +124,7 @@ class PanelState:
         seedsChanged: `found` is new.
         readinessChanged: `requirements` are new.
         planChanged: the plan is made.
-        workChanged: a run or a measurement begins or is over.
+        workChanged: a run, a review or a measurement begins or is over.
         editorChanged: something of the Segment Editor is set anew: its effect, its masking, its segment.
         viewChanged: another slice view is the current one, or views, their slices or the layout have changed.
     """
@@ -115,7 +135,7 @@ class PanelState:
         self.parameters = None
         self.found = Found()
         self.facts = self.requirements = None
-        self.propagation = self.measurement = self.download = None
+        self.propagation = self.finished = self.checking = self.measurement = self.download = None
         self.isCorrecting = False
         self._plan = None
         self.sceneChanged, self.choicesChanged, self.segmentChanged, self.seedsChanged = (Signal() for n in range(4))
@@ -198,7 +218,7 @@ class PanelState:
     @property
     def isBusy(self):
         """Whether something goes on that the user waits for."""
-        return any(work is not None for work in (self.propagation, self.measurement, self.download))
+        return any(work is not None for work in (self.propagation, self.checking, self.measurement, self.download))
 
     @property
     def hasResult(self):

@@ -26,9 +26,24 @@ KEYS = (
     Key("U", "use", _("use this slice of the result as seed")),
     Key("D", "exchange", _("show the painted slices in place of the result, and back")),
 )
+LIST_KEYS = (
+    Key("N", "next suspect", _("go to the next suspect")),
+    Key("P", "previous suspect", _("go to the suspect before")),
+    Key("Space", "tick", _("tick the suspect off, or take that back")),
+)
+"""Of the list of suspects. While it has the focus, they are its own: neither the panel's nor the Segment Editor's."""
 
 
 def help_text() -> str:
     """Return the keys for the module's help, as HTML."""
-    rows = "".join(f"<li><b>{key.sequence}</b>: {key.words}</li>" for key in KEYS)
-    return _("Keys, while the panel or a view has the focus:") + f"<ul>{rows}</ul>"
+    return (
+        _("Keys, while the panel or a view has the focus:")
+        + _rows(KEYS)
+        + _("Keys of the list of suspects, while it has the focus:")
+        + _rows(LIST_KEYS)
+    )
+
+
+def _rows(keys: tuple[Key, ...]) -> str:
+    rows = "".join(f"<li><b>{key.sequence}</b>: {key.words}</li>" for key in keys)
+    return f"<ul>{rows}</ul>"

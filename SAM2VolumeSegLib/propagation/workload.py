@@ -139,6 +139,31 @@ def workload(
     return Workload(slices, Work(encode=len(encoded), prompt=prompts), axes, beyond, *_voxels(sight, list(axes)))
 
 
+def work_again(sight: Sight, near_mm: float) -> Work:
+    """Count what leaving out each painted slice in turn takes at most: its own axis once more; nothing is encoded.
+
+    Along the other axes every prediction is known. Both directions go a little further than the slice, so together they
+    visit the axis once, and twice what is near it.
+
+    Args:
+        sight: what the model sees in the whole run.
+        near_mm: how far on both sides of the slice is looked at.
+
+    Raises:
+        InputError: as `Sight.crop`.
+    """
+    predicted, looked_at = 0.0, 0.0
+    for segment in (name for group in sight.groups for name in group):
+        for plane in sight.planes_of(segment):
+            view, stops, seeds = sight.volume.view(plane), sight.stops(segment, plane), sight.seeds_on(segment, plane)
+            near = min(2 * int(near_mm / view.slice_mm) + 1, stops.span.slices)
+            again = (stops.span.slices + near) * sum(not seed.absent for seed in seeds) * sight.settings.passes
+            prompted = [stops.number(view.order.index(seed.index)) for seed in seeds]
+            predicted += again
+            looked_at += again * _memories(prompted, stops.span, sight.settings.memory)
+    return Work(predict=predicted, memory=looked_at, call=predicted, visit=predicted)
+
+
 def rehearsal(tracker: SliceTracker, sight: Sight) -> Generator[None, None, Workload]:
     """Find out what a run has to compute, by rehearsing it with what a tracker knows.
 

@@ -5,14 +5,14 @@ Lengths are in mm, coordinates are RAS, arrays are ``[k, j, i]`` on the CT's own
 """
 
 from SAM2VolumeSegLib.scene.ahead import before_writing
-from SAM2VolumeSegLib.scene.correcting import SliceCopy, use_slice_as_seed
+from SAM2VolumeSegLib.scene.correcting import SliceCopy, is_on_slice, use_slice_as_seed
 from SAM2VolumeSegLib.scene.labels import empty_like, is_label_volume, label_volumes, segmentation_from_labels
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
 from SAM2VolumeSegLib.scene.preview import ModelPreview, restore_views
-from SAM2VolumeSegLib.scene.reading import mask_from_segment, seeds_from_segmentation
+from SAM2VolumeSegLib.scene.reading import mask_from_segment, masks_from_segments, seeds_from_segmentation
 from SAM2VolumeSegLib.scene.run import SceneRun
 from SAM2VolumeSegLib.scene.showing import centre_3d, show
-from SAM2VolumeSegLib.scene.views import jump_to_slice, rotate_views_to_volume, view_slice, views_at_angle
+from SAM2VolumeSegLib.scene.views import jump_to_slice, look_at, rotate_views_to_volume, view_slice, views_at_angle
 from SAM2VolumeSegLib.scene.writing import provenance_of, write_result
 
 __all__ = [
@@ -23,9 +23,12 @@ __all__ = [
     "centre_3d",
     "empty_like",
     "is_label_volume",
+    "is_on_slice",
     "jump_to_slice",
     "label_volumes",
+    "look_at",
     "mask_from_segment",
+    "masks_from_segments",
     "provenance_of",
     "restore_views",
     "rotate_views_to_volume",

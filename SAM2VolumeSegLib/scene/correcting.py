@@ -115,6 +115,22 @@ def use_slice_as_seed(
     return SliceCopy(seeds_node, seeds_segment_id, volume_node, place, before)
 
 
+def is_on_slice(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    segment_id: str,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    plane: Plane,
+    index: int,
+) -> bool:
+    """Say whether a segment has voxels on a slice of the CT.
+
+    Raises:
+        InputError: no such segment or slice.
+    """
+    whole = _whole_slice(volume_node, plane, index)
+    return bool((mask_from_segment(segmentation_node, segment_id, volume_node) & whole).any())
+
+
 def _whole_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, index: int) -> np.ndarray:
     """Return a bool mask [k, j, i] that is true on one slice.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import slicer
@@ -14,7 +14,7 @@ from SAM2VolumeSegLib.scene.labelmaps import voxels_of
 from SAM2VolumeSegLib.scene.lattice import Parallel, carries, nearest
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, volume_from_node
 from SAM2VolumeSegLib.seeds import SeedSlice, find_seeds
-from SAM2VolumeSegLib.volume import Box
+from SAM2VolumeSegLib.volume import Box, BoxMask
 
 
 def seeds_from_segmentation(
@@ -64,6 +64,29 @@ def mask_from_segment(
     check_labelmaps(segmentation_node, volume_node)
     checked_id(segmentation_node, segment_id)
     return _on_grid_of(segmentation_node, segment_id, volume_node, strict=True)
+
+
+def masks_from_segments(
+    segmentation_node: slicer.vtkMRMLSegmentationNode,
+    names: Mapping[str, str],
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+) -> dict[str, BoxMask]:
+    """Return segments as masks on the CT's grid, by name. Those that are gone are left out. The scene is not touched.
+
+    Args:
+        segmentation_node: that holds them.
+        names: what they are called in the answer, by segment ID.
+        volume_node: the CT.
+
+    Raises:
+        InputError: as ``seeds_from_segmentation``.
+    """
+    segmentation = segmentation_node.GetSegmentation()
+    return {
+        name: BoxMask.of(mask_from_segment(segmentation_node, segment_id, volume_node))
+        for segment_id, name in names.items()
+        if segmentation.GetSegment(segment_id) is not None
+    }
 
 
 def place_of_segment(

@@ -86,6 +86,32 @@ def jump_to_slice(volume_node: slicer.vtkMRMLScalarVolumeNode, plane: Plane, ind
     return len(nodes)
 
 
+def look_at(ras: tuple[float, float, float], size_mm: float) -> None:
+    """Move every slice view, every 3D view and the crosshair to a point. Slice views zoom in, and never out.
+
+    Args:
+        ras: the point in mm.
+        size_mm: what is seen of a slice at most, the shorter way.
+    """
+    scene = slicer.mrmlScene
+    for node in slice_nodes():
+        node.JumpSliceByCentering(*ras)
+        width, height, depth = node.GetFieldOfView()
+        factor = size_mm / min(width, height)
+        if 0 < factor < 1:
+            node.SetFieldOfView(width * factor, height * factor, depth)
+    crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    if crosshair is not None:
+        crosshair.SetCrosshairRAS(*ras)
+    for n in range(scene.GetNumberOfNodesByClass("vtkMRMLCameraNode")):
+        camera = scene.GetNthNodeByClass(n, "vtkMRMLCameraNode")
+        away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+        with slicer.util.NodeModify(camera):
+            camera.SetFocalPoint(*ras)
+            camera.SetPosition(*(np.array(ras) + away))
+        camera.ResetClippingRange()
+
+
 def slice_nodes() -> list[slicer.vtkMRMLSliceNode]:
     """Return the slice views of the scene."""
     scene = slicer.mrmlScene

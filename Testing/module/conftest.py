@@ -39,6 +39,8 @@ def a_desktop(a_slicer_scene, monkeypatch):
     """`slicer` with stand-ins for what only the application has. errors, told, questions: boxes; answer: of one."""
     slicer = a_slicer_scene
     desktop = SimpleNamespace(errors=[], told=[], questions=[], answer=True, settings={}, status=[], testing=False)
+    desktop.connected = []
+    desktop.focus = lambda widget: [slot(None, widget) for signal, slot in desktop.connected if "focus" in signal]
     for name, module in stand_ins.modules().items():
         monkeypatch.setitem(sys.modules, name, module)
 
@@ -53,7 +55,8 @@ def a_desktop(a_slicer_scene, monkeypatch):
         processEvents=lambda: None,
         testingEnabled=lambda: desktop.testing,
         userSettings=lambda: settings,
-        connect=lambda signal, slot: desktop.status.append(signal),
+        connect=lambda signal, slot: desktop.connected.append((signal, slot)),
+        disconnect=lambda signal, slot: desktop.connected.remove((signal, slot)),
         layoutManager=lambda: None,
     )
     monkeypatch.setattr(slicer, "app", app, raising=False)
@@ -138,7 +141,14 @@ def a_state(the_package):
         remembered=SimpleNamespace(timings=estimate.Timings, plan=lambda choices: None),
     )
     own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
-    own |= {"absent": [], "skipped": [], "marksVolume": None, "marksSegmentation": None}
+    own |= {
+        "suspectsSeen": [],
+        "suspectsDone": [],
+        "absent": [],
+        "skipped": [],
+        "marksVolume": None,
+        "marksSegmentation": None,
+    }
     own |= {"volume": object(), "segmentation": Painted(bone="Bone", rib="Rib"), "result": None, "compared": None}
     modify = {"StartModify": lambda: 0, "EndModify": lambda before: state.onChoicesChanged()}
     state = PanelState(logic, lambda: "bone")

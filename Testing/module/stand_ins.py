@@ -124,6 +124,9 @@ class Widget(Emitter):
     def setVisible(self, visible):
         vars(self).update(visible=visible)
 
+    def inherits(self, kind):
+        return kind == self.kind
+
     def layout(self):
         """Takes more widgets, which are drawn by no one here."""
         return SimpleNamespace(addWidget=lambda widget: None)
@@ -185,6 +188,13 @@ class TableItem:
     def __init__(self, text=""):
         self.text, self.checkState = (lambda: text), (lambda: None)
         self.place, self.table = (-1, -1), None
+        self.data, self.toolTip = {}, ""
+
+    def setData(self, role, value):
+        self.data[role] = value
+
+    def setToolTip(self, text):
+        self.toolTip = text
 
     def setFlags(self, flags):
         pass
@@ -332,7 +342,16 @@ class SegmentEditor(Widget):
     def nothing(self, *arguments):
         """What only matters with windows."""
 
-    setActiveEffect = updateWidgetFromMRML = installKeyboardShortcuts = uninstallKeyboardShortcuts = nothing
+    setActiveEffect = updateWidgetFromMRML = nothing
+
+    def setActiveEffectByName(self, name):
+        self.values["effect"] = name
+
+    def installKeyboardShortcuts(self):
+        self.values["keys"] = True
+
+    def uninstallKeyboardShortcuts(self):
+        self.values["keys"] = False
 
 
 class ScrollArea(Widget):
@@ -366,10 +385,11 @@ class Shortcut(Emitter):
 
     @staticmethod
     def press(sequence):
-        """For tests: press a key in the panel."""
-        for shortcut in list(Shortcut.made):
-            if shortcut.sequence == sequence and shortcut.enabled:
-                shortcut.emit("activated()")
+        """For tests: press a key in the panel. Two shortcuts of one widget with the same key are both silent in Qt."""
+        active = [shortcut for shortcut in Shortcut.made if shortcut.sequence == sequence and shortcut.enabled]
+        assert len(active) <= 1, f"{sequence} is ambiguous"
+        for shortcut in active:
+            shortcut.emit("activated()")
 
 
 KINDS = {
@@ -448,6 +468,30 @@ class Palette(dict):
     setColor = dict.__setitem__
 
 
+class Pixmap:
+    """A picture: the rectangles that were drawn on it."""
+
+    def __init__(self, width, height):
+        self.size, self.rectangles = (width, height), []
+
+    def fill(self, colour):
+        self.rectangles = [(0, 0, *self.size, colour)]
+
+
+class Painter:
+    """Draws on a picture, until it is told that it is done."""
+
+    def __init__(self, pixmap):
+        self.pixmap = pixmap
+
+    def fillRect(self, x, y, width, height, colour):
+        assert all(isinstance(value, int) for value in (x, y, width, height))
+        self.pixmap.rectangles.append((x, y, width, height, colour))
+
+    def end(self):
+        self.pixmap = None
+
+
 def effect_factory():
     """qSlicerSegmentEditorEffectFactory, of which there is one."""
     factory = Emitter("qSlicerSegmentEditorEffectFactory")
@@ -458,7 +502,7 @@ def effect_factory():
 def qt_module():
     """The module `qt`, as far as it is used."""
     flags = SimpleNamespace(Checked=2, Unchecked=0, ItemIsEnabled=32, ItemIsSelectable=1, ItemIsUserCheckable=16)
-    flags.WidgetWithChildrenShortcut = 3
+    flags.WidgetShortcut, flags.WidgetWithChildrenShortcut, flags.DecorationRole = 0, 3, 1
     return module(
         "qt",
         Qt=flags,
@@ -467,6 +511,8 @@ def qt_module():
         QComboBox=lambda: ComboBox("QComboBox"),
         QPushButton=lambda text: Widget("QPushButton", text=text),
         QPalette=Palette,
+        QPixmap=Pixmap,
+        QPainter=Painter,
         QColor=lambda name: name,
         QHeaderView=SimpleNamespace(ResizeToContents=3),
         QKeySequence=lambda text: text,

@@ -283,3 +283,20 @@ def test_a_segment_without_paint_is_seen_with_the_others_or_on_the_whole_ct(a_ba
         assert "once something is painted" in preview_sentence(sight, segment)
     text = preview_sentence(Sight(a_ball.volume, seeds, Settings(roi=Box((0, 0, 0), (16, 16, 16))), 64), "a")
     assert "64 \u00d7 64 pixels" in text and "0.25 mm (axial), 0.5 mm (coronal), 0.5 mm (sagittal)" in text
+
+
+def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fast_tracker):
+    """Who is told five minutes and waits for ten presses Cancel."""
+    from SAM2VolumeSegLib.review import self_check
+
+    volume = a_ball.volume
+    seeds = {"bone": simulate_seeds(a_ball.mask, volume, "first-middle-last", list(Plane))}
+    segmenter, request = Segmenter(a_fast_tracker), Request.of(volume, seeds, RECOMMENDED)
+    _steps, result = run_to_end(segmenter.run(request))
+    before = a_fast_tracker.tracked, a_fast_tracker.encoded
+    run_to_end(self_check(request, result, segmenter.run))
+    computed = a_fast_tracker.tracked - before[0]
+    sight = Sight(volume, request.seeds, request.settings, a_fast_tracker.plan.image_size)
+    work = estimate.self_check_workload(sight)
+    assert a_fast_tracker.encoded == before[1] and work.encoded == 0
+    assert 0.5 * work.predicted < computed <= work.predicted and work.memories > 0

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from SAM2VolumeSegLib.panel.keys import KEYS
+from SAM2VolumeSegLib.panel.keys import KEYS, LIST_KEYS
 from SAM2VolumeSegLib.volume import Plane
 
 
@@ -48,11 +48,14 @@ def test_keys_are_the_panels_and_the_views_and_rest_while_another_module_is_show
     made = stand_in.Shortcut.made
     widget = a_module.SAM2VolumeSegWidget(SimpleNamespace(isEntered=True))
     widget.setup()
-    assert len(made) == 2 * len(KEYS) and not any(shortcut.enabled for shortcut in made)
-    assert all(shortcut.context == 3 for shortcut in made)  # while the widget or what is in it has the focus
+    own = [shortcut for shortcut in made if shortcut.parent is widget.ui.suspectsTable]
+    assert len(own) == len(LIST_KEYS) and len(made) == 2 * len(KEYS) + len(own)
+    assert not any(shortcut.enabled for shortcut in made)
+    # while the widget or what is in it has the focus
+    assert all(shortcut.context == 3 for shortcut in made if shortcut not in own)
     assert sum(shortcut.parent is viewport for shortcut in made) == len(KEYS)
     widget.enter()
-    assert all(shortcut.enabled for shortcut in made)
+    assert [shortcut for shortcut in made if not shortcut.enabled] == own
     widget.exit()
     assert not any(shortcut.enabled for shortcut in made)
     widget.cleanup()

@@ -111,7 +111,7 @@ def test_the_module_registers_and_loads_its_sample(a_module, a_desktop, some_vie
 
     parent = SimpleNamespace()
     a_module.SAM2VolumeSeg(parent)
-    assert parent.categories == ["Segmentation"] and "startupCompleted()" in a_desktop.status
+    assert parent.categories == ["Segmentation"] and "startupCompleted()" in dict(a_desktop.connected)
     registered = []
     logic = SimpleNamespace(
         registerCustomSampleDataSource=lambda **source: registered.append(source),

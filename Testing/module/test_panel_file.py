@@ -56,6 +56,7 @@ def test_every_bound_widget_has_a_parameter_of_a_type_it_can_show(a_ui, a_module
 def test_every_choice_is_in_the_panel(a_ui, a_module):
     """A choice without a widget could only be changed by a script."""
     by_handlers = {"volume", "segmentation", "absent", "skipped", "marksVolume", "marksSegmentation"}
+    by_handlers |= {"suspectsSeen", "suspectsDone"}
     hints = a_module.SAM2VolumeSegLogic().getParameterNode().hints
     assert set(hints) == set(bound(a_ui)) | by_handlers
 
@@ -207,7 +208,10 @@ def test_every_class_that_qt_does_not_know_is_declared(a_ui):
 
 
 def test_signals_are_the_same_in_qt_5_and_qt_6(sources, stand_in):
-    known = set(chain.from_iterable(stand_in.SIGNALS.values())) | {"startupCompleted()"}
+    known = set(chain.from_iterable(stand_in.SIGNALS.values())) | {
+        "startupCompleted()",
+        "focusChanged(QWidget*,QWidget*)",
+    }
     for file, source in sources.items():
         for node in ast.walk(ast.parse(source)):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "connect":
@@ -271,7 +275,8 @@ def test_what_is_pressed_again_and_again_does_not_scroll(a_ui):
 def test_sections_follow_the_work_and_what_is_rarely_needed_is_closed(a_ui):
     sections = [name for name in inside(a_ui, "scrollContents") if name.endswith("CollapsibleButton")]
     assert (
-        sections == [f"{name}CollapsibleButton" for name in ("seeds", "result", "options", "advanced", "setup")]
+        sections
+        == [f"{name}CollapsibleButton" for name in ("seeds", "review", "result", "options", "advanced", "setup")]
         and inside(a_ui, "scrollContents").index("segmentEditorWidget") == 0
     )
     closed = [name for name in sections if text(widgets(a_ui)[name], "collapsed") == "true"]

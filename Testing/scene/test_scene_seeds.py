@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.scene import mask_from_segment, seeds_from_segmentation, segment_names, volume_from_node
+from SAM2VolumeSegLib.scene import (
+    is_on_slice,
+    mask_from_segment,
+    masks_from_segments,
+    seeds_from_segmentation,
+    segment_names,
+    volume_from_node,
+)
 from SAM2VolumeSegLib.seeds import find_seeds, paint_seeds
+from SAM2VolumeSegLib.volume import Plane
 
 
 def found(seeds):
@@ -180,3 +188,22 @@ def test_what_is_moved_after_painting_can_be_put_together_again_as_the_message_s
     assert [(seed.plane, seed.index) for seed in found["id_bone"]] == [
         (seed.plane, seed.index) for seed in expected["id_bone"]
     ]
+
+
+def test_segments_are_masks_by_name_and_those_that_are_gone_are_left_out(nodes, shapes, geometry, transforms):
+    ct, segmentation = nodes.case(geometry, transforms, names=("a", "empty"))
+    nodes.paint(segmentation, "id_a", shapes.ball, ct)
+    masks = masks_from_segments(segmentation, {"id_a": "L3", "id_empty": "L4", "id_gone": "L5"}, ct)
+    assert list(masks) == ["L3", "L4"] and not masks["L4"].inside.any()
+    np.testing.assert_array_equal(masks["L3"].whole(), shapes.ball)
+
+
+def test_it_is_known_whether_a_segment_is_on_a_slice(nodes, shapes, geometry):
+    ct, segmentation = nodes.case(geometry)
+    nodes.paint(segmentation, "id_bone", shapes.ball, ct)
+    view = volume_from_node(ct).view(Plane.CORONAL)
+    for index in range(view.count):
+        wanted = view.slice(shapes.ball, index).any()
+        assert is_on_slice(segmentation, "id_bone", ct, Plane.CORONAL, index) == wanted
+    with pytest.raises(InputError, match="has no coronal slice"):
+        is_on_slice(segmentation, "id_bone", ct, Plane.CORONAL, view.count)

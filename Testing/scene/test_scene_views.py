@@ -8,6 +8,7 @@ import pytest
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.scene import (
     jump_to_slice,
+    look_at,
     rotate_views_to_volume,
     view_slice,
     views_at_angle,
@@ -89,3 +90,30 @@ def test_every_view_at_an_angle_is_named(nodes, views):
     assert views_at_angle(ct, every) == ["red", "green", "yellow"] and views_at_angle(ct, [views.green]) == ["green"]
     rotate_views_to_volume(ct)
     assert views_at_angle(ct, every) == []
+
+
+def test_all_views_and_the_crosshair_go_to_a_point_and_zoom_in_but_never_out(nodes, views, geometry, transforms):
+    ct, _ = nodes.case(geometry, transforms)
+    volume = volume_from_node(ct)
+    scene = nodes.scene
+    crosshair = scene.GetSingletonNode("default", "vtkMRMLCrosshairNode")
+    if crosshair is None:
+        crosshair = scene.CreateNodeByClass("vtkMRMLCrosshairNode")
+        crosshair.UnRegister(None)
+        crosshair.SetSingletonTag("default")
+        crosshair = scene.AddNode(crosshair)
+    camera = scene.AddNewNodeByClass("vtkMRMLCameraNode")
+    away = np.subtract(camera.GetPosition(), camera.GetFocalPoint())
+    rotate_views_to_volume(ct)
+    views.red.SetFieldOfView(300.0, 200.0, 1.0)
+    views.green.SetFieldOfView(30.0, 20.0, 1.0)
+    index = (5, 6, 7)  # k, j, i
+    point = tuple((volume.ijk_to_ras @ [*index[::-1], 1.0])[:3])
+    look_at(point, 50.0)
+    for name, plane in NAMED:
+        assert view_slice(getattr(views, name), ct) == (plane, index[volume.view(plane).axis])
+    assert np.allclose(views.red.GetFieldOfView(), (75, 50, 1)) and np.allclose(
+        views.green.GetFieldOfView()[:2], (30, 20)
+    )
+    assert np.allclose(crosshair.GetCrosshairRAS(), point) and np.allclose(camera.GetFocalPoint(), point)
+    assert np.allclose(np.subtract(camera.GetPosition(), point), away)

@@ -533,6 +533,44 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.panel.ui.editSeedsButton.click()
         self.assertIs(self.panel.editor.widget.segmentationNode(), self.panel.state.parameters.segmentation)
 
+    def test_review(self):
+        """Expected Dice, a self-check, a suspect that is gone to, and Fix here, where there is a suspect."""
+        self.needEngine()
+        self.loadPhantom()
+        self.propagate()
+        panel, ui = self.panel, self.panel.ui
+        self.waitUntil(lambda: panel.reviewing.review is not None, "the result is reviewed")
+        self.assertFalse(ui.reviewCollapsibleButton.collapsed)
+        self.assertEqual(ui.reviewTable.rowCount, 1)
+        self.press("selfCheckButton")
+        self.assertEqual(ui.selfCheckButton.text, "Cancel")
+        self.waitUntil(lambda: panel.state.checking is None, "the self-check ends", 1800)
+        self.assertIsNotNone(panel.reviewing.review.check)
+        self.assertIn("left out", ui.reviewLabel.text)
+        if not panel.suspects.lines:
+            return
+        panel.suspects.onNext()
+        self.assertEqual(len(panel.state.parameters.suspectsSeen), 1)
+        suspect, before = panel.suspects.suspects[0], len(panel.seeds.rows)
+        if slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSliceNode") is not None:
+            panel.views.turn()
+            self.press("fixButton")
+            self.assertIs(panel.editor.widget.segmentationNode(), panel.state.parameters.segmentation)
+            self.assertIn((suspect.plane, suspect.index), panel.views.shown())
+            self.assertIn(len(panel.seeds.rows) - before, (0, 1))  # 0: the result is empty there
+
+    def test_keys_of_the_list_of_suspects(self):
+        """Two active shortcuts with one key would both be silent; this is Qt's own say."""
+        if slicer.util.mainWindow() is None:
+            self.skipTest("Keys need a main window.")
+        self.panel.enter()
+        self.panel.ui.reviewCollapsibleButton.collapsed = False
+        self.panel.ui.suspectsTable.setFocus()
+        slicer.app.processEvents()
+        enabled = [shortcut.enabled for _key, shortcut in self.panel.keys._own]
+        self.assertEqual(enabled, [True] * 3)
+        self.panel.ui.propagateButton.setFocus()
+
     def test_one_result_is_seen_at_a_time(self):
         """Named by its preset; the one before is an outline; the 3D views look at it."""
         self.needEngine()

@@ -1,0 +1,156 @@
+"""What the section "Review" lists: a line for each segment, and one for each suspect."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.panel.seed_table import place_text
+from SAM2VolumeSegLib.volume.volume import Volume
+
+if TYPE_CHECKING:  # scipy takes a moment: not for a panel that is only opened
+    from SAM2VolumeSegLib.review import ExpectedDice, Review, SegmentReview, Suspect
+
+BAR_FROM = 0.5
+"""Where the bar of an expected Dice begins; it ends at 1. Below, there is nothing to tell apart."""
+
+
+class SegmentLine(NamedTuple):
+    """A segment.
+
+    Attributes:
+        name: of the segment.
+        expected: its Dice.
+        suspects: how many there are, and how many of them are ticked off.
+    """
+
+    name: str
+    expected: ExpectedDice
+    suspects: str
+
+    @property
+    def dice(self) -> str:
+        """The expected Dice in words."""
+        return _("{dice:.2f} ({lower:.2f} to {upper:.2f})").format(**self.expected._asdict())
+
+    @property
+    def bar(self) -> tuple[float, float, float]:
+        """Lower end, expected Dice and upper end on the bar, 0..1."""
+        lower, dice, upper = (
+            min(max((value - BAR_FROM) / (1 - BAR_FROM), 0.0), 1.0)
+            for value in (self.expected.lower, self.expected.dice, self.expected.upper)
+        )
+        return lower, dice, upper
+
+
+class SuspectLine(NamedTuple):
+    """A suspect.
+
+    Attributes:
+        key: by which it is known again when the same list is made once more.
+        slice: the slice to correct.
+        size: expected volume of wrong voxels.
+        why: the weightiest reason.
+        tip: all that is known of it.
+        seen: whether it was gone to.
+        ticked: whether the user has ticked it off.
+    """
+
+    key: str
+    slice: str
+    size: str
+    why: str
+    tip: str
+    seen: bool
+    ticked: bool
+
+
+def segment_lines(review: Review, ticked: Collection[str]) -> list[SegmentLine]:
+    """A line for each segment, in their order.
+
+    Args:
+        review: of them.
+        ticked: keys of suspects.
+    """
+    lines = []
+    for name, own in review.segments.items():
+        done = sum(suspect_key(suspect) in ticked for suspect in own.suspects)
+        text = _("{count}, {done} done") if done else "{count}"
+        lines.append(SegmentLine(name, own.expected, text.format(count=len(own.suspects), done=done)))
+    return lines
+
+
+def suspect_lines(
+    suspects: Sequence[Suspect], volume: Volume, seen: Collection[str], ticked: Collection[str]
+) -> list[SuspectLine]:
+    """A line for each suspect, in their order.
+
+    Args:
+        suspects: of a segment.
+        volume: the CT.
+        seen: keys of those that were gone to.
+        ticked: keys of those that were ticked off.
+    """
+    lines = []
+    for suspect in suspects:
+        key = suspect_key(suspect)
+        where = f"{suspect.plane.value} {place_text(volume, suspect.plane, suspect.index)}"
+        size = _("{volume:.0f} mm³").format(volume=suspect.wrong_mm3)
+        tip = _("{why}. About {size} are likely wrong. Correcting the {where} slice helps most.").format(
+            why="; ".join(suspect.reasons), size=size, where=where
+        )
+        lines.append(SuspectLine(key, where, size, suspect.reasons[0], tip, key in seen, key in ticked))
+    return lines
+
+
+def suspect_key(suspect: Suspect) -> str:
+    """By what a suspect is known again: its segment, and where it lies."""
+    r, a, s = suspect.centre
+    return f"{suspect.segment} {r:.1f} {a:.1f} {s:.1f}"
+
+
+def still_there(keys: Sequence[str], review: Review) -> list[str]:
+    """Those of the keys that a review has."""
+    known = {suspect_key(suspect) for own in review.segments.values() for suspect in own.suspects}
+    return [key for key in keys if key in known]
+
+
+def sentences(review: Review, name: str) -> list[str]:
+    """What is said of a segment: what its name does not fit, and what its expected Dice stands on."""
+    own = review.segments[name]
+    said = list(own.remarks)
+    if review.check is None:
+        said.append(
+            _(
+                "Expected Dice is an estimate from synthetic CTs so far, not from this patient. The self-check leaves "
+                "out each of your painted slices in turn, and measures how well it is found again."
+            )
+        )
+    else:
+        said += review.check.sentences(name)
+    return said + _of_shape(own)
+
+
+def _of_shape(own: SegmentReview) -> list[str]:
+    """What is odd about the shape, in a sentence each."""
+    shape, said = own.shape, []
+    if shape.holes_ml:
+        text = _("It has {count} closed holes, the largest of {ml:.2f} ml.")
+        one = _("It has a closed hole of {ml:.2f} ml.")
+        said.append((one if len(shape.holes_ml) == 1 else text).format(count=len(shape.holes_ml), ml=shape.holes_ml[0]))
+    if shape.islands_ml:
+        text = _("It has {count} loose parts, the largest of {ml:.2f} ml.")
+        one = _("It has a loose part of {ml:.2f} ml.")
+        count, largest = len(shape.islands_ml), shape.islands_ml[0]
+        said.append((one if count == 1 else text).format(count=count, ml=largest))
+    if shape.bridges:
+        text = _("{ml:.1f} ml of it hang on a thin bridge.")
+        said.append(text.format(ml=shape.bridges[0].beyond_ml))
+    if shape.contacts:
+        touched = ", ".join(
+            _("{neighbour} ({area:.0f} mm²)").format(neighbour=contact.neighbour, area=contact.area_mm2)
+            for contact in shape.contacts
+        )
+        said.append(_("It touches {neighbours}.").format(neighbours=touched))
+    return said

@@ -1,0 +1,208 @@
+"""The section "Review": lines, the self-check, going through the suspects, and correcting where one is."""
+
+import numpy as np
+import pytest
+
+from SAM2VolumeSegLib.panel.review_table import suspect_key
+from SAM2VolumeSegLib.review import LikelyErrors
+from SAM2VolumeSegLib.scene import volume_from_node
+
+
+@pytest.fixture
+def to_end(stand_in):
+    """Lets what a review computes come to its end."""
+
+    def run(panel):
+        for _step in range(400):
+            if panel.state.checking is None:
+                return
+            stand_in.process_events()
+        raise AssertionError("the review does not end")
+
+    return run
+
+
+@pytest.fixture
+def unsure(monkeypatch):
+    """The phantom of these tests is found so well that nothing is suspect: all of its surface is made likely wrong."""
+    of = LikelyErrors.of.__func__
+
+    def likely(cls, volume, evidence, model):
+        found = of(cls, volume, evidence, model)
+        return cls(found.found, found.box, np.where(found.chance > 0.02, 0.6, found.chance).astype(np.float32))
+
+    monkeypatch.setattr(LikelyErrors, "of", classmethod(likely))
+
+
+@pytest.fixture
+def a_reviewed_panel(a_panel, run_to_end, to_end, unsure):
+    """A run is over, and its result was looked at."""
+    run_to_end()
+    to_end(a_panel)
+    return a_panel
+
+
+def test_there_is_nothing_to_review_before_a_run(a_panel):
+    ui = a_panel.ui
+    assert ui.reviewCollapsibleButton.collapsed and not ui.selfCheckButton.enabled and not ui.fixButton.enabled
+    assert ui.reviewLabel.text.startswith("After a run")
+
+
+def test_after_a_run_the_section_opens_and_says_how_good_each_segment_is_expected_to_be(a_reviewed_panel, a_desktop):
+    ui = a_reviewed_panel.ui
+    assert a_desktop.errors == a_desktop.told == []
+    assert not ui.reviewCollapsibleButton.collapsed and ui.selfCheckButton.enabled
+    ((name, dice, count),) = ui.reviewTable.texts()
+    expected = a_reviewed_panel.reviewing.review.segments["Bone"].expected
+    assert name == "Bone" and dice.startswith(f"{expected.dice:.2f} (") and int(count) > 1
+    ground, interval, mark = ui.reviewTable.item(0, 1).data[1].rectangles
+    assert ground[2] == 80 and interval[0] <= mark[0] <= interval[0] + interval[2]
+    assert "not from this patient" in ui.reviewLabel.text and "It takes up to" in ui.reviewLabel.text
+
+
+def test_the_self_check_says_where_it_is_and_then_what_it_found(a_reviewed_panel, to_end, stand_in):
+    ui, before = a_reviewed_panel.ui, a_reviewed_panel.reviewing.review
+    ui.selfCheckButton.click()
+    assert ui.selfCheckButton.text == "Cancel" and a_reviewed_panel.state.isBusy
+    stand_in.process_events(2)
+    assert "Bone: without the axial slice at S: 6.00mm, 1 of 3" in ui.reviewLabel.text
+    to_end(a_reviewed_panel)
+    assert "left out" in ui.reviewLabel.text and "It takes up to" not in ui.reviewLabel.text
+    assert len(a_reviewed_panel.reviewing.check.slices) == 3
+    assert a_reviewed_panel.reviewing.review is not before and a_reviewed_panel.reviewing.review.check is not None
+
+
+def test_a_cancelled_self_check_leaves_everything_as_it_was(a_reviewed_panel, stand_in, segmentations, a_desktop):
+    ui, review, count = a_reviewed_panel.ui, a_reviewed_panel.reviewing.review, segmentations()
+    for cancel in (ui.selfCheckButton.click, lambda: stand_in.Shortcut.press("Ctrl+Backspace")):
+        ui.selfCheckButton.click()
+        stand_in.process_events(3)
+        cancel()
+        stand_in.process_events(2)
+        assert a_reviewed_panel.state.checking is None and ui.selfCheckButton.text == "Self-check"
+        assert a_reviewed_panel.reviewing.review is review and a_reviewed_panel.reviewing.check is None
+    assert segmentations() == count and a_desktop.errors == []
+
+
+def test_a_run_ends_a_self_check_and_its_own_result_is_reviewed(a_reviewed_panel, stand_in, run_to_end, to_end):
+    a_reviewed_panel.ui.selfCheckButton.click()
+    stand_in.process_events(2)
+    review = a_reviewed_panel.reviewing.review
+    a_reviewed_panel.ui.propagateButton.click()
+    assert a_reviewed_panel.state.checking is None and not a_reviewed_panel.ui.selfCheckButton.enabled
+    run_to_end(press=False)
+    to_end(a_reviewed_panel)
+    assert a_reviewed_panel.reviewing.review not in (None, review)
+
+
+def test_a_line_moves_all_views_and_the_crosshair_there_and_is_marked_as_seen(a_reviewed_panel, a_desktop):
+    ui, scene = a_reviewed_panel.ui, a_desktop.slicer.mrmlScene
+    volume = volume_from_node(a_reviewed_panel.state.parameters.volume)
+    assert {row[0] for row in ui.suspectsTable.texts()} == {"new"}
+    ui.suspectsTable.emit("cellClicked(int,int)", 1, 2)
+    suspect = a_reviewed_panel.suspects.suspects[1]
+    i, j, k = np.rint(np.linalg.solve(volume.ijk_to_ras, [*suspect.centre, 1])[:3]).astype(int)
+    planes = {(plane.value, index) for plane, index in a_reviewed_panel.views.shown()}
+    assert planes == {("axial", k), ("coronal", j), ("sagittal", i)}
+    crosshair = scene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    assert np.allclose(crosshair.GetCrosshairRAS(), suspect.centre)
+    assert [row[0] for row in ui.suspectsTable.texts()][:2] == ["new", ""]
+    assert a_reviewed_panel.state.parameters.suspectsSeen == [suspect_key(suspect)]
+
+
+def test_the_keys_of_the_list_are_its_own_while_it_has_the_focus(a_reviewed_panel, a_desktop, stand_in, monkeypatch):
+    ui, press, p = a_reviewed_panel.ui, stand_in.Shortcut.press, a_reviewed_panel.state.parameters
+    monkeypatch.setattr(a_desktop.slicer.util, "mainWindow", object)
+    press("P")
+    press("Space")  # the Segment Editor's
+    assert p.suspectsSeen == p.suspectsDone == []
+    a_desktop.focus(ui.suspectsTable)
+    assert a_reviewed_panel.editor.widget.values["keys"] is False  # Space is not the Segment Editor's now
+    for key, row in (("N", 0), ("N", 1), ("P", 0), ("P", 0)):
+        press(key)
+        assert ui.suspectsTable.currentRow() == row
+    press("Space")
+    assert p.suspectsDone == [suspect_key(a_reviewed_panel.suspects.suspects[0])]
+    assert ui.reviewTable.texts()[0][2].endswith(", 1 done") and ui.suspectsTable.currentRow() == 0
+    press("Space")
+    assert p.suspectsDone == []
+    press("D")
+    assert p.showPainted and not p.showResult  # the panel's other keys stay
+    a_desktop.focus(ui.propagateButton)
+    assert a_reviewed_panel.editor.widget.values["keys"] is True
+    press("N")
+    assert a_reviewed_panel.seeds.advice.next in a_reviewed_panel.views.shown()
+    assert ui.suspectsTable.currentRow() == 0
+
+
+def test_a_box_that_is_set_ticks_off_and_goes_nowhere(a_reviewed_panel, stand_in):
+    ui, p = a_reviewed_panel.ui, a_reviewed_panel.state.parameters
+    places = a_reviewed_panel.views.shown()
+    ui.suspectsTable.item(1, 0).setCheckState(2)
+    stand_in.process_events()
+    assert p.suspectsDone == [suspect_key(a_reviewed_panel.suspects.suspects[1])]
+    assert a_reviewed_panel.views.shown() == places
+
+
+def test_fix_here_opens_paint_with_what_the_result_has_there_and_the_list_is_made_anew(
+    a_reviewed_panel, a_painted_scene, a_desktop, stand_in, mask_of, run_to_end, to_end
+):
+    panel, ui, painted = a_reviewed_panel, a_reviewed_panel.ui, a_painted_scene.painted
+    result, p = panel.state.parameters.result, panel.state.parameters
+    before = mask_of(painted)
+    panel.ui.editResultButton.click()
+    ui.suspectsTable.setCurrentCell(0, 1)
+    suspect = panel.suspects.suspects[0]
+    ui.fixButton.click()
+    stand_in.process_events(2)
+    assert a_desktop.errors == a_desktop.told == []
+    assert panel.editor.widget.segmentationNode() is painted and panel.editor.widget.values["effect"] == "Paint"
+    assert (p.showPainted, p.showResult) == (True, False)
+    assert panel.views.shown()[0] == (suspect.plane, suspect.index)
+    view = panel.reviewing.volume.view(suspect.plane)
+    copied = view.slice(mask_of(painted), suspect.index)
+    assert copied.any() and np.array_equal(copied, view.slice(mask_of(result), suspect.index))
+    assert (suspect.plane, suspect.index) in [(row.plane, row.index) for row in panel.seeds.rows]  # it is a seed
+    ui.fixButton.click()  # once more: what was corrected meanwhile stays
+    ui.takeBackButton.click()
+    stand_in.process_events(2)
+    assert np.array_equal(mask_of(painted), before)
+    ui.fixButton.click()
+    keys = [line.key for line in panel.suspects.lines]
+    run_to_end()
+    to_end(panel)
+    assert panel.state.parameters.result is not result and [line.key for line in panel.suspects.lines] != keys
+    seeds = panel.state.finished.request.seeds["bone"]
+    assert (suspect.plane, suspect.index) in [(seed.plane, seed.index) for seed in seeds]
+
+
+def test_where_the_result_is_empty_paint_opens_on_an_empty_slice(a_reviewed_panel, a_painted_scene, a_desktop, mask_of):
+    from SAM2VolumeSegLib.volume import Plane
+
+    before = mask_of(a_painted_scene.painted)
+    a_reviewed_panel.correct.fixAt("bone", Plane.AXIAL, 0)
+    assert np.array_equal(mask_of(a_painted_scene.painted), before)
+    assert a_reviewed_panel.editor.widget.values["effect"] == "Paint" and a_desktop.told == []
+
+
+def test_another_result_has_no_review_and_the_one_that_was_reviewed_gets_it_again(
+    a_reviewed_panel, a_desktop, to_end, stand_in
+):
+    p = a_reviewed_panel.state.parameters
+    result, p.result = p.result, None
+    stand_in.process_events()
+    assert a_reviewed_panel.ui.reviewTable.texts() == a_reviewed_panel.ui.suspectsTable.texts() == []
+    p.result = result
+    to_end(a_reviewed_panel)
+    assert a_reviewed_panel.ui.reviewTable.texts()
+    a_desktop.slicer.mrmlScene.RemoveNode(result)
+    stand_in.process_events(3)
+    assert a_reviewed_panel.ui.reviewTable.texts() == [] and a_desktop.errors == []
+
+
+def test_a_closed_scene_leaves_nothing_of_a_review(a_reviewed_panel, a_desktop, stand_in):
+    a_reviewed_panel.ui.selfCheckButton.click()
+    a_desktop.slicer.mrmlScene.Clear()
+    stand_in.process_events(3)
+    assert a_reviewed_panel.state.checking is None and a_reviewed_panel.state.finished is None
+    assert a_reviewed_panel.ui.suspectsTable.texts() == [] and a_desktop.errors == []
