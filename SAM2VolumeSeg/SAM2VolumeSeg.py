@@ -30,6 +30,7 @@ except ImportError:  # a source checkout: the library is not beside the module b
 from SAM2VolumeSegPanel.choices_section import ChoicesSection
 from SAM2VolumeSegPanel.correct_section import CorrectSection
 from SAM2VolumeSegPanel.editor_section import EditorSection
+from SAM2VolumeSegPanel.errors_section import ErrorsSection
 from SAM2VolumeSegPanel.hint_section import HintSection
 from SAM2VolumeSegPanel.keys import Keys
 from SAM2VolumeSegPanel.lesson_section import LessonSection
@@ -175,6 +176,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review = ReviewSection(*own, self.reviewing)
         self.suspects = SuspectsSection(*own, self.reviewing, self.views, self.correct)
         self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
+        self.errors = ErrorsSection(*own, self.reviewing, timers)
         self.hint = HintSection(*own, self.views, self.setupSection, self.models, self.correct, self.editor)
 
     def makeKeys(self, uiWidget):
@@ -268,6 +270,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from SAM2VolumeSegLib.scene import restore_views
 
         self.preview.hide()
+        self.errors.hide()
         restore_views(slicer.mrmlScene)
         if self.parent.isEntered:
             self.editor.selectNode()

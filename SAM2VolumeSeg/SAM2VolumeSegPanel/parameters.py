@@ -25,7 +25,8 @@ class SAM2VolumeSegParameterNode:
 
     marksVolume, marksSegmentation: what `absent` and `skipped` belong to. suspectsSeen, suspectsDone: keys of suspects
     that the user went to, and ticked off. compared: what is shown as an outline over the result. showWindow: whether
-    the slice views show what the model sees. rangeLower, rangeUpper: HU.
+    the slice views show what the model sees. showErrors: whether likely errors are coloured.
+    rangeLower, rangeUpper: HU.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -42,6 +43,7 @@ class SAM2VolumeSegParameterNode:
     showPainted: bool = True
     showCompared: bool = False
     showWindow: bool = False
+    showErrors: bool = False
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False

@@ -61,9 +61,14 @@ class Reviewing:
         return self.review.segments.get(self.name) if self.review is not None else None
 
     @property
-    def segmentID(self):
-        """ID of the chosen segment in what is painted and in the result."""
-        return next(ID for ID, name in self._of.request.names.items() if name == self.name)
+    def node(self):
+        """The segmentation that was reviewed."""
+        return self._of.node
+
+    @property
+    def segmentIDs(self):
+        """IDs of the reviewed segments, in what is painted and in the result, by their name."""
+        return {name: ID for ID, name in self._of.request.names.items() if name in self.review.segments}
 
     @property
     def volume(self):

@@ -136,6 +136,6 @@ class SuspectsSection(Section):
             return
         suspect, line = self.suspects[row], self.lines[row]
         with errorsShown():
-            self.correct.fixAt(self.reviewing.segmentID, suspect.plane, suspect.index)
+            self.correct.fixAt(self.reviewing.segmentIDs[suspect.segment], suspect.plane, suspect.index)
             self.views.goTo(suspect.plane, suspect.index)
             tell(_("Correct the {slice} slice with Paint and Erase, then press Propagate.").format(slice=line.slice))

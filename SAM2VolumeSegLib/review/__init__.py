@@ -11,7 +11,7 @@ from SAM2VolumeSegLib.review.compare import Compared, Comparison, compare_steps,
 from SAM2VolumeSegLib.review.evidence import Evidence, SegmentEvidence
 from SAM2VolumeSegLib.review.evidence_file import evidence_path, read_evidence, write_evidence
 from SAM2VolumeSegLib.review.expected import ExpectedDice
-from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
+from SAM2VolumeSegLib.review.likely_errors import LikelyErrors, highest_chance
 from SAM2VolumeSegLib.review.review import Review, SegmentReview, review_steps
 from SAM2VolumeSegLib.review.self_check import LeftOut, SelfCheck, self_check
 from SAM2VolumeSegLib.review.shape import Bridge, Contact, Shape, shape_of
@@ -42,6 +42,7 @@ __all__ = [
     "audit_seeds",
     "compare_steps",
     "evidence_path",
+    "highest_chance",
     "partners",
     "read_evidence",
     "review_steps",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -64,6 +65,16 @@ class LikelyErrors:
         differs = _inside(self.found, box) != _inside(other, box)
         chance[differs] = 1 - chance[differs]
         return replace(self, found=other, box=box, chance=chance, curable=None)
+
+
+def highest_chance(errors: Sequence[LikelyErrors]) -> tuple[Box, np.ndarray]:
+    """The chance that any of some segments is wrong, taken as that of the likeliest: a box and float32 on it."""
+    box = Box.around_boxes([own.box for own in errors])
+    chance = np.zeros(box.shape, dtype=np.float32)
+    for own in errors:
+        part = chance[box.index_of(own.box)]
+        np.maximum(part, own.chance, out=part)
+    return box, chance
 
 
 def _inside(found: BoxMask, box: Box) -> np.ndarray:

@@ -6,9 +6,11 @@ Lengths are in mm, coordinates are RAS, arrays are ``[k, j, i]`` on the CT's own
 
 from SAM2VolumeSegLib.scene.ahead import before_writing
 from SAM2VolumeSegLib.scene.correcting import SliceCopy, is_on_slice, use_slice_as_seed
+from SAM2VolumeSegLib.scene.foreground import restore_views
 from SAM2VolumeSegLib.scene.labels import empty_like, is_label_volume, label_volumes, segmentation_from_labels
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
-from SAM2VolumeSegLib.scene.preview import ModelPreview, restore_views
+from SAM2VolumeSegLib.scene.overlay import Overlay, Scale
+from SAM2VolumeSegLib.scene.preview import ModelPreview
 from SAM2VolumeSegLib.scene.reading import mask_from_segment, masks_from_segments, seeds_from_segmentation
 from SAM2VolumeSegLib.scene.run import SceneRun
 from SAM2VolumeSegLib.scene.showing import centre_3d, show
@@ -17,6 +19,8 @@ from SAM2VolumeSegLib.scene.writing import provenance_of, write_result
 
 __all__ = [
     "ModelPreview",
+    "Overlay",
+    "Scale",
     "SceneRun",
     "SliceCopy",
     "before_writing",

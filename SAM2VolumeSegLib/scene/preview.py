@@ -11,15 +11,12 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation import Sight
 from SAM2VolumeSegLib.propagation.pictures import AIR, PlanePictures
+from SAM2VolumeSegLib.scene.foreground import kept_out, put_in_front, remove_from_views, views_of
 from SAM2VolumeSegLib.scene.nodes import grid_of
-from SAM2VolumeSegLib.scene.views import slice_nodes, view_slice
+from SAM2VolumeSegLib.scene.views import view_slice
 from SAM2VolumeSegLib.volume import Plane, SquareWindow, Volume
 
 NAME = _("What the model sees")
-OWN_FOREGROUND = "SAM2VolumeSeg.Foreground"
-"""Reference role and attribute of a view (its composite node): its foreground, opacity and compositing before ours.
-They are kept in the scene, so that one that is saved meanwhile can be put right when it is loaded."""
-
 MAX_PIXELS = 3072
 """Side of the picture with its dark frame: what lies outside of the crop is covered too, unless that takes too much
 memory."""
@@ -104,15 +101,15 @@ class ModelPreview:
             node.RemoveObserver(tag)
         self._observed = []
         for shown in self._shown.values():
-            _remove(shown.node)
+            remove_from_views(shown.node)
         self._shown, self._pictures, self._volume_node, self._sight = {}, {}, None, None
         self.problems = []
 
     def _update_views(self) -> None:
         self.problems = []
-        views = {node.GetID(): (node, composite) for node, composite in _views_of(self._volume_node)}
+        views = {node.GetID(): (node, composite) for node, composite in views_of(self._volume_node)}
         for view in [view for view in self._shown if view not in views]:
-            _remove(self._shown.pop(view).node)
+            remove_from_views(self._shown.pop(view).node)
         for view, (slice_node, composite) in views.items():
             self._observe(slice_node, composite)
             try:
@@ -122,13 +119,13 @@ class ModelPreview:
             except InputError as error:
                 self.problems += [str(error)] if str(error) else []
                 if view in self._shown:
-                    _remove(self._shown.pop(view).node)
+                    remove_from_views(self._shown.pop(view).node)
                 continue
             shown = self._shown.get(view)
             if shown is None or shown.node.GetScene() is None:  # deleted by somebody
                 shown = self._shown[view] = _Shown(_new_node(f"{NAME} ({slice_node.GetName()})"))
             self._draw(shown, plane, index)
-            _put_in_front(shown.node, composite)
+            put_in_front(shown.node, composite)
 
     def _fits(self) -> bool:
         """Whether the pictures are those of the CT as it is now."""
@@ -162,36 +159,14 @@ class ModelPreview:
                 self._observed.append((node, node.AddObserver("ModifiedEvent", self.update)))
 
 
-def restore_views(scene: slicer.vtkMRMLScene) -> None:
-    """Put back the foreground of views whose scene was saved while the model's pictures were shown."""
-    for composite in _nodes_of(scene, "vtkMRMLSliceCompositeNode"):
-        _put_back(composite, None)
-
-
-def _views_of(volume_node) -> list[tuple[slicer.vtkMRMLSliceNode, slicer.vtkMRMLSliceCompositeNode]]:
-    """The slice views that show a CT in their background."""
-    if volume_node.GetScene() is None:
-        return []
-    composites = {node.GetLayoutName(): node for node in _nodes_of(volume_node.GetScene(), "vtkMRMLSliceCompositeNode")}
-    views = [(node, composites.get(node.GetLayoutName())) for node in slice_nodes()]
-    return [(node, c) for node, c in views if c is not None and c.GetBackgroundVolumeID() == volume_node.GetID()]
-
-
-def _nodes_of(scene, kind: str) -> list:
-    return [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
-
-
 def _new_node(name: str) -> slicer.vtkMRMLScalarVolumeNode:
     """A volume node that no list shows and no scene file holds; black is 0, white is 1, a pixel is a square."""
     scene = slicer.mrmlScene
     node, display = (scene.CreateNodeByClass(f"vtkMRMLScalarVolume{kind}Node") for kind in ("", "Display"))
     for made in (display, node):
         made.UnRegister(None)
-        made.SetHideFromEditors(True)
-        made.SetSaveWithScene(False)
-        made.SetSelectable(False)
+        kept_out(made)
     node.SetName(name)
-    node.SetAttribute("SubjectHierarchy.ExcludeFromTree", "1")
     display.SetAutoWindowLevel(0)
     display.SetWindowLevelMinMax(0.0, 1.0)
     display.SetInterpolate(0)
@@ -200,49 +175,6 @@ def _new_node(name: str) -> slicer.vtkMRMLScalarVolumeNode:
     scene.AddNode(node)
     node.SetAndObserveDisplayNodeID(display.GetID())
     return node
-
-
-def _put_in_front(node, composite) -> None:
-    if composite.GetForegroundVolumeID() == node.GetID():
-        return
-    with slicer.util.NodeModify(composite):
-        if composite.GetAttribute(OWN_FOREGROUND) is None:
-            own = f"{composite.GetForegroundOpacity()} {composite.GetCompositing()}"
-            composite.SetAttribute(OWN_FOREGROUND, own)
-            composite.SetNodeReferenceID(OWN_FOREGROUND, composite.GetForegroundVolumeID())
-        composite.SetForegroundVolumeID(node.GetID())
-        composite.SetForegroundOpacity(1.0)
-        composite.SetCompositing(composite.Alpha)
-
-
-def _put_back(composite, node) -> None:
-    """Give a view its own foreground again, unless the user has chosen another one over our `node` meanwhile."""
-    values, own = composite.GetAttribute(OWN_FOREGROUND), composite.GetNodeReferenceID(OWN_FOREGROUND)
-    if values is None:
-        return
-    opacity, compositing = values.split()
-    shown = composite.GetForegroundVolumeID()
-    with slicer.util.NodeModify(composite):
-        if not shown or slicer.mrmlScene.GetNodeByID(shown) in (None, node):
-            composite.SetForegroundVolumeID(own)
-            composite.SetForegroundOpacity(float(opacity))
-            composite.SetCompositing(int(compositing))
-        composite.RemoveAttribute(OWN_FOREGROUND)
-        composite.SetNodeReferenceID(OWN_FOREGROUND, None)
-
-
-def _remove(node) -> None:
-    """Remove one of our nodes, and put back the views that show it."""
-    scene = node.GetScene()
-    if scene is None:
-        return
-    for composite in _nodes_of(scene, "vtkMRMLSliceCompositeNode"):
-        if composite.GetForegroundVolumeID() == node.GetID():
-            _put_back(composite, node)
-    display = node.GetDisplayNode()
-    scene.RemoveNode(node)
-    if display is not None and display.GetScene() is not None:  # the application removes it with the volume
-        scene.RemoveNode(display)
 
 
 def _frames(window: SquareWindow) -> tuple[tuple[int, int], tuple[int, int]]:

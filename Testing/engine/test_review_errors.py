@@ -10,11 +10,11 @@ from review_evidence import a_ball, a_volume, evidence_of, kept, logits_of
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import Request, Settings
-from SAM2VolumeSegLib.review import Evidence, LikelyErrors, review_steps
+from SAM2VolumeSegLib.review import Evidence, LikelyErrors, highest_chance, review_steps
 from SAM2VolumeSegLib.review.error_model import PRIOR, ErrorModel, calibrated
 from SAM2VolumeSegLib.review.expected import expected_dice
 from SAM2VolumeSegLib.review.features import NAMES, features_of
-from SAM2VolumeSegLib.volume import BoxMask, Plane
+from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
 
 def ranked(chance, wrong):
@@ -163,3 +163,13 @@ def test_an_empty_result_is_reviewed():
     list(steps)
     assert steps.result.segments["empty"].expected.dice == 0
     assert steps.result.segments["empty"].suspects == () and steps.result.segments["empty"].shape.volume_ml == 0
+
+
+def test_where_segments_lie_together_the_likeliest_error_counts():
+    shape = (10, 10, 10)
+    one, other = np.full((4, 4, 4), 0.2, np.float32), np.full((4, 4, 4), 0.7, np.float32)
+    nothing = BoxMask.of(np.zeros(shape, bool))
+    errors = [LikelyErrors(nothing, Box((n, n, n), (n + 4, n + 4, n + 4)), own) for n, own in ((1, one), (3, other))]
+    box, chance = highest_chance(errors)
+    assert (box.lower, box.upper) == ((1, 1, 1), (7, 7, 7))
+    assert chance[0, 0, 0] == np.float32(0.2) and chance[2, 2, 2] == np.float32(0.7) and chance[0, 5, 5] == 0

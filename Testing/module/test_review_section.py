@@ -206,3 +206,70 @@ def test_a_closed_scene_leaves_nothing_of_a_review(a_reviewed_panel, a_desktop, 
     stand_in.process_events(3)
     assert a_reviewed_panel.state.checking is None and a_reviewed_panel.state.finished is None
     assert a_reviewed_panel.ui.suspectsTable.texts() == [] and a_desktop.errors == []
+
+
+# ---------------------------------------------------------------------------------------------------- likely errors
+
+
+@pytest.fixture
+def in_front(a_desktop):
+    """Classes of what our nodes are, and the foregrounds of the views."""
+
+    def look():
+        scene = a_desktop.slicer.mrmlScene
+        composites = [scene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode") for n in range(3)]
+        nodes = [scene.GetNthNode(n) for n in range(scene.GetNumberOfNodes())]
+        names = {node.GetName() for node in nodes if node.GetName() and "Chance of an error" in node.GetName()}
+        return names, {composite.GetForegroundVolumeID() for composite in composites}
+
+    return look
+
+
+def show_in_views(slicer, volume):
+    for n in range(3):
+        slicer.mrmlScene.GetNthNodeByClass(n, "vtkMRMLSliceCompositeNode").SetBackgroundVolumeID(volume.GetID())
+
+
+def test_likely_errors_are_coloured_and_go_without_a_trace(
+    a_reviewed_panel, a_painted_scene, a_desktop, stand_in, in_front
+):
+    p, ui, scene = a_reviewed_panel.state.parameters, a_reviewed_panel.ui, a_desktop.slicer.mrmlScene
+    show_in_views(a_desktop.slicer, a_painted_scene.volume)
+    nothing, count = in_front(), scene.GetNumberOfNodes()
+    ui.showErrorsCheckBox.click()
+    stand_in.process_events(2)
+    assert p.showErrors and in_front()[0] and None not in in_front()[1]
+    assert scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == 1
+    model = scene.GetFirstNodeByClass("vtkMRMLModelNode")
+    a_reviewed_panel.suspects.onNext()  # the list is filled anew, and nothing is computed again
+    stand_in.process_events(2)
+    assert scene.GetFirstNodeByClass("vtkMRMLModelNode") is model
+    ui.showErrorsCheckBox.click()
+    stand_in.process_events(2)
+    assert in_front() == nothing and scene.GetNumberOfNodes() == count
+    assert a_desktop.errors == []
+
+
+def test_of_likely_errors_and_what_the_model_sees_the_last_one_is_shown(
+    a_reviewed_panel, a_painted_scene, a_desktop, stand_in, in_front
+):
+    """Both lie in front of the CT: together, the one would take the views from the other again and again."""
+    p = a_reviewed_panel.state.parameters
+    show_in_views(a_desktop.slicer, a_painted_scene.volume)
+    nothing = in_front()
+    p.showErrors = True
+    stand_in.process_events(4)
+    p.showWindow = True
+    stand_in.process_events(4)
+    assert (p.showErrors, p.showWindow) == (False, True) and not in_front()[0]
+    p.showErrors = True
+    stand_in.process_events(6)
+    assert (p.showErrors, p.showWindow) == (True, False) and in_front()[0] and None not in in_front()[1]
+    a_reviewed_panel.exit()
+    assert in_front() == nothing
+    a_reviewed_panel.enter()
+    stand_in.process_events(4)
+    assert in_front()[0]
+    p.showErrors = False
+    stand_in.process_events(4)
+    assert in_front() == nothing and a_desktop.errors == []

@@ -547,6 +547,14 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.waitUntil(lambda: panel.state.checking is None, "the self-check ends", 1800)
         self.assertIsNotNone(panel.reviewing.review.check)
         self.assertIn("left out", ui.reviewLabel.text)
+        before = slicer.mrmlScene.GetNumberOfNodes()
+        ui.showErrorsCheckBox.click()
+        self.waitUntil(lambda: panel.errors.overlay is not None and panel.errors.overlay.is_shown, "errors in colour")
+        legends = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode")
+        self.assertEqual(legends, 2)
+        ui.showErrorsCheckBox.click()
+        self.waitUntil(lambda: not panel.errors.overlay.is_shown, "errors are not shown any more")
+        self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
         if not panel.suspects.lines:
             return
         panel.suspects.onNext()
