@@ -48,6 +48,7 @@ from SAM2VolumeSegPanel.seeds_section import SeedsSection
 from SAM2VolumeSegPanel.setup_section import SetupSection
 from SAM2VolumeSegPanel.state import PanelState
 from SAM2VolumeSegPanel.suspects_section import SuspectsSection
+from SAM2VolumeSegPanel.verdict_section import VerdictSection
 from SAM2VolumeSegPanel.views import Views
 
 from SAM2VolumeSegLib.panel import choices as ch
@@ -175,6 +176,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.reviewing = Reviewing(self.state, self.logic, timers)
         self.review = ReviewSection(*own, self.reviewing)
         self.suspects = SuspectsSection(*own, self.reviewing, self.views, self.correct)
+        self.verdict = VerdictSection(*own, self.reviewing)
         self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
         self.errors = ErrorsSection(*own, self.reviewing, timers)
         self.hint = HintSection(*own, self.views, self.setupSection, self.models, self.correct, self.editor)

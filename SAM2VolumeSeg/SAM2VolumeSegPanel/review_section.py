@@ -32,7 +32,7 @@ class ReviewSection(Section):
 
     def _layOut(self, widget):
         widget.verticalHeader().setVisible(False)
-        for column in range(2):
+        for column in range(3):
             widget.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
         widget.horizontalHeader().setStretchLastSection(True)
 
@@ -50,12 +50,14 @@ class ReviewSection(Section):
 
     def _fill(self, widget):
         p, review = self.state.parameters, self.reviewing.review
-        lines = [] if review is None or p is None else table.segment_lines(review, p.suspectsDone)
+        lines = []
+        if review is not None and p is not None:
+            lines = table.segment_lines(review, p.suspectsDone, self.reviewing.verdicts)
         self._filling = True
         try:
             widget.setRowCount(len(lines))
             for n, line in enumerate(lines):
-                for column, text in enumerate((line.name, line.dice, line.suspects)):
+                for column, text in enumerate((line.name, line.dice, line.suspects, line.verdict)):
                     item = qt.QTableWidgetItem(text)
                     item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
                     if column == 1:

@@ -75,6 +75,13 @@ class Reviewing:
         """The CT that was reviewed, as the engine has it."""
         return self._of.request.volume
 
+    @property
+    def verdicts(self):
+        """What was said of the reviewed segments, `review.Verdict`s by name."""
+        from SAM2VolumeSegLib.scene import verdicts_of
+
+        return verdicts_of(self.node, self.segmentIDs)
+
     def seconds(self):
         """How long a self-check takes at most; None where that was not measured. Raises InputError."""
         run, plan = self.finished.request, self.state.plan

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from SAM2VolumeSegLib.i18n import tr as _
@@ -10,7 +10,7 @@ from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegLib.volume.volume import Volume
 
 if TYPE_CHECKING:  # scipy takes a moment: not for a panel that is only opened
-    from SAM2VolumeSegLib.review import ExpectedDice, Review, SegmentReview, Suspect
+    from SAM2VolumeSegLib.review import ExpectedDice, Review, SegmentReview, Suspect, Verdict
 
 BAR_FROM = 0.5
 """Where the bar of an expected Dice begins; it ends at 1. Below, there is nothing to tell apart."""
@@ -23,11 +23,13 @@ class SegmentLine(NamedTuple):
         name: of the segment.
         expected: its Dice.
         suspects: how many there are, and how many of them are ticked off.
+        verdict: of the user.
     """
 
     name: str
     expected: ExpectedDice
     suspects: str
+    verdict: str
 
     @property
     def dice(self) -> str:
@@ -66,18 +68,21 @@ class SuspectLine(NamedTuple):
     ticked: bool
 
 
-def segment_lines(review: Review, ticked: Collection[str]) -> list[SegmentLine]:
+def segment_lines(review: Review, ticked: Collection[str], verdicts: Mapping[str, Verdict]) -> list[SegmentLine]:
     """A line for each segment, in their order.
 
     Args:
         review: of them.
         ticked: keys of suspects.
+        verdicts: by name of a segment; one may have none.
     """
     lines = []
     for name, own in review.segments.items():
         done = sum(suspect_key(suspect) in ticked for suspect in own.suspects)
         text = _("{count}, {done} done") if done else "{count}"
-        lines.append(SegmentLine(name, own.expected, text.format(count=len(own.suspects), done=done)))
+        count = text.format(count=len(own.suspects), done=done)
+        verdict = verdict_text(verdicts[name]) if name in verdicts else ""
+        lines.append(SegmentLine(name, own.expected, count, verdict))
     return lines
 
 
@@ -102,6 +107,22 @@ def suspect_lines(
         )
         lines.append(SuspectLine(key, where, size, suspect.reasons[0], tip, key in seen, key in ticked))
     return lines
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A verdict in a word and stars: "Accept ★★★★"."""
+    from SAM2VolumeSegLib.review import DECISIONS
+
+    return f"{DECISIONS.get(verdict.decision, '')} {'★' * verdict.stars}".strip()
+
+
+def verdict_note(verdict: Verdict) -> str:
+    """Who said it, when, and with what; nothing where nothing was said."""
+    if not verdict.is_given:
+        return ""
+    return _("By {reviewer}, {time}, with {program}.").format(
+        reviewer=verdict.reviewer or _("somebody who gave no name"), time=verdict.time, program=verdict.program
+    )
 
 
 def suspect_key(suspect: Suspect) -> str:

@@ -14,6 +14,7 @@ from SAM2VolumeSegLib.scene.preview import ModelPreview
 from SAM2VolumeSegLib.scene.reading import mask_from_segment, masks_from_segments, seeds_from_segmentation
 from SAM2VolumeSegLib.scene.run import SceneRun
 from SAM2VolumeSegLib.scene.showing import centre_3d, show
+from SAM2VolumeSegLib.scene.verdicts import set_verdict, verdicts_of
 from SAM2VolumeSegLib.scene.views import jump_to_slice, look_at, rotate_views_to_volume, view_slice, views_at_angle
 from SAM2VolumeSegLib.scene.writing import provenance_of, write_result
 
@@ -39,8 +40,10 @@ __all__ = [
     "seeds_from_segmentation",
     "segment_names",
     "segmentation_from_labels",
+    "set_verdict",
     "show",
     "use_slice_as_seed",
+    "verdicts_of",
     "view_slice",
     "views_at_angle",
     "volume_from_node",

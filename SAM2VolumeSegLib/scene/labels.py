@@ -7,6 +7,7 @@ import slicer
 
 from SAM2VolumeSegLib.scene.labelmaps import labelmap_of
 from SAM2VolumeSegLib.scene.nodes import segment_names
+from SAM2VolumeSegLib.scene.verdicts import forget_verdict
 
 LEFT = "SAM2VolumeSeg.LeftAsItIs"
 """Attribute of a label volume that was taken, or that the user wants to leave as it is."""
@@ -80,6 +81,7 @@ def empty_like(
     for segment_id in segment_names(segmentation_node):
         segment = slicer.vtkSegment()
         segment.DeepCopyMetadata(segmentation.GetSegment(segment_id))
+        forget_verdict(segment)
         segment.SetLabelValue(1)
         node.GetSegmentation().AddSegment(segment, segment_id)
     return node

@@ -16,6 +16,7 @@ from SAM2VolumeSegLib.scene.editing import add, editing, remove
 from SAM2VolumeSegLib.scene.labelmaps import cut, holds, labelmap_of, on_grid_of, voxels_of
 from SAM2VolumeSegLib.scene.nodes import grid_of, node_to_world, segment_names
 from SAM2VolumeSegLib.scene.reading import check_labelmaps, checked_id, place_of_segment
+from SAM2VolumeSegLib.scene.verdicts import forget_verdict
 from SAM2VolumeSegLib.volume import BoxMask
 from SAM2VolumeSegLib.volume.provenance import to_json
 
@@ -67,6 +68,7 @@ def write_result(
         for segment_id, mask in masks.items():
             labelmap = labelmap_of(mask, volume_node, source_segmentation_node)
             _add_over(logic, segment_id, labelmap, giving_way - {segment_id}, before, set(masks))
+            forget_verdict(source_segmentation_node.GetSegmentation().GetSegment(segment_id))
     source_segmentation_node.SetAttribute(PROVENANCE, note)
     return source_segmentation_node
 
@@ -210,6 +212,7 @@ def _new_node(masks, source, volume_node, note: str) -> slicer.vtkMRMLSegmentati
             for segment_id, mask in masks.items():
                 segment = slicer.vtkSegment()
                 segment.DeepCopyMetadata(source.GetSegmentation().GetSegment(segment_id))
+                forget_verdict(segment)
                 segment.SetLabelValue(1)
                 if mask.inside.any():
                     segment.AddRepresentation(name, labelmap_of(mask, volume_node, node))

@@ -58,7 +58,9 @@ def a_desktop(a_slicer_scene, monkeypatch):
         connect=lambda signal, slot: desktop.connected.append((signal, slot)),
         disconnect=lambda signal, slot: desktop.connected.remove((signal, slot)),
         layoutManager=lambda: None,
+        applicationLogic=lambda: SimpleNamespace(GetUserInformation=lambda: desktop.person),
     )
+    desktop.person = slicer.vtkPersonInformation()
     monkeypatch.setattr(slicer, "app", app, raising=False)
     monkeypatch.setattr(slicer, "qSlicerSegmentEditorEffectFactory", stand_ins.effect_factory(), raising=False)
     util = slicer.util

@@ -241,7 +241,14 @@ def test_labels_lead_to_their_widgets(a_ui):
             assert buddy in names, f"{name} names the missing widget {buddy}"
     labelled = {element.findtext("property[@name='buddy']/cstring") for element in names.values()}
     for name, element in names.items():
-        if element.get("class") in ("QComboBox", "QSpinBox", "QDoubleSpinBox", "ctkSliderWidget", "ctkPathLineEdit"):
+        if element.get("class") in (
+            "QComboBox",
+            "QSpinBox",
+            "QDoubleSpinBox",
+            "ctkSliderWidget",
+            "ctkPathLineEdit",
+            "QLineEdit",
+        ):
             assert name in labelled, f"{name} has no label"
 
 

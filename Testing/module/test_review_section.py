@@ -52,7 +52,7 @@ def test_after_a_run_the_section_opens_and_says_how_good_each_segment_is_expecte
     ui = a_reviewed_panel.ui
     assert a_desktop.errors == a_desktop.told == []
     assert not ui.reviewCollapsibleButton.collapsed and ui.selfCheckButton.enabled
-    ((name, dice, count),) = ui.reviewTable.texts()
+    ((name, dice, count, _verdict),) = ui.reviewTable.texts()
     expected = a_reviewed_panel.reviewing.review.segments["Bone"].expected
     assert name == "Bone" and dice.startswith(f"{expected.dice:.2f} (") and int(count) > 1
     ground, interval, mark = ui.reviewTable.item(0, 1).data[1].rectangles
@@ -273,3 +273,39 @@ def test_of_likely_errors_and_what_the_model_sees_the_last_one_is_shown(
     p.showErrors = False
     stand_in.process_events(4)
     assert in_front() == nothing and a_desktop.errors == []
+
+
+# ----------------------------------------------------------------------------------------------------------- verdict
+
+
+def test_a_verdict_is_kept_on_the_segment_with_who_said_it_when_and_with_what(a_reviewed_panel, a_desktop, stand_in):
+    from SAM2VolumeSegLib.scene import verdicts_of
+
+    ui, p = a_reviewed_panel.ui, a_reviewed_panel.state.parameters
+    a_desktop.person.SetName("Ada")
+    assert ui.verdictLabel.text == "" and ui.verdictComboBox.currentText == "not given"
+    ui.verdictComboBox.currentIndex = ui.verdictComboBox.findData("fix")
+    ui.verdictComboBox.emit("activated(int)", 2)
+    ui.starsComboBox.currentIndex = 4
+    ui.starsComboBox.emit("activated(int)", 4)
+    ui.commentLineEdit.text = "left pedicle "
+    ui.commentLineEdit.emit("editingFinished()")
+    said = verdicts_of(p.result, {"Bone": "bone"})["Bone"]
+    assert (said.decision, said.stars, said.comment, said.reviewer) == ("fix", 4, "left pedicle", "Ada")
+    assert said.time.startswith("20") and "Slicer 5.12" in said.program
+    assert ui.reviewTable.texts()[0][3] == "Fix ★★★★" and ui.verdictLabel.text.startswith("By Ada, 20")
+    a_desktop.person.SetName("Grace")
+    ui.commentLineEdit.emit("editingFinished()")  # who only passes by has not said anything
+    assert verdicts_of(p.result, {"Bone": "bone"})["Bone"].reviewer == "Ada"
+    a_reviewed_panel.exit()
+    assert not ui.verdictComboBox.enabled
+    a_reviewed_panel.enter()
+    stand_in.process_events(2)
+    assert ui.commentLineEdit.text == "left pedicle" and a_desktop.errors == []
+
+
+def test_no_key_does_anything_while_a_comment_is_typed(a_reviewed_panel, a_desktop, stand_in):
+    a_desktop.focus(a_reviewed_panel.ui.commentLineEdit)
+    assert not any(shortcut.enabled for shortcut in stand_in.Shortcut.made)
+    a_desktop.focus(a_reviewed_panel.ui.fixButton)
+    assert any(shortcut.enabled for shortcut in stand_in.Shortcut.made)

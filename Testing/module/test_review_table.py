@@ -17,6 +17,7 @@ from SAM2VolumeSegLib.review import (
     SelfCheck,
     Shape,
     Suspect,
+    Verdict,
 )
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, Volume
 
@@ -34,15 +35,15 @@ def a_review(check=None, shape=WHOLE, expected=EXPECTED, remarks=()):
 
 
 def test_a_line_says_the_expected_dice_with_its_interval_and_what_is_left_to_look_at():
-    (line,) = segment_lines(a_review(), [])
+    (line,) = segment_lines(a_review(), [], {})
     assert (line.name, line.dice, line.suspects) == ("L3", "0.93 (0.88 to 0.96)", "2")
     assert line.bar == pytest.approx((0.76, 0.86, 0.92))
-    (line,) = segment_lines(a_review(), [suspect_key(SECOND), "gone"])
-    assert line.suspects == "2, 1 done"
+    (line,) = segment_lines(a_review(), [suspect_key(SECOND), "gone"], {"L3": Verdict("fix", 2)})
+    assert (line.suspects, line.verdict) == ("2, 1 done", "Fix ★★")
 
 
 def test_a_bar_ends_where_there_is_nothing_to_tell_apart():
-    (line,) = segment_lines(a_review(expected=ExpectedDice(0.6, 0.2, 1.0, True)), [])
+    (line,) = segment_lines(a_review(expected=ExpectedDice(0.6, 0.2, 1.0, True)), [], {})
     assert line.bar == pytest.approx((0.0, 0.2, 1.0))
 
 

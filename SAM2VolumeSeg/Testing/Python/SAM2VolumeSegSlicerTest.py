@@ -547,6 +547,9 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.waitUntil(lambda: panel.state.checking is None, "the self-check ends", 1800)
         self.assertIsNotNone(panel.reviewing.review.check)
         self.assertIn("left out", ui.reviewLabel.text)
+        ui.commentLineEdit.text = "looked at"
+        panel.verdict.onSaid()
+        self.assertEqual(next(iter(panel.reviewing.verdicts.values())).comment, "looked at")
         before = slicer.mrmlScene.GetNumberOfNodes()
         ui.showErrorsCheckBox.click()
         self.waitUntil(lambda: panel.errors.overlay is not None and panel.errors.overlay.is_shown, "errors in colour")
