@@ -39,6 +39,7 @@ from SAM2VolumeSegPanel.measure_section import MeasureSection
 from SAM2VolumeSegPanel.models_section import ModelsSection
 from SAM2VolumeSegPanel.nodes_section import NodesSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
+from SAM2VolumeSegPanel.report_section import ReportSection
 from SAM2VolumeSegPanel.result_section import ResultSection
 from SAM2VolumeSegPanel.review_section import ReviewSection
 from SAM2VolumeSegPanel.reviewing import Reviewing
@@ -176,10 +177,13 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.reviewing = Reviewing(self.state, self.logic, timers)
         self.review = ReviewSection(*own, self.reviewing)
         self.suspects = SuspectsSection(*own, self.reviewing, self.views, self.correct)
+        self.report = ReportSection(*own, self.reviewing)
         self.verdict = VerdictSection(*own, self.reviewing)
         self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
         self.errors = ErrorsSection(*own, self.reviewing, timers)
-        self.hint = HintSection(*own, self.views, self.setupSection, self.models, self.correct, self.editor)
+        self.hint = HintSection(
+            *own, self.views, self.setupSection, self.models, self.correct, self.editor, self.review
+        )
 
     def makeKeys(self, uiWidget):
         """A key does what its button does, where that can be pressed."""

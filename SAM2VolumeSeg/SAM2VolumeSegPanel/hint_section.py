@@ -18,9 +18,17 @@ class HintSection(Section):
         handlers: what is done, by `hint.Way`.
     """
 
-    WIDGETS = ("hintBar", "hintLabel", "hintButton", "hintOtherButton", "advancedCollapsibleButton", "scrollArea")
+    WIDGETS = (
+        "hintBar",
+        "hintLabel",
+        "hintButton",
+        "hintOtherButton",
+        "hintThirdButton",
+        "advancedCollapsibleButton",
+        "scrollArea",
+    )
 
-    def __init__(self, state, logic, ui, views, setup, models, correct, editor):
+    def __init__(self, state, logic, ui, views, setup, models, correct, editor, review):
         super().__init__(state, logic, ui)
         self.views, self.editor, self.hint = views, editor, None
         self._offers = []  # what could be done with what is in the scene
@@ -31,6 +39,7 @@ class HintSection(Section):
             hint.Way.DATA: lambda: slicer.util.selectModule("Data"),
             hint.Way.IMPORT: self.takeLabels,
             hint.Way.CORRECT: correct.correctFinished,
+            hint.Way.AUDIT: lambda: review.audit(correct.correctFinished),
             hint.Way.PAINTED: self.leaveSegmentation,
             hint.Way.LEAVE: self.leaveLabels,
             hint.Way.SET_UP: setup.onSetup,
@@ -39,6 +48,7 @@ class HintSection(Section):
         }
         self.ui.hintButton.connect("clicked(bool)", lambda checked=False: self.onWay(0))
         self.ui.hintOtherButton.connect("clicked(bool)", lambda checked=False: self.onWay(1))
+        self.ui.hintThirdButton.connect("clicked(bool)", lambda checked=False: self.onWay(2))
         for signal in (state.segmentChanged, state.seedsChanged):
             signal.connect(self.onScene)
         for signal in (
@@ -67,9 +77,9 @@ class HintSection(Section):
         if self.hint is not None:
             self.ui.hintLabel.text = self.hint.sentence
         ways = self.hint.ways if self.hint is not None else ()
-        for n, button in enumerate((self.ui.hintButton, self.ui.hintOtherButton)):
+        for n, button in enumerate((self.ui.hintButton, self.ui.hintOtherButton, self.ui.hintThirdButton)):
             button.setVisible(n < len(ways))
-            button.enabled = state.propagation is None  # nothing is changed below a run
+            button.enabled = state.propagation is None and state.checking is None  # nothing is changed below a run
             if n < len(ways):
                 button.text = ways[n].label
 

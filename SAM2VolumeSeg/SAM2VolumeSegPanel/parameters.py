@@ -25,7 +25,8 @@ class SAM2VolumeSegParameterNode:
 
     marksVolume, marksSegmentation: what `absent` and `skipped` belong to. suspectsSeen, suspectsDone: keys of suspects
     that the user went to, and ticked off. compared: what is shown as an outline over the result. showWindow: whether
-    the slice views show what the model sees. showErrors: whether likely errors are coloured.
+    the slice views show what the model sees. reference: what the result is measured against. showErrors,
+    showDistance: whether likely errors, and the distance to the reference, are coloured.
     rangeLower, rangeUpper: HU.
     """
 
@@ -33,6 +34,7 @@ class SAM2VolumeSegParameterNode:
     segmentation: vtkMRMLSegmentationNode
     result: vtkMRMLSegmentationNode
     compared: vtkMRMLSegmentationNode
+    reference: vtkMRMLSegmentationNode
     absent: list[str]
     skipped: list[str]
     marksVolume: vtkMRMLScalarVolumeNode
@@ -44,6 +46,7 @@ class SAM2VolumeSegParameterNode:
     showCompared: bool = False
     showWindow: bool = False
     showErrors: bool = False
+    showDistance: bool = False
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False

@@ -4,7 +4,7 @@ import qt
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import review_table as table
-from SAM2VolumeSegLib.panel.estimate import duration, left_sentence
+from SAM2VolumeSegLib.panel.estimate import duration, left_sentence, progress_sentence
 from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegPanel.dialogs import errorsShown
 from SAM2VolumeSegPanel.section import Section
@@ -52,7 +52,7 @@ class ReviewSection(Section):
         p, review = self.state.parameters, self.reviewing.review
         lines = []
         if review is not None and p is not None:
-            lines = table.segment_lines(review, p.suspectsDone, self.reviewing.verdicts)
+            lines = table.segment_lines(review, self.reviewing.suspects, p.suspectsDone, self.reviewing.verdicts)
         self._filling = True
         try:
             widget.setRowCount(len(lines))
@@ -73,15 +73,22 @@ class ReviewSection(Section):
         state, reviewing, button = self.state, self.reviewing, self.ui.selfCheckButton
         button.text = _("Self-check") if state.checking is None else _("Cancel")
         finished = reviewing.finished
-        button.enabled = state.propagation is None and finished is not None
-        if state.checking is not None:
+        isGoingOn = state.checking is not None
+        button.enabled = isGoingOn or (state.propagation is None and finished is not None)
+        if isGoingOn:
             self.ui.reviewLabel.text = _("Looking where the result is likely wrong...")
             return
         if finished is None:
             text = _("After a run, this says where its result is likely wrong, how wrong, and which slice to correct.")
             self.ui.reviewLabel.text = text
             return
-        lines = table.sentences(reviewing.review, reviewing.name) if reviewing.segment is not None else []
+        lines = []
+        if reviewing.segment is not None:
+            if reviewing.comparison is not None:
+                lines.append(table.beside_reference(reviewing.comparison, reviewing.name))
+            if reviewing.propagated is not None:
+                lines += table.of_audit(reviewing.propagated, reviewing.name)
+            lines += table.sentences(reviewing.review, reviewing.name)
         if reviewing.check is None and (seconds := reviewing.seconds()) is not None:
             lines.append(_("It takes up to {time}.").format(time=duration(seconds)))
         self.ui.reviewLabel.text = " ".join(lines)
@@ -98,7 +105,21 @@ class ReviewSection(Section):
             left=left_sentence(step),
         )
 
+    def _showRun(self, progress):
+        """Where the run of an audit is."""
+        where = progress.plane and place_text(self.state.found.volume, progress.plane, progress.index)
+        self.ui.reviewLabel.text = progress_sentence(progress, where, progress.segment)
+
     # ------------------------------------------------------------------------------------------------------- the user
+
+    def audit(self, then):
+        """Judge a segmentation of any origin by what its own slices lead to. Nothing is changed before that is known.
+
+        Args:
+            then: is called when it is known; makes the segmentation the result that is worked on.
+        """
+        self.ui.reviewCollapsibleButton.collapsed = False
+        self.reviewing.audit(self._showRun, then)
 
     def onRow(self, row, column, previousRow, previousColumn):
         """Another segment was chosen."""

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
+from slicer.i18n import tr as _
+
+from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import estimate
 from SAM2VolumeSegLib.panel import review_table as table
-from SAM2VolumeSegLib.propagation import Sight
+from SAM2VolumeSegLib.propagation import Request, Sight
 from SAM2VolumeSegPanel.dialogs import errorsShown
-from SAM2VolumeSegPanel.state import Signal
+from SAM2VolumeSegPanel.state import Finished, Signal
 
 
 @dataclass
@@ -31,19 +34,25 @@ class Reviewing:
     Attributes:
         review: a `review.Review`, or None.
         check: the self-check that it was calibrated with, or None.
+        comparison: with the reference that the user has chosen, a `review.Comparison`, or None.
+        propagated: of an audit, with what was propagated; or None.
         name: of the segment that is chosen; "": of none.
         changed: any of these, or what was seen and ticked off.
     """
 
     def __init__(self, state, logic, timers):
         self.state, self.logic = state, logic
-        self.review = self.check = None
-        self.name = ""
         self.changed = Signal()
-        self._of = None  # the run that the review is of
+        self._letGo()
         self._timer = timers.make(0, self.onStep)
         for signal in (state.sceneChanged, state.choicesChanged, state.workChanged):
             signal.connect(self.onChanged)
+
+    def _letGo(self):
+        self.review = self.check = self.comparison = self.propagated = None
+        self.name = ""
+        self._of = None  # the run that the review is of
+        self._reference = None  # the node that the comparison is with
 
     # -------------------------------------------------------------------------------------------------------- asking
 
@@ -76,11 +85,47 @@ class Reviewing:
         return self._of.request.volume
 
     @property
+    def suspects(self):
+        """Those that are listed, by segment: where it differs from the reference; without one, what is likely wrong."""
+        beside = self.comparison.segments if self.comparison is not None else {}
+        return {name: beside.get(name, own).suspects for name, own in self.review.segments.items()}
+
+    @property
     def verdicts(self):
         """What was said of the reviewed segments, `review.Verdict`s by name."""
         from SAM2VolumeSegLib.scene import verdicts_of
 
         return verdicts_of(self.node, self.segmentIDs)
+
+    def report(self):
+        """What a report says, a `report.Report`; a generator, for its steps take their time. Raises InputError."""
+        from SAM2VolumeSegLib.report import Report
+        from SAM2VolumeSegLib.scene import masks_from_segments, provenance_of
+        from SAM2VolumeSegLib.volume import Window
+
+        of, p = self._of, self.state.parameters
+        before, made = {}, provenance_of(of.node)
+        if p.compared is not None and p.compared is not of.node and provenance_of(p.compared) is not None:
+            before = masks_from_segments(p.compared, of.request.names, of.volumeNode)
+        yield ""
+        return Report(
+            case=of.node.GetName(),
+            volume=self.volume,
+            window=Window(*of.result.provenance["window_hu"]),
+            review=self.review,
+            verdicts=self.verdicts,
+            before=before,
+            propagated=self.propagated,
+            reference=self.comparison,
+            done=table.what_was_done(self.review, self.propagated is not None),
+            sources=self._sources(),
+            provenance={"result": made, "review": of.result.provenance} if made else {"review": of.result.provenance},
+        )
+
+    def _sources(self):
+        """What went in, by what it is."""
+        nodes = {_("CT"): self._of.volumeNode, _("segmentation"): self._of.node, _("reference"): self._reference}
+        return {what: node.GetName() for what, node in nodes.items() if node is not None and node.GetScene()}
 
     def seconds(self):
         """How long a self-check takes at most; None where that was not measured. Raises InputError."""
@@ -100,13 +145,29 @@ class Reviewing:
                 self._of = None  # after a run that is cancelled, it is begun again
             return
         finished = self.finished
-        if finished is not self._of and self.state.parameters is not None:
+        if self.state.parameters is None:
+            return
+        if finished is not self._of:
             self.stop()
-            self.review = self.check = None
-            self._of = finished
+            name = self.name
+            self._letGo()
+            self._of, self.name = finished, name
             self.changed.emit()
             if finished is not None:
                 self.lookAgain()
+        elif self.review is not None and self.state.checking is None:
+            self.compare()
+
+    def compare(self):
+        """Compare with the reference that is chosen, if that is another one than before."""
+        reference = self.state.parameters.reference
+        if reference is self._reference:
+            return
+        self._reference, self.comparison = reference, None
+        if reference is None:
+            self._onCompared(None)
+        else:
+            self.start(Work(self._compared(reference), self._onCompared))
 
     def lookAgain(self):
         """Review what is in the result's segments now."""
@@ -121,7 +182,7 @@ class Reviewing:
         self.start(Work(self._checked(), self._onChecked, show))
 
     def _reviewed(self):
-        from SAM2VolumeSegLib.review import Evidence, review_steps
+        from SAM2VolumeSegLib.review import Evidence, compare_steps, review_steps
         from SAM2VolumeSegLib.scene import masks_from_segments
 
         of, check = self._of, self.check
@@ -130,17 +191,77 @@ class Reviewing:
         yield ""
         masks = masks_from_segments(of.node, of.request.names, of.volumeNode)
         yield ""
-        return (yield from review_steps(volume, evidence, check, masks))
+        review = yield from review_steps(volume, evidence, check, masks)
+        if not of.isAudit:
+            return review, None
+        found = {name: own.found for name, own in of.result.segments.items()}
+        return review, (yield from compare_steps(volume, masks, found))
 
-    def _onReviewed(self, review):
-        self.review = review
-        p = self.state.parameters
-        if self.name not in review.segments:
-            self.name = next(iter(review.segments), "")
-        if p is not None:
-            p.suspectsSeen = table.still_there(p.suspectsSeen, review)
-            p.suspectsDone = table.still_there(p.suspectsDone, review)
+    def _onReviewed(self, answer):
+        self.review, self.propagated = answer
+        if self.name not in self.review.segments:
+            self.name = next(iter(self.review.segments), "")
+        self._forgetMarks()
         self.changed.emit()
+        if self.state.parameters is not None:
+            self.compare()
+
+    def _compared(self, reference):
+        from SAM2VolumeSegLib.review import compare_steps
+        from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
+
+        of = self._of
+        masks = masks_from_segments(of.node, of.request.names, of.volumeNode)
+        yield ""
+        references = masks_from_segments(reference, segment_names(reference), of.volumeNode)
+        return (yield from compare_steps(self.logic.volume(of.volumeNode), masks, references))
+
+    def _onCompared(self, comparison):
+        self.comparison = comparison
+        self._forgetMarks()
+        self.changed.emit()
+
+    def _forgetMarks(self):
+        """What was seen and ticked off is kept as long as it is listed."""
+        p = self.state.parameters
+        if p is not None:
+            for field in ("suspectsSeen", "suspectsDone"):
+                kept = table.still_there(getattr(p, field), self.suspects)
+                if kept != getattr(p, field):
+                    setattr(p, field, kept)
+
+    def audit(self, show, then):
+        """Propagate slices of the chosen segmentation itself, and judge it by what comes out. Raises InputError.
+
+        Args:
+            show: gets a `Progress` for each step.
+            then: is called when that is done, before the result is reviewed.
+        """
+        p = self.state.parameters
+        node, volumeNode, choices = p.segmentation, p.volume, ch.copy_of(p)
+
+        def steps():
+            request = self._auditRequest(node, volumeNode, choices)
+            segmenter = self.logic.segmenter(choices)
+            return request, (yield from segmenter.run(request))
+
+        def finish(answer):
+            now = self.state.parameters
+            if now is None or now.segmentation is not node:
+                return  # the module was left, or something else is worked on: the audit is not wanted any more
+            then()
+            self.state.finished = Finished(node, volumeNode, *answer, choices, isAudit=True)
+            self.state.workChanged.emit()
+
+        self.start(Work(steps(), finish, show))
+
+    def _auditRequest(self, node, volumeNode, choices):
+        from SAM2VolumeSegLib.review import audit_seeds
+        from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
+
+        volume, names = self.logic.volume(volumeNode), segment_names(node)
+        masks = masks_from_segments(node, {ID: ID for ID in names}, volumeNode)
+        return Request.of(volume, audit_seeds(masks, volume), ch.settings_from(choices), names=names)
 
     def _checked(self):
         from SAM2VolumeSegLib.review import self_check
@@ -190,8 +311,7 @@ class Reviewing:
     def forget(self):
         """The scene is about to be closed."""
         self.stop()
-        self.review = self.check = self._of = None
-        self.name = ""
+        self._letGo()
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing

@@ -65,6 +65,7 @@ class Finished:
         volumeNode: the CT that it was made from.
         request, result: of the run, for the engine.
         choices: with which it was started; another model may be chosen since.
+        isAudit: whether its seeds were taken from the segmentation itself, which is what is judged.
     """
 
     node: Any
@@ -72,6 +73,7 @@ class Finished:
     request: Any
     result: Any
     choices: Any
+    isAudit: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,9 @@ class SuspectsSection(Section):
     @property
     def suspects(self):
         """Those of the chosen segment."""
-        segment = self.reviewing.segment
-        return segment.suspects if segment is not None and self.state.parameters is not None else ()
+        reviewing = self.reviewing
+        isOne = reviewing.segment is not None and self.state.parameters is not None
+        return reviewing.suspects[reviewing.name] if isOne else ()
 
     # -------------------------------------------------------------------------------------------------------- showing
 

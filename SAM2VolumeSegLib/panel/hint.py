@@ -13,8 +13,7 @@ from SAM2VolumeSegLib.panel.readiness import Remedy, Requirements
 class Way(Enum):
     """What a button of the line does; the label is what is on it.
 
-    CORRECT and PAINTED are offered for a finished segmentation. An audit of it becomes one more member here, one more
-    button in the .ui file, and one more handler in the panel's hint section.
+    CORRECT, AUDIT and PAINTED are offered for a finished segmentation.
     """
 
     label: str
@@ -33,6 +32,7 @@ class Way(Enum):
     IMPORT = "import", _("Use as segmentation")
     LEAVE = "leave", _("Leave it")
     CORRECT = "correct", _("Correct it")
+    AUDIT = "audit", _("Audit it")
     PAINTED = "painted", _("It is painted")
     SET_UP = "set up", _("Set up...")
     DOWNLOAD = "download", _("Download...")
@@ -102,8 +102,10 @@ def finished_segment(name: str, slices: int) -> Hint:
         name: of the segment.
         slices: how many in a row are filled.
     """
-    text = _("“{name}” is filled on {n} slices in a row. Is it a finished segmentation that you want to correct?")
-    return Hint(text.format(name=name, n=slices), (Way.CORRECT, Way.PAINTED))
+    text = _(
+        "“{name}” is filled on {n} slices in a row. Is it a finished segmentation that you want to correct or check?"
+    )
+    return Hint(text.format(name=name, n=slices), (Way.CORRECT, Way.AUDIT, Way.PAINTED))
 
 
 def label_volume(name: str) -> Hint:

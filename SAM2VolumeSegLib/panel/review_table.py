@@ -10,7 +10,7 @@ from SAM2VolumeSegLib.panel.seed_table import place_text
 from SAM2VolumeSegLib.volume.volume import Volume
 
 if TYPE_CHECKING:  # scipy takes a moment: not for a panel that is only opened
-    from SAM2VolumeSegLib.review import ExpectedDice, Review, SegmentReview, Suspect, Verdict
+    from SAM2VolumeSegLib.review import Comparison, ExpectedDice, Review, SegmentReview, Suspect, Verdict
 
 BAR_FROM = 0.5
 """Where the bar of an expected Dice begins; it ends at 1. Below, there is nothing to tell apart."""
@@ -68,19 +68,25 @@ class SuspectLine(NamedTuple):
     ticked: bool
 
 
-def segment_lines(review: Review, ticked: Collection[str], verdicts: Mapping[str, Verdict]) -> list[SegmentLine]:
+def segment_lines(
+    review: Review,
+    suspects: Mapping[str, Sequence[Suspect]],
+    ticked: Collection[str],
+    verdicts: Mapping[str, Verdict],
+) -> list[SegmentLine]:
     """A line for each segment, in their order.
 
     Args:
         review: of them.
+        suspects: that are listed, by name.
         ticked: keys of suspects.
         verdicts: by name of a segment; one may have none.
     """
     lines = []
     for name, own in review.segments.items():
-        done = sum(suspect_key(suspect) in ticked for suspect in own.suspects)
+        done = sum(suspect_key(suspect) in ticked for suspect in suspects[name])
         text = _("{count}, {done} done") if done else "{count}"
-        count = text.format(count=len(own.suspects), done=done)
+        count = text.format(count=len(suspects[name]), done=done)
         verdict = verdict_text(verdicts[name]) if name in verdicts else ""
         lines.append(SegmentLine(name, own.expected, count, verdict))
     return lines
@@ -131,9 +137,9 @@ def suspect_key(suspect: Suspect) -> str:
     return f"{suspect.segment} {r:.1f} {a:.1f} {s:.1f}"
 
 
-def still_there(keys: Sequence[str], review: Review) -> list[str]:
-    """Those of the keys that a review has."""
-    known = {suspect_key(suspect) for own in review.segments.values() for suspect in own.suspects}
+def still_there(keys: Sequence[str], suspects: Mapping[str, Sequence[Suspect]]) -> list[str]:
+    """Those of the keys that belong to suspects."""
+    known = {suspect_key(suspect) for own in suspects.values() for suspect in own}
     return [key for key in keys if key in known]
 
 
@@ -151,6 +157,45 @@ def sentences(review: Review, name: str) -> list[str]:
     else:
         said += review.check.sentences(name)
     return said + _of_shape(own)
+
+
+def beside_reference(comparison: Comparison, name: str) -> str:
+    """The figures of a segment beside a reference, or that it has none there."""
+    compared = comparison.segments.get(name)
+    if compared is None:
+        return _("The reference has no counterpart of “{name}”.").format(name=name)
+    return _(
+        "Beside “{reference}” of the reference: Dice {dice:.3f}, IoU {iou:.3f}, HD95 {hausdorff95_mm:.1f} mm, mean "
+        "surface distance {surface_mm:.2f} mm, volume {volume_difference_ml:+.1f} ml. The suspects are where they "
+        "differ."
+    ).format(reference=compared.reference_name, **compared.agreement._asdict())
+
+
+def of_audit(comparison: Comparison, name: str) -> list[str]:
+    """How far an audited segment agrees with what its own slices lead to, and what that means."""
+    from SAM2VolumeSegLib.review import AGREEMENT_MEANS
+
+    compared = comparison.segments.get(name)
+    if compared is None:
+        return [_("Nothing that was propagated from its slices touches “{name}”.").format(name=name)]
+    text = _("Dice {dice:.3f} with what was propagated from its own slices.")
+    return [text.format(dice=compared.agreement.dice), *AGREEMENT_MEANS]
+
+
+def what_was_done(review: Review, is_audit: bool) -> list[str]:
+    """Say in a report how its review was made.
+
+    Args:
+        review: that is reported.
+        is_audit: whether slices were taken from the segmentation itself.
+    """
+    said = [_("Reviewed in 3D Slicer.")]
+    if is_audit:
+        text = _("Up to nine slices of each segment were taken from it as if they had been painted, and propagated.")
+        said.append(text)
+    if review.check is None:
+        said.append(_("No painted slice was left out: the estimates are those of synthetic CTs."))
+    return said
 
 
 def _of_shape(own: SegmentReview) -> list[str]:

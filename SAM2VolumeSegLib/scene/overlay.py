@@ -101,33 +101,26 @@ class Overlay:
     def show_on_surface(
         self,
         segmentation_node: slicer.vtkMRMLSegmentationNode,
-        segment_ids: Sequence[str],
+        parts: Sequence[tuple[str, Box, np.ndarray]],
         volume: Volume,
-        box: Box,
-        values: np.ndarray,
     ) -> None:
         """Show numbers on the surface of segments.
 
         Args:
             segmentation_node: that holds them.
-            segment_ids: which.
+            parts: ID of a segment, voxels of the CT, and uint8 or float32 on this box; beyond it is 0.
             volume: the CT.
-            box: its voxels.
-            values: uint8 or float32 on the box; beyond it is 0.
         """
         self._remove_surface()
         append = vtk.vtkAppendPolyData()
-        for segment_id in segment_ids:
-            append.AddInputData(surface_of(segmentation_node, segment_id))
+        for segment_id, box, values in parts:
+            surface = surface_of(segmentation_node, segment_id)
+            if surface.GetNumberOfPoints():
+                append.AddInputData(_with_values(_above(surface), volume, box, values))
         append.Update()
         data = append.GetOutput()
         if not data.GetNumberOfPoints():
             return
-        data = _above(data)
-        points = vtk.util.numpy_support.vtk_to_numpy(data.GetPoints().GetData())
-        scalars = vtk.util.numpy_support.numpy_to_vtk(_at(points, volume, box, values), deep=True)
-        scalars.SetName(_VALUES)
-        data.GetPointData().SetScalars(scalars)
         node, display = _new("ModelNode"), _new("ModelDisplayNode")
         node.SetName(self._scale.title)
         slicer.mrmlScene.AddNode(display)
@@ -222,6 +215,15 @@ def _above(data: vtk.vtkPolyData) -> vtk.vtkPolyData:
     warp.SetScaleFactor(ABOVE_MM)
     warp.Update()
     return warp.GetOutput()
+
+
+def _with_values(data: vtk.vtkPolyData, volume: Volume, box: Box, values: np.ndarray) -> vtk.vtkPolyData:
+    """A surface with a number at each of its points."""
+    points = vtk.util.numpy_support.vtk_to_numpy(data.GetPoints().GetData())
+    scalars = vtk.util.numpy_support.numpy_to_vtk(_at(points, volume, box, values), deep=True)
+    scalars.SetName(_VALUES)
+    data.GetPointData().SetScalars(scalars)
+    return data
 
 
 def _at(points: np.ndarray, volume: Volume, box: Box, values: np.ndarray) -> np.ndarray:

@@ -514,6 +514,7 @@ def qt_module():
         QPushButton=lambda text: Widget("QPushButton", text=text),
         QPalette=Palette,
         QPixmap=Pixmap,
+        QFileDialog=SimpleNamespace(getExistingDirectory=lambda parent, title, folder: ""),
         QPainter=Painter,
         QColor=lambda name: name,
         QHeaderView=SimpleNamespace(ResizeToContents=3),

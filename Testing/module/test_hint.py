@@ -51,7 +51,7 @@ def test_turned_views_are_said_first_and_all_by_name():
 
 def test_an_offer_comes_before_what_only_a_run_needs():
     offer = hint.finished_segment("L3", 29)
-    assert "29 slices" in offer.sentence and offer.ways == (Way.CORRECT, Way.PAINTED)
+    assert "29 slices" in offer.sentence and offer.ways == (Way.CORRECT, Way.AUDIT, Way.PAINTED)
     assert hint.hint_for(offers=[offer], requirements=checked(torch=None)) is offer
     assert hint.hint_for(offers=[offer], problem="It is turned.").sentence == "It is turned."
 

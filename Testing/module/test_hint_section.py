@@ -16,7 +16,9 @@ def the_line(a_panel):
         ui = a_panel.ui
         if not ui.hintBar.visible:
             return None
-        return ui.hintLabel.text, [button.text for button in (ui.hintButton, ui.hintOtherButton) if button.visible]
+        return ui.hintLabel.text, [
+            button.text for button in (ui.hintButton, ui.hintOtherButton, ui.hintThirdButton) if button.visible
+        ]
 
     return line
 
@@ -126,7 +128,7 @@ def test_a_finished_segmentation_is_offered_for_correction(
 ):
     """Before, it was taken for 29 painted slices, and a run gave it back as it was."""
     words, buttons = the_line()
-    assert "finished segmentation" in words and buttons == ["Correct it", "It is painted"]
+    assert "finished segmentation" in words and buttons == ["Correct it", "Audit it", "It is painted"]
     assert "looks finished" in a_panel.ui.adviceLabel.text
     a_panel.ui.hintButton.click()
     stand_in.process_events(2)
@@ -141,7 +143,7 @@ def test_a_finished_segmentation_is_offered_for_correction(
 
 
 def test_who_has_painted_every_slice_says_so_once(a_panel, a_painted_scene, stand_in, the_line, a_finished_one):
-    a_panel.ui.hintOtherButton.click()
+    a_panel.ui.hintThirdButton.click()
     assert the_line() is None
     a_painted_scene.paint(range(1, 16))
     stand_in.process_events(2)

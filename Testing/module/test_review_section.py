@@ -309,3 +309,136 @@ def test_no_key_does_anything_while_a_comment_is_typed(a_reviewed_panel, a_deskt
     assert not any(shortcut.enabled for shortcut in stand_in.Shortcut.made)
     a_desktop.focus(a_reviewed_panel.ui.fixButton)
     assert any(shortcut.enabled for shortcut in stand_in.Shortcut.made)
+
+
+# ----------------------------------------------------------------------------------- reference, distance, report, audit
+
+
+@pytest.fixture
+def a_reference(a_painted_scene, a_desktop):
+    """The ellipsoid with a piece cut off, as somebody else's segmentation."""
+    slicer, mask = a_desktop.slicer, a_painted_scene.bone.copy()
+    mask[:, :, 16:] = False
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Expert")
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(a_painted_scene.volume)
+    node.GetSegmentation().AddEmptySegment("other", "Bone")
+    slicer.util.updateSegmentBinaryLabelmapFromArray(mask.astype(np.uint8), node, "other", a_painted_scene.volume)
+    return node
+
+
+def test_beside_a_reference_there_are_figures_and_where_they_differ_are_the_suspects(
+    a_reviewed_panel, a_reference, a_desktop, to_end, stand_in
+):
+    ui, p, reviewing = a_reviewed_panel.ui, a_reviewed_panel.state.parameters, a_reviewed_panel.reviewing
+    own = [line.key for line in a_reviewed_panel.suspects.lines]
+    ui.referenceComboBox.setCurrentNode(a_reference)
+    to_end(a_reviewed_panel)
+    agreement = reviewing.comparison.segments["Bone"].agreement
+    assert f"Dice {agreement.dice:.3f}" in ui.reviewLabel.text and 0.7 < agreement.dice < 0.95
+    assert "too much here" in ui.suspectsTable.texts()[0][3]
+    suspect = a_reviewed_panel.suspects.suspects[0]
+    assert suspect.region.box.lower[2] >= 14  # where the piece is missing
+    p.reference = None
+    stand_in.process_events()
+    assert [line.key for line in a_reviewed_panel.suspects.lines] == own and reviewing.comparison is None
+    assert a_desktop.errors == a_desktop.told == []
+
+
+def test_the_distance_is_on_the_surface_in_place_of_likely_errors(
+    a_reviewed_panel, a_reference, a_painted_scene, a_desktop, to_end, stand_in
+):
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    p, scene = a_reviewed_panel.state.parameters, a_desktop.slicer.mrmlScene
+    show_in_views(a_desktop.slicer, a_painted_scene.volume)
+    p.reference = a_reference
+    to_end(a_reviewed_panel)
+    count = scene.GetNumberOfNodes()
+    p.showErrors = True
+    a_reviewed_panel.ui.showDistanceCheckBox.click()
+    stand_in.process_events(3)
+    assert p.showDistance and scene.GetNumberOfNodesByClass("vtkMRMLModelNode") == 1
+    model = scene.GetFirstNodeByClass("vtkMRMLModelNode")
+    away = vtk_to_numpy(model.GetPolyData().GetPointData().GetScalars())
+    right = vtk_to_numpy(model.GetPolyData().GetPoints().GetData())[:, 0]  # RAS of this CT is i * 2 mm
+    assert away[right > 34].min() > 0.5 and np.abs(away[right < 20]).max() < 2.5
+    p.showDistance = p.showErrors = False
+    stand_in.process_events(3)
+    assert scene.GetNumberOfNodes() == count
+
+
+def test_a_report_is_written_into_the_folder_that_is_chosen(
+    a_reviewed_panel, a_desktop, a_reference, to_end, monkeypatch, tmp_path
+):
+    import qt
+
+    a_reviewed_panel.ui.reportButton.click()  # the box is closed without a folder
+    assert a_reviewed_panel.state.checking is None
+    a_reviewed_panel.state.parameters.reference = a_reference
+    to_end(a_reviewed_panel)
+    a_reviewed_panel.ui.commentLineEdit.text = "a ragged edge"
+    a_reviewed_panel.ui.commentLineEdit.emit("editingFinished()")
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda parent, title, folder: str(tmp_path))
+    a_reviewed_panel.ui.reportButton.click()
+    to_end(a_reviewed_panel)
+    assert a_desktop.errors == a_desktop.told == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["review.csv", "review.html", "suspects.csv"]
+    page = (tmp_path / "review.html").read_text("utf-8")
+    assert "a ragged edge" in page and "Beside the reference" in page and "Reviewed in 3D Slicer" in page
+    assert a_desktop.settings["SAM2VolumeSeg/ReportFolder"] == str(tmp_path)
+
+
+@pytest.fixture
+def a_finished_one(a_panel, a_painted_scene, stand_in):
+    """A segmentation that is filled on every slice, with a bite taken out of it."""
+    from SAM2VolumeSegLib.panel.finished import RUN
+
+    mask = a_painted_scene.bone.copy()
+    mask[8:10, 2:7, 8:16] = False
+    assert mask.any(axis=(1, 2)).sum() >= RUN
+    import slicer
+
+    slicer.util.updateSegmentBinaryLabelmapFromArray(
+        mask.astype(np.uint8), a_painted_scene.painted, "bone", a_painted_scene.volume
+    )
+    stand_in.process_events(3)
+    return a_painted_scene.painted
+
+
+def audit_button(panel):
+    buttons = (panel.ui.hintButton, panel.ui.hintOtherButton, panel.ui.hintThirdButton)
+    return next(button for button in buttons if button.visible and button.text == "Audit it")
+
+
+def test_a_finished_segmentation_is_audited_by_what_its_own_slices_lead_to(
+    a_panel, a_finished_one, a_desktop, to_end, stand_in, mask_of, run_to_end
+):
+    before = mask_of(a_finished_one)
+    audit_button(a_panel).click()
+    assert not a_panel.ui.reviewCollapsibleButton.collapsed
+    stand_in.process_events(3)
+    assert "Bone: " in a_panel.ui.reviewLabel.text  # where the run is, with the time that is left
+    to_end(a_panel)
+    p, reviewing = a_panel.state.parameters, a_panel.reviewing
+    assert a_desktop.errors == a_desktop.told == []
+    assert p.result is a_finished_one and p.segmentation is not a_finished_one  # it is corrected, not painted on
+    assert np.array_equal(mask_of(a_finished_one), before)
+    assert "with what was propagated from its own slices" in a_panel.ui.reviewLabel.text
+    assert "does not say: that it is right" in a_panel.ui.reviewLabel.text
+    assert reviewing.propagated.segments["Bone"].agreement.dice > 0.7 and a_panel.suspects.lines
+    a_panel.suspects.onNext()
+    a_panel.ui.fixButton.click()
+    assert mask_of(p.segmentation).any()  # the first corrected slice
+
+
+def test_a_cancelled_audit_leaves_no_trace(a_panel, a_finished_one, a_desktop, segmentations, stand_in):
+    count, button = segmentations(), audit_button(a_panel)
+    button.click()
+    stand_in.process_events(4)
+    assert not button.enabled
+    a_panel.ui.selfCheckButton.click()
+    stand_in.process_events(3)
+    p = a_panel.state.parameters
+    assert (p.result, p.segmentation, segmentations()) == (None, a_finished_one, count)
+    assert a_panel.state.finished is None and button.enabled and a_desktop.errors == []

@@ -25,6 +25,7 @@ VOLUME = Volume(np.zeros((8, 8, 8), np.int16), np.diag([-1.0, -1.0, 2.0, 1.0]), 
 REGION = BoxMask.of(np.ones((8, 8, 8), bool))
 FIRST = Suspect("L3", REGION, (1.0, 2.0, 3.04), 312.4, Plane.AXIAL, 5, 20.0, ("the axes disagree", "far"))
 SECOND = replace(FIRST, centre=(4.0, 5.0, 6.0), wrong_mm3=20.0)
+LISTED = {"L3": (FIRST, SECOND)}
 EXPECTED = ExpectedDice(0.93, 0.88, 0.96, False)
 WHOLE = Shape(10.0, (), (), (), (), (), ())
 
@@ -35,15 +36,15 @@ def a_review(check=None, shape=WHOLE, expected=EXPECTED, remarks=()):
 
 
 def test_a_line_says_the_expected_dice_with_its_interval_and_what_is_left_to_look_at():
-    (line,) = segment_lines(a_review(), [], {})
+    (line,) = segment_lines(a_review(), LISTED, [], {})
     assert (line.name, line.dice, line.suspects) == ("L3", "0.93 (0.88 to 0.96)", "2")
     assert line.bar == pytest.approx((0.76, 0.86, 0.92))
-    (line,) = segment_lines(a_review(), [suspect_key(SECOND), "gone"], {"L3": Verdict("fix", 2)})
+    (line,) = segment_lines(a_review(), LISTED, [suspect_key(SECOND), "gone"], {"L3": Verdict("fix", 2)})
     assert (line.suspects, line.verdict) == ("2, 1 done", "Fix ★★")
 
 
 def test_a_bar_ends_where_there_is_nothing_to_tell_apart():
-    (line,) = segment_lines(a_review(expected=ExpectedDice(0.6, 0.2, 1.0, True)), [], {})
+    (line,) = segment_lines(a_review(expected=ExpectedDice(0.6, 0.2, 1.0, True)), LISTED, [], {})
     assert line.bar == pytest.approx((0.0, 0.2, 1.0))
 
 
@@ -56,7 +57,7 @@ def test_a_suspect_names_its_slice_as_the_view_does_its_size_and_the_weightiest_
 
 def test_what_was_seen_is_known_again_and_what_is_gone_is_forgotten():
     keys = [suspect_key(FIRST), "L4 0.0 0.0 0.0"]
-    assert still_there(keys, a_review()) == keys[:1]
+    assert still_there(keys, LISTED) == keys[:1]
     assert suspect_key(FIRST) != suspect_key(SECOND)
 
 

@@ -72,7 +72,7 @@ def test_numbers_lie_on_their_voxels_and_go_without_a_trace(nodes, make, geometr
 def test_the_surface_has_the_colour_of_its_voxels_and_the_segmentation_is_left_alone(nodes, make, geometry, transforms):
     shown = make(geometry, transforms)
     before, overlay, segmentation = nodes.ids(), Overlay(SCALE), shown.segmentation.GetSegmentation()
-    overlay.show_on_surface(shown.segmentation, ["id_bone"], shown.volume, BOX, shown.values)
+    overlay.show_on_surface(shown.segmentation, [("id_bone", BOX, shown.values)], shown.volume)
     model = next(nodes.scene.GetNodeByID(name) for name in nodes.ids() - before if "ModelNode" in name)
     points = vtk.util.numpy_support.vtk_to_numpy(model.GetPolyData().GetPoints().GetData())
     values = vtk.util.numpy_support.vtk_to_numpy(model.GetPolyData().GetPointData().GetScalars())
@@ -120,7 +120,7 @@ def test_a_view_that_is_opened_later_gets_it_and_what_the_user_puts_in_front_sta
 def test_a_scene_that_is_saved_meanwhile_does_not_hold_it(nodes, make, tmp_path):
     shown, overlay = make(), Overlay(SCALE)
     overlay.show_in_slices(shown.ct, shown.volume, BOX, shown.values)
-    overlay.show_on_surface(shown.segmentation, ["id_bone"], shown.volume, BOX, shown.values)
+    overlay.show_on_surface(shown.segmentation, [("id_bone", BOX, shown.values)], shown.volume)
     nodes.save_and_load(tmp_path, shown.ct, shown.segmentation, shown.other)
     restore_views(nodes.scene)
     text = (tmp_path / "scene.mrml").read_text()

@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 import unittest.mock
+from pathlib import Path
 
 import qt
 import slicer
@@ -552,11 +553,11 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertEqual(next(iter(panel.reviewing.verdicts.values())).comment, "looked at")
         before = slicer.mrmlScene.GetNumberOfNodes()
         ui.showErrorsCheckBox.click()
-        self.waitUntil(lambda: panel.errors.overlay is not None and panel.errors.overlay.is_shown, "errors in colour")
+        self.waitUntil(lambda: panel.errors.errors is not None and panel.errors.errors.is_shown, "errors in colour")
         legends = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLColorLegendDisplayNode")
         self.assertEqual(legends, 2)
         ui.showErrorsCheckBox.click()
-        self.waitUntil(lambda: not panel.errors.overlay.is_shown, "errors are not shown any more")
+        self.waitUntil(lambda: not panel.errors.errors.is_shown, "errors are not shown any more")
         self.assertEqual(slicer.mrmlScene.GetNumberOfNodes(), before)
         if not panel.suspects.lines:
             return
@@ -569,6 +570,25 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.assertIs(panel.editor.widget.segmentationNode(), panel.state.parameters.segmentation)
             self.assertIn((suspect.plane, suspect.index), panel.views.shown())
             self.assertIn(len(panel.seeds.rows) - before, (0, 1))  # 0: the result is empty there
+
+    def test_review_beside_a_reference_and_its_report(self):
+        """Figures, the distance on the surface, and files that somebody else can read."""
+        self.needEngine()
+        _volume, _painted, reference = self.loadPhantom()
+        self.propagate()
+        panel, p = self.panel, self.panel.state.parameters
+        self.waitUntil(lambda: panel.reviewing.review is not None, "the result is reviewed")
+        p.reference = reference
+        self.waitUntil(lambda: panel.reviewing.comparison is not None, "it is compared")
+        self.assertIn("HD95", panel.ui.reviewLabel.text)
+        p.showDistance = True
+        self.waitUntil(lambda: panel.errors.distance is not None, "the distance is shown")
+        self.assertTrue(panel.errors.distance.is_shown)
+        p.showDistance = False
+        with tempfile.TemporaryDirectory() as folder:
+            panel.report.write(Path(folder))
+            self.waitUntil(lambda: panel.state.checking is None, "the report is written")
+            self.assertEqual(sorted(os.listdir(folder)), ["review.csv", "review.html", "suspects.csv"])
 
     def test_keys_of_the_list_of_suspects(self):
         """Two active shortcuts with one key would both be silent; this is Qt's own say."""
