@@ -38,6 +38,7 @@ from SAM2VolumeSegPanel.logic import SAM2VolumeSegLogic
 from SAM2VolumeSegPanel.measure_section import MeasureSection
 from SAM2VolumeSegPanel.models_section import ModelsSection
 from SAM2VolumeSegPanel.nodes_section import NodesSection
+from SAM2VolumeSegPanel.plot_section import PlotSection
 from SAM2VolumeSegPanel.preview_section import PreviewSection
 from SAM2VolumeSegPanel.report_section import ReportSection
 from SAM2VolumeSegPanel.result_section import ResultSection
@@ -181,6 +182,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.verdict = VerdictSection(*own, self.reviewing)
         self.preview = PreviewSection(*own, self.views, ModelPreview(), timers)
         self.errors = ErrorsSection(*own, self.reviewing, timers)
+        self.plot = PlotSection(*own, self.reviewing, self.views, timers)
         self.hint = HintSection(
             *own, self.views, self.setupSection, self.models, self.correct, self.editor, self.review
         )
@@ -277,6 +279,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.preview.hide()
         self.errors.hide()
+        self.plot.hide()
         restore_views(slicer.mrmlScene)
         if self.parent.isEntered:
             self.editor.selectNode()

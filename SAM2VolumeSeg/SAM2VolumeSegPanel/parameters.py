@@ -26,7 +26,7 @@ class SAM2VolumeSegParameterNode:
     marksVolume, marksSegmentation: what `absent` and `skipped` belong to. suspectsSeen, suspectsDone: keys of suspects
     that the user went to, and ticked off. compared: what is shown as an outline over the result. showWindow: whether
     the slice views show what the model sees. reference: what the result is measured against. showErrors,
-    showDistance: whether likely errors, and the distance to the reference, are coloured.
+    showDistance: whether likely errors, and the distance to the reference, are coloured. plot: along which slices.
     rangeLower, rangeUpper: HU.
     """
 
@@ -47,6 +47,7 @@ class SAM2VolumeSegParameterNode:
     showWindow: bool = False
     showErrors: bool = False
     showDistance: bool = False
+    plot: ch.PlotAxis = ch.PlotAxis.NONE
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False

@@ -90,6 +90,14 @@ class Reviewing:
         beside = self.comparison.segments if self.comparison is not None else {}
         return {name: beside.get(name, own).suspects for name, own in self.review.segments.items()}
 
+    def along(self, plane):
+        """Numbers of the chosen segment's slices, a `review.Along`."""
+        from SAM2VolumeSegLib.review import Along, SegmentEvidence
+
+        run = self._of
+        evidence = SegmentEvidence.of(run.result.segments[self.name], run.request.named_seeds[self.name])
+        return Along.of(self.volume, evidence, self.segment.errors.found, plane)
+
     @property
     def verdicts(self):
         """What was said of the reviewed segments, `review.Verdict`s by name."""

@@ -99,6 +99,15 @@ class Target(Labelled):
     SAME = "same", _("The painted segments")
 
 
+class PlotAxis(Labelled):
+    """Along which slices the chosen segment is plotted."""
+
+    NONE = "none", _("no plot")
+    AXIAL = "axial", _("axial slices")
+    CORONAL = "coronal", _("coronal slices")
+    SAGITTAL = "sagittal", _("sagittal slices")
+
+
 class ModelChoice(Labelled):
     """The model. OWN is a checkpoint file of the user's."""
 

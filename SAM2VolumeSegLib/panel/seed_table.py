@@ -37,9 +37,20 @@ class SeedRow:
 
 def place_text(volume: Volume, plane: Plane, index: int) -> str:
     """Say where a slice lies as the bar of a slice view does: "S: 14.25mm", "A: -0.75mm", "L: 33.75mm"."""
-    letter, sign = _DIRECTIONS[plane]
-    millimetres = round(sign * volume.view(plane).position_mm(index), 2)
-    return f"{letter}: {millimetres + 0.0:.2f}mm"  # + 0.0: no "-0.00"
+    letter, _sign = _DIRECTIONS[plane]
+    return f"{letter}: {round(along_mm(volume, plane, index), 2) + 0.0:.2f}mm"  # + 0.0: no "-0.00"
+
+
+def along_mm(volume: Volume, plane: Plane, index: int) -> float:
+    """Return the number in `place_text`, in mm."""
+    _letter, sign = _DIRECTIONS[plane]
+    return sign * volume.view(plane).position_mm(index)
+
+
+def along_text(plane: Plane) -> str:
+    """Say what `along_mm` is: "S (mm)"."""
+    letter, _sign = _DIRECTIONS[plane]
+    return f"{letter} (mm)"
 
 
 def seed_rows(

@@ -6,6 +6,7 @@ review = yield from review_steps(volume, evidence, check)   # expected Dice and 
 """
 
 from SAM2VolumeSegLib.review.agreement import Agreement, signed_distance_mm
+from SAM2VolumeSegLib.review.along import Along
 from SAM2VolumeSegLib.review.audit import AGREEMENT_MEANS, audit_seeds
 from SAM2VolumeSegLib.review.compare import Compared, Comparison, compare_steps, partners
 from SAM2VolumeSegLib.review.evidence import Evidence, SegmentEvidence
@@ -23,6 +24,7 @@ __all__ = [
     "DECISIONS",
     "STARS",
     "Agreement",
+    "Along",
     "Bridge",
     "Compared",
     "Comparison",

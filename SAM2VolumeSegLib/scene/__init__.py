@@ -10,6 +10,7 @@ from SAM2VolumeSegLib.scene.foreground import restore_views
 from SAM2VolumeSegLib.scene.labels import empty_like, is_label_volume, label_volumes, segmentation_from_labels
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
 from SAM2VolumeSegLib.scene.overlay import Overlay, Scale
+from SAM2VolumeSegLib.scene.plot import SlicePlot
 from SAM2VolumeSegLib.scene.preview import ModelPreview
 from SAM2VolumeSegLib.scene.reading import mask_from_segment, masks_from_segments, seeds_from_segmentation
 from SAM2VolumeSegLib.scene.run import SceneRun
@@ -24,6 +25,7 @@ __all__ = [
     "Scale",
     "SceneRun",
     "SliceCopy",
+    "SlicePlot",
     "before_writing",
     "centre_3d",
     "empty_like",

@@ -53,6 +53,7 @@ SIGNALS = {
     "ctkPathLineEdit": ["currentPathChanged(QString)"],
     "qMRMLNodeComboBox": ["currentNodeChanged(vtkMRMLNode*)"],
     "QTimer": ["timeout()"],
+    "qMRMLPlotView": ["dataSelected(vtkStringArray*,vtkCollection*)"],
     "qSlicerSegmentEditorEffectFactory": ["effectRegistered(QString)"],
     "QTableWidget": [
         "cellClicked(int,int)",

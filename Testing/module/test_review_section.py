@@ -442,3 +442,52 @@ def test_a_cancelled_audit_leaves_no_trace(a_panel, a_finished_one, a_desktop, s
     p = a_panel.state.parameters
     assert (p.result, p.segmentation, segmentations()) == (None, a_finished_one, count)
     assert a_panel.state.finished is None and button.enabled and a_desktop.errors == []
+
+
+# -------------------------------------------------------------------------------------------------------------- plot
+
+
+@pytest.fixture
+def a_plot_view(a_desktop, stand_in, monkeypatch):
+    """A layout manager with one plot view, and a layout of the user's."""
+    from types import SimpleNamespace
+
+    node = a_desktop.slicer.vtkMRMLPlotViewNode()
+    view = stand_in.Emitter("qMRMLPlotView")
+    widget = SimpleNamespace(plotView=lambda: view, mrmlPlotViewNode=lambda: node)
+    manager = SimpleNamespace(layout=3, plotViewCount=1, plotWidget=lambda n: widget)
+    manager.setLayout = lambda layout: setattr(manager, "layout", layout)
+    a_desktop.slicer.mrmlScene.AddNode(node)
+    monkeypatch.setattr(a_desktop.slicer.app, "layoutManager", lambda: manager)
+    return SimpleNamespace(view=view, node=node, manager=manager)
+
+
+def test_a_click_into_the_plot_goes_to_its_slice_and_the_layout_comes_back(
+    a_reviewed_panel, a_desktop, a_plot_view, stand_in, monkeypatch
+):
+    import vtk
+
+    from SAM2VolumeSegLib.panel.choices import PlotAxis
+    from SAM2VolumeSegLib.volume import Plane
+
+    slicer, p, gone = a_desktop.slicer, a_reviewed_panel.state.parameters, []
+    monkeypatch.setattr(a_reviewed_panel.views, "goTo", lambda plane, index: gone.append((plane, index)))
+    count = slicer.mrmlScene.GetNumberOfNodes()
+    a_reviewed_panel.ui.plotComboBox.currentIndex = list(PlotAxis).index(PlotAxis.AXIAL)
+    stand_in.process_events(2)
+    assert a_plot_view.manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView
+    chart = a_plot_view.node.GetPlotChartNode()
+    assert chart.GetNumberOfPlotSeriesNodes() == 4 and chart.GetXAxisTitle() == "S (mm)"
+    points, selected, names = vtk.vtkIdTypeArray(), vtk.vtkCollection(), vtk.vtkStringArray()
+    points.InsertNextValue(4)
+    selected.AddItem(points)
+    a_plot_view.view.emit("dataSelected(vtkStringArray*,vtkCollection*)", names, selected)
+    first = a_reviewed_panel.reviewing.along(Plane.AXIAL).indices[0]
+    assert gone == [(Plane.AXIAL, first + 4)]
+    p.plot = PlotAxis.CORONAL
+    stand_in.process_events(2)
+    assert a_plot_view.node.GetPlotChartNode().GetXAxisTitle() == "A (mm)"
+    p.plot = PlotAxis.NONE
+    stand_in.process_events(2)
+    assert a_plot_view.manager.layout == 3 and slicer.mrmlScene.GetNumberOfNodes() == count
+    assert a_desktop.errors == a_desktop.told == []

@@ -590,6 +590,30 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
             self.waitUntil(lambda: panel.state.checking is None, "the report is written")
             self.assertEqual(sorted(os.listdir(folder)), ["review.csv", "review.html", "suspects.csv"])
 
+    def test_plot_along_an_axis(self):
+        """A chart in Slicer's plot view, and the layout from before comes back."""
+        self.needEngine()
+        self.loadPhantom()
+        self.propagate()
+        panel, p, manager = self.panel, self.panel.state.parameters, slicer.app.layoutManager()
+        self.waitUntil(lambda: panel.reviewing.review is not None, "the result is reviewed")
+        layout = None if manager is None else manager.layout
+        before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode")
+        p.plot = ch.PlotAxis.AXIAL
+        charts = lambda: slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotChartNode")  # noqa: E731
+        self.waitUntil(lambda: charts() == before + 1, "there is a chart")
+        if manager is not None:
+            self.assertIsNotNone(manager.plotWidget(0).mrmlPlotViewNode().GetPlotChartNode())
+            points, selected = vtk.vtkIdTypeArray(), vtk.vtkCollection()
+            points.InsertNextValue(2)
+            selected.AddItem(points)
+            panel.views.turn()
+            panel.plot.onPoint(vtk.vtkStringArray(), selected)  # as a click into the plot
+            self.assertEqual(panel.views.shown()[0][0].value, "axial")
+        p.plot = ch.PlotAxis.NONE
+        self.waitUntil(lambda: charts() == before, "the chart is gone")
+        self.assertEqual(layout, None if manager is None else manager.layout)
+
     def test_keys_of_the_list_of_suspects(self):
         """Two active shortcuts with one key would both be silent; this is Qt's own say."""
         if slicer.util.mainWindow() is None:
