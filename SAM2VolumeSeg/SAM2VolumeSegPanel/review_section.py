@@ -106,7 +106,9 @@ class ReviewSection(Section):
         )
 
     def _showRun(self, progress):
-        """Where the run of an audit is."""
+        """Where the run of an audit is; before, its slices are taken from one segment after the other."""
+        if isinstance(progress, str):
+            return
         where = progress.plane and place_text(self.state.found.volume, progress.plane, progress.index)
         self.ui.reviewLabel.text = progress_sentence(progress, where, progress.segment)
 

@@ -60,9 +60,12 @@ class Reviewing:
     def finished(self):
         """The run whose result is worked on, a `state.Finished`; None: there is none, or it is gone."""
         p, finished = self.state.parameters, self.state.finished
-        if p is None or finished is None or finished.node.GetScene() is None or finished.volumeNode is not p.volume:
+        if p is None or finished is None or not self._isThere(finished) or finished.volumeNode is not p.volume:
             return None
         return finished if finished.node in (p.result, p.segmentation) else None
+
+    def _isThere(self, finished):
+        return all(node.GetScene() is not None for node in (finished.node, finished.volumeNode))
 
     @property
     def segment(self):
@@ -108,14 +111,13 @@ class Reviewing:
     def report(self):
         """What a report says, a `report.Report`; a generator, for its steps take their time. Raises InputError."""
         from SAM2VolumeSegLib.report import Report
-        from SAM2VolumeSegLib.scene import masks_from_segments, provenance_of
+        from SAM2VolumeSegLib.scene import provenance_of
         from SAM2VolumeSegLib.volume import Window
 
         of, p = self._of, self.state.parameters
         before, made = {}, provenance_of(of.node)
         if p.compared is not None and p.compared is not of.node and provenance_of(p.compared) is not None:
-            before = masks_from_segments(p.compared, of.request.names, of.volumeNode)
-        yield ""
+            before = yield from self._masks(p.compared, of.request.names, of.volumeNode)
         return Report(
             case=of.node.GetName(),
             volume=self.volume,
@@ -155,6 +157,8 @@ class Reviewing:
         finished = self.finished
         if self.state.parameters is None:
             return
+        if finished is None and self.state.finished is not None and not self._isThere(self.state.finished):
+            self.state.finished = None  # with it, the voxels of a CT that was deleted
         if finished is not self._of:
             self.stop()
             name = self.name
@@ -191,19 +195,27 @@ class Reviewing:
 
     def _reviewed(self):
         from SAM2VolumeSegLib.review import Evidence, compare_steps, review_steps
-        from SAM2VolumeSegLib.scene import masks_from_segments
 
         of, check = self._of, self.check
         volume = self.logic.volume(of.volumeNode)
         evidence = Evidence.of(of.request, of.result)
         yield ""
-        masks = masks_from_segments(of.node, of.request.names, of.volumeNode)
-        yield ""
+        masks = yield from self._masks(of.node, of.request.names, of.volumeNode)
         review = yield from review_steps(volume, evidence, check, masks)
         if not of.isAudit:
             return review, None
         found = {name: own.found for name, own in of.result.segments.items()}
         return review, (yield from compare_steps(volume, masks, found))
+
+    def _masks(self, node, names, volumeNode):
+        """Masks of segments by name, one after the other: of a whole spine that takes seconds."""
+        from SAM2VolumeSegLib.scene import masks_from_segments
+
+        masks = {}
+        for ID, name in names.items():
+            masks |= masks_from_segments(node, {ID: name}, volumeNode)
+            yield name
+        return masks
 
     def _onReviewed(self, answer):
         self.review, self.propagated = answer
@@ -216,12 +228,11 @@ class Reviewing:
 
     def _compared(self, reference):
         from SAM2VolumeSegLib.review import compare_steps
-        from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
+        from SAM2VolumeSegLib.scene import segment_names
 
         of = self._of
-        masks = masks_from_segments(of.node, of.request.names, of.volumeNode)
-        yield ""
-        references = masks_from_segments(reference, segment_names(reference), of.volumeNode)
+        masks = yield from self._masks(of.node, of.request.names, of.volumeNode)
+        references = yield from self._masks(reference, segment_names(reference), of.volumeNode)
         return (yield from compare_steps(self.logic.volume(of.volumeNode), masks, references))
 
     def _onCompared(self, comparison):
@@ -249,7 +260,7 @@ class Reviewing:
         node, volumeNode, choices = p.segmentation, p.volume, ch.copy_of(p)
 
         def steps():
-            request = self._auditRequest(node, volumeNode, choices)
+            request = yield from self._auditRequest(node, volumeNode, choices)
             segmenter = self.logic.segmenter(choices)
             return request, (yield from segmenter.run(request))
 
@@ -265,10 +276,10 @@ class Reviewing:
 
     def _auditRequest(self, node, volumeNode, choices):
         from SAM2VolumeSegLib.review import audit_seeds
-        from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
+        from SAM2VolumeSegLib.scene import segment_names
 
         volume, names = self.logic.volume(volumeNode), segment_names(node)
-        masks = masks_from_segments(node, {ID: ID for ID in names}, volumeNode)
+        masks = yield from self._masks(node, {ID: ID for ID in names}, volumeNode)
         return Request.of(volume, audit_seeds(masks, volume), ch.settings_from(choices), names=names)
 
     def _checked(self):

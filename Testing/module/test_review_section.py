@@ -198,6 +198,16 @@ def test_another_result_has_no_review_and_the_one_that_was_reviewed_gets_it_agai
     a_desktop.slicer.mrmlScene.RemoveNode(result)
     stand_in.process_events(3)
     assert a_reviewed_panel.ui.reviewTable.texts() == [] and a_desktop.errors == []
+    assert a_reviewed_panel.state.finished is None  # it holds the voxels of the CT
+
+
+def test_a_ct_that_was_moved_since_is_said(a_reviewed_panel, a_painted_scene, a_desktop, to_end, stand_in):
+    a_painted_scene.volume.SetOrigin(5, 0, 0)
+    stand_in.process_events(3)
+    a_reviewed_panel.reviewing.lookAgain()
+    to_end(a_reviewed_panel)
+    assert "another volume" in a_desktop.told[0] or "beside" in a_desktop.told[0]
+    assert a_desktop.errors == []
 
 
 def test_a_closed_scene_leaves_nothing_of_a_review(a_reviewed_panel, a_desktop, stand_in):
