@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import choices as ch
-from SAM2VolumeSegLib.panel import estimate
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegLib.propagation import Request, Sight
+from SAM2VolumeSegLib.propagation.workload import work_again
 from SAM2VolumeSegPanel.dialogs import errorsShown
 from SAM2VolumeSegPanel.state import Finished, Signal
 
@@ -139,11 +139,13 @@ class Reviewing:
 
     def seconds(self):
         """How long a self-check takes at most; None where that was not measured. Raises InputError."""
+        from SAM2VolumeSegLib.review.self_check import SLAB_MM  # scipy takes a moment
+
         run, plan = self.finished.request, self.state.plan
-        speed = self.logic.timings().speeds.get(plan.speedKey) if plan is not None and plan.isReady else None
+        speed = self.logic.remembered.timings().speed(plan.speedKey) if plan is not None and plan.isReady else None
         if speed is None:
             return None
-        return speed.seconds(estimate.self_check_workload(Sight(run.volume, run.seeds, run.settings, plan.imageSize)))
+        return speed.seconds(work_again(Sight(run.volume, run.seeds, run.settings, plan.imageSize), SLAB_MM))
 
     # ------------------------------------------------------------------------------------------------------ computing
 

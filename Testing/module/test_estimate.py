@@ -14,7 +14,7 @@ from SAM2VolumeSegLib.panel.measure import measure, needed_first
 from SAM2VolumeSegLib.panel.preview import preview_sentence
 from SAM2VolumeSegLib.propagation import RECOMMENDED, STOCK_SAM2, Request, Segmenter, Settings, Sight
 from SAM2VolumeSegLib.propagation.settings import CROPS
-from SAM2VolumeSegLib.propagation.workload import Workload, rehearsal, workload
+from SAM2VolumeSegLib.propagation.workload import Workload, rehearsal, work_again, workload
 from SAM2VolumeSegLib.research.bench.time_left import SimulatedClock
 from SAM2VolumeSegLib.seeds import SeedSlice, paint_seeds, simulate_seeds
 from SAM2VolumeSegLib.volume import Box, Plane, Volume
@@ -287,7 +287,7 @@ def test_a_segment_without_paint_is_seen_with_the_others_or_on_the_whole_ct(a_ba
 
 def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fast_tracker):
     """Who is told five minutes and waits for ten presses Cancel."""
-    from SAM2VolumeSegLib.review import self_check
+    from SAM2VolumeSegLib.review.self_check import SLAB_MM, self_check
 
     volume = a_ball.volume
     seeds = {"bone": simulate_seeds(a_ball.mask, volume, "first-middle-last", list(Plane))}
@@ -297,6 +297,6 @@ def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fas
     run_to_end(self_check(request, result, segmenter.run))
     computed = a_fast_tracker.tracked - before[0]
     sight = Sight(volume, request.seeds, request.settings, a_fast_tracker.plan.image_size)
-    work = estimate.self_check_workload(sight)
-    assert a_fast_tracker.encoded == before[1] and work.encoded == 0
-    assert 0.5 * work.predicted < computed <= work.predicted and work.memories > 0
+    work = work_again(sight, SLAB_MM)
+    assert a_fast_tracker.encoded == before[1] and work.encode == 0
+    assert 0.5 * work.predict < computed <= work.predict and work.memory > 0
