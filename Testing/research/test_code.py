@@ -44,9 +44,10 @@ def test_the_digest_is_that_of_the_code_that_a_task_goes_through():
     ).stdout.split()  # fmt: skip
     left_out = {path for path in loaded if path not in {str(one) for one in code_files()}}
     names = {path.removeprefix(f"{code.LIBRARY}/") for path in left_out}
+    names = {name for name in names if not name.startswith("review/")}  # beside the measures, it looks at results
     # What says what was asked for is in the key by its values; messages and digests decide nothing.
     assert names <= {
-        *("panel/__init__.py", "panel/seed_table.py"),  # the words of an advice
+        "panel/__init__.py",
         *("errors.py", "i18n.py", "progress.py", "streams.py", "research/__init__.py", "research/data/__init__.py"),
         *(f"research/study/{name}.py" for name in ("__init__", "code", "configuration", "record", "shape")),
     }

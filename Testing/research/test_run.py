@@ -44,14 +44,15 @@ def test_equal_rows_of_experiments_are_one_task(a_phantom_folder):
 
 def test_a_batch_is_one_structure_one_model_one_size(a_phantom_folder):
     study = a_study(a_phantom_folder, "ours", "input-size", "model-scale", cases=2)
-    batches = _batches(study.tasks, study._drawn)
+    batches = [one for one in _batches(study.tasks, study._drawn) if not one.jobs[0].configuration.together]
     assert all(len({job.structure for job in batch.jobs}) == 1 for batch in batches)
     places = [(batch.jobs[0].structure, batch.model, batch.image_size) for batch in batches]
     assert len(set(places)) == len(places) and {batch.model for batch in batches} == {
         None, "demo", "tiny", "small", "base+", "large",
     }  # fmt: skip
-    assert {batch.image_size for batch in batches if batch.model == "demo"} == {SIZE, 96, 128, 160, 192}
-    assert sorted(job.key for batch in batches for job in batch.jobs) == sorted(study.tasks)
+    assert {batch.image_size for batch in batches if batch.model == "demo"} == {SIZE, 96, 128, 160, 192, 256}
+    alone = [key for key, task in study.tasks.items() if not task.configuration.together]
+    assert sorted(job.key for batch in batches for job in batch.jobs) == sorted(alone)
     structures = [batch.jobs[0].structure for batch in batches]
     assert structures == sorted(structures, key=structures.index), "the first cases must be done first"
 

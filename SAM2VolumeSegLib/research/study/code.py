@@ -18,6 +18,7 @@ DECIDES = (
     "model",
     "propagation",
     "panel/next_slice.py",
+    "review/agreement.py",
     "scene/slicer_filters.py",
     "research/measures",
     "research/data/digest.py",
