@@ -204,7 +204,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self.ui.cancelButton.enabled:
             self.ui.cancelButton.click()
         else:
-            self.reviewing.stop()
+            self.reviewing.work.stop()
 
     def cleanup(self):
         """Slicer closes, or the module is reloaded. An old Slicer goes on calling enter and exit after a reload."""
@@ -247,7 +247,7 @@ class SAM2VolumeSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def endWork(self, message=""):
         """Let go of a measurement, a review and a run."""
         self.measure.stop()
-        self.reviewing.stop()
+        self.reviewing.work.stop()
         self.run.end(message)
 
     # ----------------------------------------------------------------------------------------------------------- scene

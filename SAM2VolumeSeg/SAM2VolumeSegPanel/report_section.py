@@ -7,7 +7,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegPanel.dialogs import tell
-from SAM2VolumeSegPanel.reviewing import Work
+from SAM2VolumeSegPanel.review_work import Work
 from SAM2VolumeSegPanel.section import Section
 
 FOLDER_KEY = "SAM2VolumeSeg/ReportFolder"  # in the user's settings: a scene travels to other computers
@@ -42,7 +42,7 @@ class ReportSection(Section):
 
     def write(self, folder):
         """Write the report, step by step; a report of an earlier review there is replaced."""
-        self.reviewing.start(Work(self._steps(folder), self._onWritten))
+        self.reviewing.work.start(Work(self._steps(folder), self._onWritten))
 
     def _steps(self, folder):
         from SAM2VolumeSegLib.report import check_folder, write_report

@@ -132,7 +132,7 @@ class ReviewSection(Section):
     def onSelfCheck(self, checked=False):
         """Begin a self-check, or stop what goes on."""
         if self.state.checking is not None:
-            self.reviewing.stop()
+            self.reviewing.work.stop()
         elif self.state.propagation is None and self.reviewing.finished is not None:
             with errorsShown():
                 self.reviewing.checkItself(self._showStep)

@@ -1,31 +1,10 @@
 """What is reviewed, and what is known of it: shared by the sections of the review."""
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
-
-from slicer.i18n import tr as _
-
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
-from SAM2VolumeSegLib.propagation import Request, Sight
-from SAM2VolumeSegLib.propagation.workload import work_again
-from SAM2VolumeSegPanel.dialogs import errorsShown
+from SAM2VolumeSegPanel import review_steps as steps
+from SAM2VolumeSegPanel.review_work import Stepping, Work
 from SAM2VolumeSegPanel.state import Finished, Signal
-
-
-@dataclass
-class Work:
-    """A piece of a review that goes on.
-
-    Attributes:
-        steps: computes a little at each step, and returns the answer.
-        then: gets the answer.
-        show: gets each step.
-    """
-
-    steps: Generator
-    then: Callable
-    show: Callable = lambda step: None
 
 
 class Reviewing:
@@ -38,13 +17,14 @@ class Reviewing:
         propagated: of an audit, with what was propagated; or None.
         name: of the segment that is chosen; "": of none.
         changed: any of these, or what was seen and ticked off.
+        work: steps what is computed.
     """
 
     def __init__(self, state, logic, timers):
         self.state, self.logic = state, logic
         self.changed = Signal()
         self._letGo()
-        self._timer = timers.make(0, self.onStep)
+        self.work = Stepping(state, timers)
         for signal in (state.sceneChanged, state.choicesChanged, state.workChanged):
             signal.connect(self.onChanged)
 
@@ -60,12 +40,9 @@ class Reviewing:
     def finished(self):
         """The run whose result is worked on, a `state.Finished`; None: there is none, or it is gone."""
         p, finished = self.state.parameters, self.state.finished
-        if p is None or finished is None or not self._isThere(finished) or finished.volumeNode is not p.volume:
+        if p is None or finished is None or not isThere(finished) or finished.volumeNode is not p.volume:
             return None
         return finished if finished.node in (p.result, p.segmentation) else None
-
-    def _isThere(self, finished):
-        return all(node.GetScene() is not None for node in (finished.node, finished.volumeNode))
 
     @property
     def segment(self):
@@ -93,14 +70,6 @@ class Reviewing:
         beside = self.comparison.segments if self.comparison is not None else {}
         return {name: beside.get(name, own).suspects for name, own in self.review.segments.items()}
 
-    def along(self, plane):
-        """Numbers of the chosen segment's slices, a `review.Along`."""
-        from SAM2VolumeSegLib.review import Along, SegmentEvidence
-
-        run = self._of
-        evidence = SegmentEvidence.of(run.result.segments[self.name], run.request.named_seeds[self.name])
-        return Along.of(self.volume, evidence, self.segment.errors.found, plane)
-
     @property
     def verdicts(self):
         """What was said of the reviewed segments, `review.Verdict`s by name."""
@@ -108,61 +77,34 @@ class Reviewing:
 
         return verdicts_of(self.node, self.segmentIDs)
 
+    def along(self, plane):
+        """Numbers of the chosen segment's slices, a `review.Along`."""
+        return steps.along(self._of, self.segment, plane)
+
     def report(self):
-        """What a report says, a `report.Report`; a generator, for its steps take their time. Raises InputError."""
-        from SAM2VolumeSegLib.report import Report
-        from SAM2VolumeSegLib.scene import provenance_of
-        from SAM2VolumeSegLib.volume import Window
-
-        of, p = self._of, self.state.parameters
-        before, made = {}, provenance_of(of.node)
-        if p.compared is not None and p.compared is not of.node and provenance_of(p.compared) is not None:
-            before = yield from self._masks(p.compared, of.request.names, of.volumeNode)
-        return Report(
-            case=of.node.GetName(),
-            volume=self.volume,
-            window=Window(*of.result.provenance["window_hu"]),
-            review=self.review,
-            verdicts=self.verdicts,
-            before=before,
-            propagated=self.propagated,
-            reference=self.comparison,
-            done=table.what_was_done(self.review, self.propagated is not None),
-            sources=self._sources(),
-            provenance={"result": made, "review": of.result.provenance} if made else {"review": of.result.provenance},
-        )
-
-    def _sources(self):
-        """What went in, by what it is."""
-        nodes = {_("CT"): self._of.volumeNode, _("segmentation"): self._of.node, _("reference"): self._reference}
-        return {what: node.GetName() for what, node in nodes.items() if node is not None and node.GetScene()}
+        """What a report says, a `report.Report`; a generator. Raises InputError."""
+        return steps.report(self, self._of, self._reference)
 
     def seconds(self):
         """How long a self-check takes at most; None where that was not measured. Raises InputError."""
-        from SAM2VolumeSegLib.review.self_check import SLAB_MM  # scipy takes a moment
-
-        run, plan = self.finished.request, self.state.plan
-        speed = self.logic.remembered.timings().speed(plan.speedKey) if plan is not None and plan.isReady else None
-        if speed is None:
-            return None
-        return speed.seconds(work_again(Sight(run.volume, run.seeds, run.settings, plan.imageSize), SLAB_MM))
+        return steps.seconds(self.logic, self.finished, self.state.plan)
 
     # ------------------------------------------------------------------------------------------------------ computing
 
     def onChanged(self):
         """A run is over, another result is worked on, or the scene is another one."""
         if self.state.propagation is not None:
-            self.stop()  # the run needs the model, and the list is made anew after it
+            self.work.stop()  # the run needs the model, and the list is made anew after it
             if self.review is None:
                 self._of = None  # after a run that is cancelled, it is begun again
             return
         finished = self.finished
         if self.state.parameters is None:
             return
-        if finished is None and self.state.finished is not None and not self._isThere(self.state.finished):
+        if finished is None and self.state.finished is not None and not isThere(self.state.finished):
             self.state.finished = None  # with it, the voxels of a CT that was deleted
         if finished is not self._of:
-            self.stop()
+            self.work.stop()
             name = self.name
             self._letGo()
             self._of, self.name = finished, name
@@ -181,11 +123,11 @@ class Reviewing:
         if reference is None:
             self._onCompared(None)
         else:
-            self.start(Work(self._compared(reference), self._onCompared))
+            self.work.start(Work(steps.compared(self.logic, self._of, reference), self._onCompared))
 
     def lookAgain(self):
         """Review what is in the result's segments now."""
-        self.start(Work(self._reviewed(), self._onReviewed))
+        self.work.start(Work(steps.reviewed(self.logic, self._of, self.check), self._onReviewed))
 
     def checkItself(self, show):
         """Leave each painted slice out in turn, then review with what that says.
@@ -193,31 +135,7 @@ class Reviewing:
         Args:
             show: gets a `Progress` for each step.
         """
-        self.start(Work(self._checked(), self._onChecked, show))
-
-    def _reviewed(self):
-        from SAM2VolumeSegLib.review import Evidence, compare_steps, review_steps
-
-        of, check = self._of, self.check
-        volume = self.logic.volume(of.volumeNode)
-        evidence = Evidence.of(of.request, of.result)
-        yield ""
-        masks = yield from self._masks(of.node, of.request.names, of.volumeNode)
-        review = yield from review_steps(volume, evidence, check, masks)
-        if not of.isAudit:
-            return review, None
-        found = {name: own.found for name, own in of.result.segments.items()}
-        return review, (yield from compare_steps(volume, masks, found))
-
-    def _masks(self, node, names, volumeNode):
-        """Masks of segments by name, one after the other: of a whole spine that takes seconds."""
-        from SAM2VolumeSegLib.scene import masks_from_segments
-
-        masks = {}
-        for ID, name in names.items():
-            masks |= masks_from_segments(node, {ID: name}, volumeNode)
-            yield name
-        return masks
+        self.work.start(Work(steps.checked(self.logic, self._of), self._onChecked, show))
 
     def _onReviewed(self, answer):
         self.review, self.propagated = answer
@@ -227,15 +145,6 @@ class Reviewing:
         self.changed.emit()
         if self.state.parameters is not None:
             self.compare()
-
-    def _compared(self, reference):
-        from SAM2VolumeSegLib.review import compare_steps
-        from SAM2VolumeSegLib.scene import segment_names
-
-        of = self._of
-        masks = yield from self._masks(of.node, of.request.names, of.volumeNode)
-        references = yield from self._masks(reference, segment_names(reference), of.volumeNode)
-        return (yield from compare_steps(self.logic.volume(of.volumeNode), masks, references))
 
     def _onCompared(self, comparison):
         self.comparison = comparison
@@ -261,11 +170,6 @@ class Reviewing:
         p = self.state.parameters
         node, volumeNode, choices = p.segmentation, p.volume, ch.copy_of(p)
 
-        def steps():
-            request = yield from self._auditRequest(node, volumeNode, choices)
-            segmenter = self.logic.segmenter(choices)
-            return request, (yield from segmenter.run(request))
-
         def finish(answer):
             now = self.state.parameters
             if now is None or now.segmentation is not node:
@@ -274,64 +178,15 @@ class Reviewing:
             self.state.finished = Finished(node, volumeNode, *answer, choices, isAudit=True)
             self.state.workChanged.emit()
 
-        self.start(Work(steps(), finish, show))
-
-    def _auditRequest(self, node, volumeNode, choices):
-        from SAM2VolumeSegLib.review import audit_seeds
-        from SAM2VolumeSegLib.scene import segment_names
-
-        volume, names = self.logic.volume(volumeNode), segment_names(node)
-        masks = yield from self._masks(node, {ID: ID for ID in names}, volumeNode)
-        return Request.of(volume, audit_seeds(masks, volume), ch.settings_from(choices), names=names)
-
-    def _checked(self):
-        from SAM2VolumeSegLib.review import self_check
-
-        of = self._of
-        segmenter = self.logic.segmenter(of.choices)
-        return (yield from self_check(of.request, of.result, segmenter.run))
+        self.work.start(Work(steps.audited(self.logic, node, volumeNode, choices), finish, show))
 
     def _onChecked(self, check):
         self.check = check
         self.lookAgain()
 
-    # -------------------------------------------------------------------------------------------------------- stepping
-
-    def start(self, work):
-        """Do a piece of work, step by step; one that goes on is let go of."""
-        self.stop()
-        self.state.checking = work
-        self.state.workChanged.emit()
-        self._timer.start()
-
-    def onStep(self):
-        """Compute a little; the event loop runs between two steps, so views and Cancel stay alive."""
-        work = self.state.checking
-        if work is None:
-            return
-        with errorsShown():
-            try:
-                work.show(next(work.steps))
-            except StopIteration as end:
-                self.stop()
-                work.then(end.value)
-                return
-            except Exception:
-                self.stop()
-                raise
-            self._timer.start()
-
-    def stop(self):
-        """Let go of what goes on; the review stays as it was."""
-        work, self.state.checking = self.state.checking, None
-        if work is not None:
-            self._timer.stop()
-            work.steps.close()
-            self.state.workChanged.emit()
-
     def forget(self):
         """The scene is about to be closed."""
-        self.stop()
+        self.work.stop()
         self._letGo()
         self.changed.emit()
 
@@ -357,3 +212,8 @@ class Reviewing:
             if wanted is not None and wanted != (key in keys):
                 setattr(p, field, [*keys, key] if wanted else [other for other in keys if other != key])
         self.changed.emit()
+
+
+def isThere(finished):
+    """Whether what a run was on is still in the scene."""
+    return all(node.GetScene() is not None for node in (finished.node, finished.volumeNode))

@@ -116,7 +116,7 @@ class PanelState:
         facts, requirements: what is on this computer, and what that means for a run (see `readiness`).
         propagation: the run that goes on (see `propagation.Propagation`), or None.
         finished: the last run that was written, a `Finished`, or None.
-        checking: the review that goes on (see `reviewing.Work`), or None.
+        checking: the review that goes on (see `review_work.Work`), or None.
         measurement: the measurement that goes on (see `measure_section.Measurement`), or None.
         download: the download that goes on, a generator, or None.
         isCorrecting: whether the editor shows the result and not what was painted.

@@ -147,6 +147,7 @@ def fill(find):
     for name in (
         "measureButton",
         "hintOtherButton",
+        "hintThirdButton",
         "downloadProgressBar",
         "cancelDownloadButton",
         "writingLabel",
@@ -185,6 +186,24 @@ def fill(find):
     find("progressBar").setValue(0)
     find("progressBar").setTextVisible(False)
     find("progressLabel").setText("Done in 40 s: \u201cL3 painted (Recommended)\u201d.")
+    find("reviewTable").setFixedHeight(66)
+    table(find("reviewTable"), [("L3", "0.93 (0.88 to 0.96)", "2, 1 done", "Fix \u2605\u2605\u2605")])
+    find("reviewLabel").setText(
+        "4 painted slices between others, each left out, were found again with Dice 0.93 on average; the worst: axial "
+        "S 12.0 mm, 0.88."
+    )
+    suspects = [
+        ("", "sagittal L: 33.75mm", "312 mm\u00b3", "the axes disagree"),
+        ("new", "axial S: 14.25mm", "85 mm\u00b3", "far from any painted slice (11 mm)"),
+    ]
+    table(find("suspectsTable"), suspects, check=True)
+    find("verdictComboBox").addItems(["not given", "Accept", "Fix", "Reject"])
+    find("verdictComboBox").setCurrentIndex(2)
+    find("starsComboBox").addItems(["-", *("\u2605" * n for n in range(1, 6))])
+    find("starsComboBox").setCurrentIndex(3)
+    find("commentLineEdit").setText("left pedicle")
+    find("verdictLabel").setText("By Ada, 2026-01-02T03:04:05+00:00, with SAM2VolumeSeg 0.1.0, Slicer 5.12.")
+    find("plotComboBox").addItems([axis.label() for axis in ch.PlotAxis])
     for name in ("windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox"):
         find(name).setEnabled(False)
 
