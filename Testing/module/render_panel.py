@@ -188,6 +188,8 @@ def fill(find):
     find("progressLabel").setText("Done in 40 s: \u201cL3 painted (Recommended)\u201d.")
     find("reviewTable").setFixedHeight(66)
     table(find("reviewTable"), [("L3", "0.93 (0.88 to 0.96)", "2, 1 done", "Fix \u2605\u2605\u2605")])
+    find("reviewTable").item(0, 1).setData(QtCore.Qt.ItemDataRole.DecorationRole, bar(0.76, 0.86, 0.92))
+    find("reviewTable").resizeColumnsToContents()
     find("reviewLabel").setText(
         "4 painted slices between others, each left out, were found again with Dice 0.93 on average; the worst: axial "
         "S 12.0 mm, 0.88."
@@ -206,6 +208,17 @@ def fill(find):
     find("plotComboBox").addItems([axis.label() for axis in ch.PlotAxis])
     for name in ("windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox"):
         find(name).setEnabled(False)
+
+
+def bar(lower, dice, upper):
+    """The bar of an expected Dice, as the panel draws it."""
+    pixmap = QtGui.QPixmap(80, 12)
+    pixmap.fill(QtGui.QColor("#eceff1"))
+    painter = QtGui.QPainter(pixmap)
+    painter.fillRect(round(78 * lower), 2, round(78 * (upper - lower)) + 2, 8, QtGui.QColor("#64b5f6"))
+    painter.fillRect(round(78 * dice), 0, 2, 12, QtGui.QColor("#0d47a1"))
+    painter.end()
+    return pixmap
 
 
 def fill_with(widget, colour):
