@@ -52,6 +52,27 @@ def a_phantom():
     return a_column()
 
 
+@pytest.fixture(scope="module")
+def a_browser():
+    """Chromium. What a page says is tested without it, too; what it draws, and how it is used, is not.
+
+    For a file of tests: as long as playwright is open, nobody else can start it, nor a loop of asyncio (as Dask does).
+    """
+    from browser import BROWSER, LAUNCH, browser_path
+    from playwright.sync_api import sync_playwright
+
+    path = browser_path()
+    if path is None:
+        pytest.skip(
+            "NO BROWSER: the page was not opened. Install Chromium (Debian: apt install chromium), or name one in "
+            f"{BROWSER}"
+        )
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=path, args=LAUNCH)
+        yield browser
+        browser.close()
+
+
 @pytest.fixture
 def a_tracker():
     """The demo model on the CPU at a size that is fast; nothing encoded yet."""

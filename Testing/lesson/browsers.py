@@ -7,9 +7,7 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "report"))  # pytest's settings do the same
-from browser import BROWSER, LAUNCH, browser_path  # noqa: E402
-
-__all__ = ["BROWSER", "LAUNCH", "browser_path"]
+from browser import LAUNCH, browser_path  # noqa: E402
 
 PICTURE = Path(__file__).parents[2] / "Resources" / "lesson.png"
 SHOWN = "#view=slices&way=2&plane=axial&index=45&step=1"

@@ -1,10 +1,9 @@
-"""The bundled lesson, made once; its page, and a browser to open it in."""
+"""The bundled lesson, made once, and its page."""
 
 import json
 import re
 
 import pytest
-from browsers import LAUNCH, browser_path
 from propagation_runs import finish
 
 from SAM2VolumeSegLib.lesson.content import content_of
@@ -41,20 +40,3 @@ def a_page_file(a_page, tmp_path_factory):
     path = tmp_path_factory.mktemp("lesson") / "lesson.html"
     path.write_text(a_page, encoding="utf-8")
     return path
-
-
-@pytest.fixture(scope="session")
-def a_browser():
-    """Chromium. What the page says is tested without it, too; what it draws, and how it is used, is not."""
-    from playwright.sync_api import sync_playwright
-
-    path = browser_path()
-    if path is None:
-        pytest.skip(
-            "NO BROWSER: the lesson's page was not opened. Install Chromium (Debian: apt install chromium), or name "
-            "one in SAM2VOLUMESEG_BROWSER"
-        )
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=LAUNCH)
-        yield browser
-        browser.close()
