@@ -10,7 +10,7 @@ from SAM2VolumeSegLib.report.content import Report
 from SAM2VolumeSegLib.report.markup import bullets, millilitres, paragraph, sentence
 from SAM2VolumeSegLib.report.picture import Outline, SlicePicture
 from SAM2VolumeSegLib.review import Compared, SegmentReview, Suspect
-from SAM2VolumeSegLib.seeds import position_text
+from SAM2VolumeSegLib.seeds import point_text, position_text
 
 PICTURES = 10
 """Of the suspects of a segment; all of them are in ``suspects.csv``."""
@@ -126,8 +126,7 @@ def _suspect(
         said = _("Likely wrong: {volume:.0f} mm³. Correcting this slice is expected to save {gain:.0f} mm³.").format(
             volume=suspect.wrong_mm3, gain=suspect.gain_mm3
         )
-    right, anterior, superior = suspect.centre
-    centre = _("Centre at R {r:.1f}, A {a:.1f}, S {s:.1f} mm.").format(r=right, a=anterior, s=superior)
+    centre = _("Centre at {place}.").format(place=point_text(suspect.centre))
     return (
         f'<article class="suspect" id="{anchor}" tabindex="-1"><h4>{rank}. {escape(where)}</h4>'
         f"<p><strong>{escape(sentence(reasons))}</strong> {escape(said)} {escape(centre)}</p>"

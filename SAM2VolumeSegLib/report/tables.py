@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 
 from SAM2VolumeSegLib.report.content import Report
 from SAM2VolumeSegLib.review import Agreement, Comparison, Suspect
-from SAM2VolumeSegLib.seeds import position_text
+from SAM2VolumeSegLib.seeds import point_text, position_text
 from SAM2VolumeSegLib.volume.csv_text import to_csv
 
 
@@ -125,6 +125,7 @@ _SUSPECT_COLUMNS = (
     "slice_index",
     "slice_position",
     "saved_by_correcting_it_mm3",
+    "centre",
     "right_mm",
     "anterior_mm",
     "superior_mm",
@@ -143,7 +144,7 @@ def _suspect_lines(report: Report) -> Iterator[list[object]]:
 def _suspect_line(report: Report, name: str, number: int, kind: str, one: Suspect) -> list[object]:
     position = position_text(report.volume, one.plane, one.index)
     why = "; ".join(one.reasons)
-    where = (one.plane.value, one.index, position, one.gain_mm3)
+    where = (one.plane.value, one.index, position, one.gain_mm3, point_text(one.centre))
     return [report.case, name, number, kind, one.wrong_mm3, why, *where, *map(float, one.centre)]
 
 

@@ -10,6 +10,7 @@ from report_cases import NAMES, SAID, a_report_of
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.report import FILES, write_report
 from SAM2VolumeSegLib.review import AGREEMENT_MEANS, Review, Verdict
+from SAM2VolumeSegLib.seeds import point_text
 
 FIRST, SECOND = NAMES.values()
 EMPTY = {"meta", "link", "input", "br", "hr", "img"}
@@ -143,7 +144,7 @@ def test_tables_hold_what_the_page_says(a_folder, a_report):
     assert rows[SECOND]["verdict"] == rows[SECOND]["stars"] == rows[SECOND]["dice_with_propagated"] == ""
 
 
-def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report):
+def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report, page):
     rows = read_table(a_folder / "suspects.csv")
     likely = [row for row in rows if row["kind"] == "likely wrong" and row["segment"] == FIRST]
     suspects = a_report.review.segments[FIRST].suspects
@@ -151,8 +152,15 @@ def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report):
     for row, suspect in zip(likely, suspects, strict=True):
         place = [float(row[name]) for name in ("right_mm", "anterior_mm", "superior_mm")]
         assert place == pytest.approx(suspect.centre, abs=1e-3)
+        assert row["centre"] == point_text(suspect.centre) and f"Centre at {row['centre']}." in page.text
         assert (row["plane"], int(row["slice_index"])) == (suspect.plane.value, suspect.index)
     assert {row["kind"] for row in rows} == {"likely wrong", "differs from the reference"}
+
+
+def test_left_is_called_left():
+    """A minus before a number that is called R is read over, and the other side is corrected."""
+    assert point_text((-8.2, -12.8, 3.0)) == "L 8.2, P 12.8, S 3.0 mm"
+    assert point_text((8.2, 12.8, -3.04)) == "R 8.2, A 12.8, I 3.0 mm"
 
 
 def test_a_report_replaces_an_earlier_one_and_nobody_elses_file(a_report, tmp_path):
