@@ -55,21 +55,18 @@ def _main(report: Report) -> Iterator[str]:
 
 def _summary(report: Report) -> Iterator[str]:
     rows = segment_rows(report)
-    columns = [_("Segment"), _("Volume"), _("Expected Dice"), _("Likely wrong"), _("Suspects")]
-    if report.propagated:
-        columns.insert(2, _("Dice with what was propagated"))
+    estimate = _("Dice with what was propagated") if report.propagated else _("Expected Dice")
+    columns = [_("Segment"), _("Volume"), estimate, _("Likely wrong"), _("Suspects")]
     columns += [_("Verdict"), _("Stars"), _("Comment")]
     lines = []
     for number, row in enumerate(rows, 1):
         cells = [
             f'<th scope="row"><a href="#segment-{number}">{escape(row.segment)}</a></th>',
             cell(millilitres(row.volume_ml)),
-            f"<td>{_dice_bar(row)}</td>",
+            cell(figure(row.dice_with_propagated, "{:.3f}")) if report.propagated else f"<td>{_dice_bar(row)}</td>",
             cell(millilitres(row.likely_wrong_ml)),
             cell(str(row.suspects)),
         ]
-        if report.propagated:
-            cells.insert(2, cell(figure(row.dice_with_propagated, "{:.3f}")))
         verdict = report.verdict(row.segment)
         decided = DECISIONS.get(verdict.decision, _("not given"))
         stars = _("{stars} of {most}").format(stars=verdict.stars, most=STARS) if verdict.stars else "-"
@@ -120,6 +117,30 @@ def _not_compared(report: Report) -> Iterator[str]:
 def _meaning(report: Report) -> Iterator[str]:
     if report.propagated:
         yield from AGREEMENT_MEANS
+        yield _(
+            "Dice with what was propagated measures that agreement, 1 being perfect; segments that agree least come "
+            "first. It is no estimate of how good a mask is: a perfect one can have less than 1, and a bad one more "
+            "than its Dice with the truth."
+        )
+        yield _(
+            "Likely wrong is an estimate that was fitted to results of this program. Of other masks it says where to "
+            "look first, and not how much is wrong."
+        )
+    else:
+        yield from _of_the_estimate(report)
+    yield _(
+        "A suspect is a connected region in which the mask is likely wrong. Not every suspect is an error, and an "
+        "error can lie where there is no suspect."
+    )
+    if report.reference:
+        yield _(
+            "With the reference: Dice and IoU are overlaps, 1 being perfect. HD95: 95 % of each surface lie nearer to "
+            "the other than this. Surface distance is the mean. Volume difference is the mask minus the reference. The "
+            "reference is taken for the truth, and may be wrong itself."
+        )
+
+
+def _of_the_estimate(report: Report) -> Iterator[str]:
     yield _(
         "Expected Dice is an estimate and no measurement: how well the mask would agree with that of a person who "
         "outlines the whole structure, 1 being perfect. In nine of ten cases the true figure should lie in the range "
@@ -130,16 +151,6 @@ def _meaning(report: Report) -> Iterator[str]:
             "Where it says (phantoms), the estimate is what was found on synthetic CTs, and the range may be too "
             "narrow: no painted slice of this patient could tell, because none was left out, or none had others on its "
             "axis."
-        )
-    yield _(
-        "A suspect is a connected region in which the mask is likely wrong. Not every suspect is an error, and an "
-        "error can lie where there is no suspect."
-    )
-    if report.reference:
-        yield _(
-            "With the reference: Dice and IoU are overlaps, 1 being perfect. HD95: 95 % of each surface lie nearer to "
-            "the other than this. Surface distance is the mean. Volume difference is the mask minus the reference. The "
-            "reference is taken for the truth, and may be wrong itself."
         )
 
 

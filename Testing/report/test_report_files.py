@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -122,9 +123,22 @@ def test_what_agreement_means_is_said_in_an_audit_and_nowhere_else(a_phantom, a_
     assert "Audit of patient <1>" in audit.text and "propagated from its own slices" in audit.text
 
 
-def test_a_segment_without_suspects_is_said_to_have_none(a_phantom, tmp_path):
-    from dataclasses import replace
+def test_an_audit_gives_no_range_for_masks_of_another_origin(a_phantom, a_report, tmp_path):
+    """It was found on results of this program: perfect masks of others lay outside it. They are listed by agreement."""
+    compared = dict(a_report.reference.segments)
+    for name, dice in ((FIRST, 0.611), (SECOND, 0.944)):
+        compared[name] = replace(compared[name], agreement=compared[name].agreement._replace(dice=dice))
+    propagated = replace(a_report.reference, segments=compared)
+    write_report(tmp_path, a_report_of(a_phantom, propagated=propagated, reference=None, before={}))
+    text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
+    assert "nine of ten" not in text.lower() and "0.80 –" not in text and "Expected Dice" not in text
+    assert text.index("0.611") < text.index("0.944")
+    rows = read_table(tmp_path / "review.csv")
+    assert [row["dice_with_propagated"] for row in rows] == ["0.611", "0.944"]
+    assert {row[f"expected_dice_{end}"] for row in rows for end in ("lower", "upper")} == {""}
 
+
+def test_a_segment_without_suspects_is_said_to_have_none(a_phantom, tmp_path):
     whole = a_report_of(a_phantom, reference=None, before={}, verdicts={})
     name, segment = next(iter(whole.review.segments.items()))
     review = Review({name: replace(segment, suspects=())}, None)
