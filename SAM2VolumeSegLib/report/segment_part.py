@@ -65,7 +65,10 @@ def _shape(report: Report, segment: SegmentReview) -> Iterator[str]:
     shape, best = segment.shape, segment.next
     if best is not None:
         where = f"{best.plane.value} {position_text(report.volume, best.plane, best.index)}"
-        text = _("Correcting {where} (slice {index}) helps most: it is expected to save {volume:.0f} mm³.")
+        text = _(
+            "Correcting {where} (slice {index}) helps most: it is expected to save {volume:.0f} mm³ in the whole "
+            "structure."
+        )
         yield text.format(where=where, index=best.index, volume=best.mm3)
     yield _("Volume: {volume}.").format(volume=millilitres(shape.volume_ml))
     if shape.holes_ml:
@@ -123,9 +126,10 @@ def _suspect(
     if certain:
         said = _("{volume:.0f} mm³ differ. Most can be seen here.").format(volume=suspect.wrong_mm3)
     else:
-        said = _("Likely wrong: {volume:.0f} mm³. Correcting this slice is expected to save {gain:.0f} mm³.").format(
-            volume=suspect.wrong_mm3, gain=suspect.gain_mm3
-        )
+        said = _(
+            "Likely wrong here: {volume:.0f} mm³. Correcting this slice is expected to save {gain:.0f} mm³ in the "
+            "whole structure."
+        ).format(volume=suspect.wrong_mm3, gain=suspect.gain_mm3)
     centre = _("Centre at {place}.").format(place=point_text(suspect.centre))
     return (
         f'<article class="suspect" id="{anchor}" tabindex="-1"><h4>{rank}. {escape(where)}</h4>'

@@ -131,7 +131,7 @@ _SUSPECT_COLUMNS = (
     "plane",
     "slice_index",
     "slice_position",
-    "saved_by_correcting_it_mm3",
+    "saved_in_the_whole_structure_mm3",
     "centre",
     "right_mm",
     "anterior_mm",

@@ -171,6 +171,18 @@ def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report, pag
     assert {row["kind"] for row in rows} == {"likely wrong", "differs from the reference"}
 
 
+def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_report, tmp_path):
+    """Beside the volume of one region it would save more than is wrong there."""
+    review = a_report.review
+    segment = review.segments[FIRST]
+    suspects = (replace(segment.suspects[0], wrong_mm3=27.0, gain_mm3=389.0),)
+    review = replace(review, segments={FIRST: replace(segment, suspects=suspects)})
+    write_report(tmp_path, a_report_of(a_phantom, review=review))
+    text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
+    assert "Likely wrong here: 27 mm³." in text and "expected to save 389 mm³ in the whole structure." in text
+    assert read_table(tmp_path / "suspects.csv")[0]["saved_in_the_whole_structure_mm3"] == "389"
+
+
 def test_left_is_called_left():
     """A minus before a number that is called R is read over, and the other side is corrected."""
     assert point_text((-8.2, -12.8, 3.0)) == "L 8.2, P 12.8, S 3.0 mm"
