@@ -157,7 +157,7 @@ def _of_the_estimate(report: Report) -> Iterator[str]:
 def _self_check(report: Report) -> Iterator[str]:
     check = report.review.check
     assert check is not None
-    yield from map(paragraph, check.sentences())
+    yield from map(paragraph, check.sentences(audited=report.is_audit))
     if not check.slices:
         return
     lines = []

@@ -26,7 +26,8 @@ def segment_part(report: Report, number: int, name: str) -> Iterator[str]:
     """
     segment = report.review.segments[name]
     if report.review.check is not None and report.review.check.of(name):
-        yield from map(paragraph, report.review.check.sentences(name)[:-1])  # the last one says what it means
+        said = report.review.check.sentences(name, report.is_audit)
+        yield from map(paragraph, said[:-1])  # the last one says what it means
     yield bullets(_shape(report, segment))
     if not segment.suspects:
         yield paragraph(_("No region stands out as likely wrong."))

@@ -135,6 +135,8 @@ def test_an_audit_gives_no_range_for_masks_of_another_origin(a_phantom, a_report
     assert text.index("0.611") < text.index("0.944")
     rows = read_table(tmp_path / "review.csv")
     assert [row["dice_with_propagated"] for row in rows] == ["0.611", "0.944"]
+    assert "1 slice of the segmentation between others" in text and "1 painted slice" not in text
+    assert "the result has these slices" not in text
     assert {row[f"expected_dice_{end}"] for row in rows for end in ("lower", "upper")} == {""}
 
 
