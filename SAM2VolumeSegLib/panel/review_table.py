@@ -162,6 +162,13 @@ def sentences(review: Review, name: str, audited: bool = False) -> list[str]:
         )
     else:
         said += review.check.sentences(name, audited)
+        if review.check.of(name) and not own.expected.measured:
+            said.append(
+                _(
+                    "Expected Dice is still an estimate from synthetic CTs: with one slice on each axis, the "
+                    "self-check cannot change it."
+                )
+            )
     return said + _of_shape(own)
 
 

@@ -57,6 +57,8 @@ def _summary(report: Report) -> Iterator[str]:
     rows = segment_rows(report)
     estimate = _("Dice with what was propagated") if report.propagated else _("Expected Dice")
     columns = [_("Segment"), _("Volume"), estimate, _("Likely wrong"), _("Suspects")]
+    if report.review.check is not None:
+        columns.insert(3, _("Self-check, mean Dice"))
     columns += [_("Verdict"), _("Stars"), _("Comment")]
     lines = []
     for number, row in enumerate(rows, 1):
@@ -67,6 +69,8 @@ def _summary(report: Report) -> Iterator[str]:
             cell(millilitres(row.likely_wrong_ml)),
             cell(str(row.suspects)),
         ]
+        if report.review.check is not None:
+            cells.insert(3, cell(figure(row.self_check_dice, "{:.2f}")))
         verdict = report.verdict(row.segment)
         decided = DECISIONS.get(verdict.decision, _("not given"))
         stars = _("{stars} of {most}").format(stars=verdict.stars, most=STARS) if verdict.stars else "-"
@@ -217,8 +221,10 @@ def _provenance(report: Report) -> Iterator[str]:
 def _dice_bar(row: SegmentRow) -> str:
     """The expected Dice as a bar from 0 to 1, with its interval as a line, and in figures."""
     text = f"{row.expected_dice:.2f} ({row.expected_dice_lower:.2f} – {row.expected_dice_upper:.2f})"
-    if row.self_checked == "no":
-        text += f" {_('(phantoms)')}"
+    if row.self_checked == "no" and row.self_check_dice is not None:
+        text += " " + _("(phantoms: with one painted slice on each axis, the self-check cannot change it)")
+    elif row.self_checked == "no":
+        text += " " + _("(phantoms)")
     lower, upper = 100 * row.expected_dice_lower, 100 * row.expected_dice_upper
     return (
         '<svg class="bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'

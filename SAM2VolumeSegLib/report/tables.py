@@ -24,7 +24,9 @@ class SegmentRow:
         expected_dice_lower: of the interval that should hold the true one in nine of ten cases. It was found on results
             of this program: in an audit it does not hold, and ``review.csv`` has none.
         expected_dice_upper: likewise.
-        self_checked: whether slices of this patient were left out for that.
+        self_checked: whether slices of this patient that were left out went into that; those that are the only one of
+            their axis do not.
+        self_check_dice: mean of all of its slices that were left out.
         likely_wrong_ml: expected volume of wrong voxels.
         suspects: how many there are.
         verdict: "accept", "fix", "reject", or nothing.
@@ -49,6 +51,7 @@ class SegmentRow:
     expected_dice_lower: float
     expected_dice_upper: float
     self_checked: str
+    self_check_dice: float | None
     likely_wrong_ml: float
     suspects: int
     verdict: str
@@ -82,6 +85,7 @@ def segment_rows(report: Report) -> list[SegmentRow]:
                 expected_dice_lower=expected.lower,
                 expected_dice_upper=expected.upper,
                 self_checked="yes" if expected.measured else "no",
+                self_check_dice=report.review.check.mean_dice(name) if report.review.check else None,
                 likely_wrong_ml=float(segment.errors.chance.sum(dtype=float)) * voxel_ml,
                 suspects=len(segment.suspects),
                 verdict=verdict.decision,

@@ -69,6 +69,11 @@ class SelfCheck:
         """The slices of one segment."""
         return tuple(one for one in self.slices if one.segment == segment)
 
+    def mean_dice(self, segment: str) -> float | None:
+        """Of the slices of one segment; None where none was left out."""
+        own = self.of(segment)
+        return float(np.mean([one.dice for one in own])) if own else None
+
     def for_calibration(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Features and errors of slices whose axis still had a vote without them.
 

@@ -185,6 +185,22 @@ def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_re
     assert read_table(tmp_path / "suspects.csv")[0]["saved_in_the_whole_structure_mm3"] == "389"
 
 
+def test_a_self_check_that_could_not_change_the_estimate_stands_beside_it(a_phantom, a_report, tmp_path):
+    """One slice on each axis: its axis says nothing without it. What was found is shown all the same."""
+    review = a_report.review
+    segment = review.segments[FIRST]
+    only = tuple(replace(review.check.slices[0], among="only", dice=dice) for dice in (0.71, 0.75))
+    segment = replace(segment, expected=segment.expected._replace(measured=False))
+    review = replace(review, segments={FIRST: segment}, check=replace(review.check, slices=only))
+    write_report(tmp_path, a_report_of(a_phantom, review=review))
+    text = (tmp_path / "review.html").read_text(encoding="utf-8")
+    summary = re.search(r'id="summary".*?</table>', text, re.DOTALL)[0]
+    assert "one painted slice on each axis, the self-check cannot change it" in summary
+    assert "Self-check, mean Dice" in summary and "0.73" in summary
+    (row,) = read_table(tmp_path / "review.csv")
+    assert (row["self_checked"], row["self_check_dice"]) == ("no", "0.73")
+
+
 def test_left_is_called_left():
     """A minus before a number that is called R is read over, and the other side is corrected."""
     assert point_text((-8.2, -12.8, 3.0)) == "L 8.2, P 12.8, S 3.0 mm"
