@@ -88,7 +88,7 @@ class ReviewSection(Section):
                 lines.append(table.beside_reference(reviewing.comparison, reviewing.name))
             if reviewing.propagated is not None:
                 lines += table.of_audit(reviewing.propagated, reviewing.name)
-            lines += table.sentences(reviewing.review, reviewing.name)
+            lines += table.sentences(reviewing.review, reviewing.name, reviewing.propagated is not None)
         if reviewing.check is None and (seconds := reviewing.seconds()) is not None:
             lines.append(_("It takes up to {time}.").format(time=duration(seconds)))
         self.ui.reviewLabel.text = " ".join(lines)

@@ -143,19 +143,32 @@ def still_there(keys: Sequence[str], suspects: Mapping[str, Sequence[Suspect]]) 
     return [key for key in keys if key in known]
 
 
-def sentences(review: Review, name: str) -> list[str]:
-    """What is said of a segment: what its name does not fit, and what its expected Dice stands on."""
+def sentences(review: Review, name: str, audited: bool = False) -> list[str]:
+    """What is said of a segment: what its name does not fit, and what its expected Dice stands on.
+
+    Args:
+        review: of it.
+        name: of the segment.
+        audited: whether slices were taken from the segmentation itself.
+    """
     own = review.segments[name]
     said = list(own.remarks)
     if review.check is None:
         said.append(
             _(
                 "Expected Dice is an estimate from synthetic CTs so far, not from this patient. The self-check leaves "
-                "out each of your painted slices in turn, and measures how well it is found again."
+                "out each known slice in turn, and measures how well it is found again."
             )
         )
     else:
-        said += review.check.sentences(name)
+        said += review.check.sentences(name, audited)
+        if review.check.of(name) and not own.expected.measured:
+            said.append(
+                _(
+                    "Expected Dice is still an estimate from synthetic CTs: with one slice on each axis, the "
+                    "self-check cannot change it."
+                )
+            )
     return said + _of_shape(own)
 
 
@@ -194,7 +207,7 @@ def what_was_done(review: Review, is_audit: bool) -> list[str]:
         text = _("Up to nine slices of each segment were taken from it as if they had been painted, and propagated.")
         said.append(text)
     if review.check is None:
-        said.append(_("No painted slice was left out: the estimates are those of synthetic CTs."))
+        said.append(_("No slice was left out: the estimates are those of synthetic CTs."))
     return said
 
 

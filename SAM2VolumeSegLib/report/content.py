@@ -40,6 +40,11 @@ class Report:
     sources: Mapping[str, str] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_audit(self) -> bool:
+        """Whether a segmentation is judged by its own slices."""
+        return self.propagated is not None
+
     def verdict(self, name: str) -> Verdict:
         """The verdict of a segment; one that says nothing, where there is none."""
         return self.verdicts.get(name, Verdict())

@@ -55,21 +55,22 @@ def _main(report: Report) -> Iterator[str]:
 
 def _summary(report: Report) -> Iterator[str]:
     rows = segment_rows(report)
-    columns = [_("Segment"), _("Volume"), _("Expected Dice"), _("Likely wrong"), _("Suspects")]
-    if report.propagated:
-        columns.insert(2, _("Dice with what was propagated"))
+    estimate = _("Dice with what was propagated") if report.propagated else _("Expected Dice")
+    columns = [_("Segment"), _("Volume"), estimate, _("Likely wrong"), _("Suspects")]
+    if report.review.check is not None:
+        columns.insert(3, _("Self-check, mean Dice"))
     columns += [_("Verdict"), _("Stars"), _("Comment")]
     lines = []
     for number, row in enumerate(rows, 1):
         cells = [
             f'<th scope="row"><a href="#segment-{number}">{escape(row.segment)}</a></th>',
             cell(millilitres(row.volume_ml)),
-            f"<td>{_dice_bar(row)}</td>",
+            cell(figure(row.dice_with_propagated, "{:.3f}")) if report.propagated else f"<td>{_dice_bar(row)}</td>",
             cell(millilitres(row.likely_wrong_ml)),
             cell(str(row.suspects)),
         ]
-        if report.propagated:
-            cells.insert(2, cell(figure(row.dice_with_propagated, "{:.3f}")))
+        if report.review.check is not None:
+            cells.insert(3, cell(figure(row.self_check_dice, "{:.2f}")))
         verdict = report.verdict(row.segment)
         decided = DECISIONS.get(verdict.decision, _("not given"))
         stars = _("{stars} of {most}").format(stars=verdict.stars, most=STARS) if verdict.stars else "-"
@@ -120,17 +121,17 @@ def _not_compared(report: Report) -> Iterator[str]:
 def _meaning(report: Report) -> Iterator[str]:
     if report.propagated:
         yield from AGREEMENT_MEANS
-    yield _(
-        "Expected Dice is an estimate and no measurement: how well the mask would agree with that of a person who "
-        "outlines the whole structure, 1 being perfect. In nine of ten cases the true figure should lie in the range "
-        "that is given with it."
-    )
-    if any(not segment.expected.measured for segment in report.review.segments.values()):
         yield _(
-            "Where it says (phantoms), the estimate is what was found on synthetic CTs, and the range may be too "
-            "narrow: no painted slice of this patient could tell, because none was left out, or none had others on its "
-            "axis."
+            "Dice with what was propagated measures that agreement, 1 being perfect; segments that agree least come "
+            "first. It is no estimate of how good a mask is: a perfect one can have less than 1, and a bad one more "
+            "than its Dice with the truth."
         )
+        yield _(
+            "Likely wrong is an estimate that was fitted to results of this program. Of other masks it says where to "
+            "look first, and not how much is wrong."
+        )
+    else:
+        yield from _of_the_estimate(report)
     yield _(
         "A suspect is a connected region in which the mask is likely wrong. Not every suspect is an error, and an "
         "error can lie where there is no suspect."
@@ -143,10 +144,24 @@ def _meaning(report: Report) -> Iterator[str]:
         )
 
 
+def _of_the_estimate(report: Report) -> Iterator[str]:
+    yield _(
+        "Expected Dice is an estimate and no measurement: how well the mask would agree with that of a person who "
+        "outlines the whole structure, 1 being perfect. In nine of ten cases the true figure should lie in the range "
+        "that is given with it."
+    )
+    if any(not segment.expected.measured for segment in report.review.segments.values()):
+        yield _(
+            "Where it says (phantoms), the estimate is what was found on synthetic CTs, and the range may be too "
+            "narrow: no painted slice of this patient could tell, because none was left out, or none had others on its "
+            "axis."
+        )
+
+
 def _self_check(report: Report) -> Iterator[str]:
     check = report.review.check
     assert check is not None
-    yield from map(paragraph, check.sentences())
+    yield from map(paragraph, check.sentences(audited=report.is_audit))
     if not check.slices:
         return
     lines = []
@@ -206,8 +221,10 @@ def _provenance(report: Report) -> Iterator[str]:
 def _dice_bar(row: SegmentRow) -> str:
     """The expected Dice as a bar from 0 to 1, with its interval as a line, and in figures."""
     text = f"{row.expected_dice:.2f} ({row.expected_dice_lower:.2f} – {row.expected_dice_upper:.2f})"
-    if row.self_checked == "no":
-        text += f" {_('(phantoms)')}"
+    if row.self_checked == "no" and row.self_check_dice is not None:
+        text += " " + _("(phantoms: with one painted slice on each axis, the self-check cannot change it)")
+    elif row.self_checked == "no":
+        text += " " + _("(phantoms)")
     lower, upper = 100 * row.expected_dice_lower, 100 * row.expected_dice_upper
     return (
         '<svg class="bar" viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">'

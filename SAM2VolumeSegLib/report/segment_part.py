@@ -10,7 +10,7 @@ from SAM2VolumeSegLib.report.content import Report
 from SAM2VolumeSegLib.report.markup import bullets, millilitres, paragraph, sentence
 from SAM2VolumeSegLib.report.picture import Outline, SlicePicture
 from SAM2VolumeSegLib.review import Compared, SegmentReview, Suspect
-from SAM2VolumeSegLib.seeds import position_text
+from SAM2VolumeSegLib.seeds import point_text, position_text
 
 PICTURES = 10
 """Of the suspects of a segment; all of them are in ``suspects.csv``."""
@@ -26,7 +26,8 @@ def segment_part(report: Report, number: int, name: str) -> Iterator[str]:
     """
     segment = report.review.segments[name]
     if report.review.check is not None and report.review.check.of(name):
-        yield from map(paragraph, report.review.check.sentences(name)[:-1])  # the last one says what it means
+        said = report.review.check.sentences(name, report.is_audit)
+        yield from map(paragraph, said[:-1])  # the last one says what it means
     yield bullets(_shape(report, segment))
     if not segment.suspects:
         yield paragraph(_("No region stands out as likely wrong."))
@@ -65,7 +66,10 @@ def _shape(report: Report, segment: SegmentReview) -> Iterator[str]:
     shape, best = segment.shape, segment.next
     if best is not None:
         where = f"{best.plane.value} {position_text(report.volume, best.plane, best.index)}"
-        text = _("Correcting {where} (slice {index}) helps most: it is expected to save {volume:.0f} mm³.")
+        text = _(
+            "Correcting {where} (slice {index}) helps most: it is expected to save {volume:.0f} mm³ in the whole "
+            "structure."
+        )
         yield text.format(where=where, index=best.index, volume=best.mm3)
     yield _("Volume: {volume}.").format(volume=millilitres(shape.volume_ml))
     if shape.holes_ml:
@@ -123,11 +127,11 @@ def _suspect(
     if certain:
         said = _("{volume:.0f} mm³ differ. Most can be seen here.").format(volume=suspect.wrong_mm3)
     else:
-        said = _("Likely wrong: {volume:.0f} mm³. Correcting this slice is expected to save {gain:.0f} mm³.").format(
-            volume=suspect.wrong_mm3, gain=suspect.gain_mm3
-        )
-    right, anterior, superior = suspect.centre
-    centre = _("Centre at R {r:.1f}, A {a:.1f}, S {s:.1f} mm.").format(r=right, a=anterior, s=superior)
+        said = _(
+            "Likely wrong here: {volume:.0f} mm³. Correcting this slice is expected to save {gain:.0f} mm³ in the "
+            "whole structure."
+        ).format(volume=suspect.wrong_mm3, gain=suspect.gain_mm3)
+    centre = _("Centre at {place}.").format(place=point_text(suspect.centre))
     return (
         f'<article class="suspect" id="{anchor}" tabindex="-1"><h4>{rank}. {escape(where)}</h4>'
         f"<p><strong>{escape(sentence(reasons))}</strong> {escape(said)} {escape(centre)}</p>"

@@ -13,6 +13,9 @@ from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
 from SAM2VolumeSegLib.review.suspects import Suspect, suspects_of
 from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
 
+BESIDE = 0.1
+"""Share of the voxels that differ in a region, up to which those of the other kind are not worth a word."""
+
 
 @dataclass(frozen=True, eq=False)
 class Compared:
@@ -113,6 +116,8 @@ def _difference(suspect: Suspect, found: BoxMask, reference: BoxMask) -> str:
     region, box = suspect.region.inside, suspect.region.box
     surplus = np.count_nonzero(region & found.on(box) & ~reference.on(box))
     missed = np.count_nonzero(region & ~found.on(box) & reference.on(box))
-    if not surplus or not missed:
-        return _("missing here, the reference has it") if missed else _("too much here, the reference does not have it")
+    if surplus <= BESIDE * (surplus + missed):
+        return _("missing here, the reference has it")
+    if missed <= BESIDE * (surplus + missed):
+        return _("too much here, the reference does not have it")
     return _("the reference's surface lies elsewhere: some is missing here, and some too much")

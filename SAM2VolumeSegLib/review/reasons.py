@@ -53,7 +53,7 @@ def _of_votes(volume: Volume, own: SegmentEvidence, box: Box, inside: np.ndarray
         yield spread / SPREAD, _("the axes disagree") if several else _("the two directions disagree")
     far = float(own.from_painted_mm(volume, box)[inside].mean())
     if far >= FAR_MM:
-        yield far / FAR_MM, _("far from any painted slice ({far:.0f} mm)").format(far=far)
+        yield far / FAR_MM, _("far from any known slice ({far:.0f} mm)").format(far=far)
     confidence = float(lowest_confidence(volume, own, box)[inside].mean())
     if confidence < CONFIDENCE:
         yield (1 - confidence) / (1 - CONFIDENCE), _("the model itself is not confident")
@@ -107,7 +107,7 @@ def _of_shape(volume: Volume, own: SegmentEvidence, region: BoxMask, shape: Shap
     for place in shape.cuts:
         if _meets(volume, place, region):
             if place in own.painted:
-                yield 2.0, _("was cut at the outermost painted slice ({where})").format(where=_where(volume, place))
+                yield 2.0, _("was cut at the outermost known slice ({where})").format(where=_where(volume, place))
             else:
                 yield 2.0, _("ends abruptly ({where})").format(where=_where(volume, place))
     for place in shape.jumps:

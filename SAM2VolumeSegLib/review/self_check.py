@@ -69,6 +69,11 @@ class SelfCheck:
         """The slices of one segment."""
         return tuple(one for one in self.slices if one.segment == segment)
 
+    def mean_dice(self, segment: str) -> float | None:
+        """Of the slices of one segment; None where none was left out."""
+        own = self.of(segment)
+        return float(np.mean([one.dice for one in own])) if own else None
+
     def for_calibration(self) -> list[tuple[np.ndarray, np.ndarray]]:
         """Features and errors of slices whose axis still had a vote without them.
 
@@ -76,28 +81,33 @@ class SelfCheck:
         """
         return [(one.features, one.wrong) for one in self.slices if one.among != "only"]
 
-    def sentences(self, segment: str | None = None) -> list[str]:
+    def sentences(self, segment: str | None = None, audited: bool = False) -> list[str]:
         """What was found, in words: of the slices between others, of those at the ends, and what that means.
 
         Args:
             segment: its name; None: of all.
+            audited: whether the slices were taken from a segmentation: nobody painted them.
         """
-        slices = self.slices if segment is None else self.of(segment)
-        if not slices:
-            return [_("Nothing could be checked: that takes two painted slices of a structure, each on its own.")]
+        left_out = self.slices if segment is None else self.of(segment)
+        a_slice, several = _("painted slice"), _("painted slices")
+        if audited:
+            a_slice, several = _("slice of the segmentation"), _("slices of the segmentation")
+        if not left_out:
+            text = _("Nothing could be checked: that takes two {slices} of a structure, each on its own.")
+            return [text.format(slices=several)]
         said = []
         texts: dict[Among, tuple[str, str]] = {
             "between": (
-                _("1 painted slice between others, left out, was found again with Dice {dice:.2f}: {worst}."),
+                _("1 {slices} between others, left out, was found again with Dice {dice:.2f}: {worst}."),
                 _(
-                    "{count} painted slices between others, each left out, were found again with Dice {dice:.2f} on "
+                    "{count} {slices} between others, each left out, were found again with Dice {dice:.2f} on "
                     "average; the worst: {worst}, {lowest:.2f}."
                 ),
             ),
             "end": (
-                _("1 painted slice at an end, left out, was found again from one side with Dice {dice:.2f}: {worst}."),
+                _("1 {slices} at an end, left out, was found again from one side with Dice {dice:.2f}: {worst}."),
                 _(
-                    "{count} painted slices at the ends, each left out, were found again from one side with Dice "
+                    "{count} {slices} at the ends, each left out, were found again from one side with Dice "
                     "{dice:.2f} on average; the worst: {worst}, {lowest:.2f}."
                 ),
             ),
@@ -110,21 +120,25 @@ class SelfCheck:
             ),
         }
         for among, (one, many) in texts.items():
-            own = [each for each in slices if each.among == among]
+            own = [each for each in left_out if each.among == among]
             if own:
                 worst = min(own, key=lambda each: each.dice)
                 where = f"{worst.plane.value} {worst.position}"
                 where = where if segment is not None else f"{worst.segment}, {where}"
                 dice = float(np.mean([each.dice for each in own]))
-                text = one if len(own) == 1 else many
-                said.append(text.format(count=len(own), dice=dice, worst=where, lowest=worst.dice))
-        said.append(
-            _(
+                text, slices = (one, a_slice) if len(own) == 1 else (many, several)
+                said.append(text.format(count=len(own), slices=slices, dice=dice, worst=where, lowest=worst.dice))
+        if audited:
+            meaning = _(
+                "This says how well the propagation works on this patient, and not how good the segmentation is: what "
+                "was propagated has these slices, so near them it is better, and elsewhere it can be worse."
+            )
+        else:
+            meaning = _(
                 "This is an estimate on this patient and no measurement of the whole: the result has these slices, so "
                 "near them it is better, and elsewhere it can be worse."
             )
-        )
-        return said
+        return [*said, meaning]
 
 
 def self_check(

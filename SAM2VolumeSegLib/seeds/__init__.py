@@ -4,7 +4,7 @@ from SAM2VolumeSegLib.seeds.choose import Marks, SlicePlace, add_absent, parse_s
 from SAM2VolumeSegLib.seeds.correct import correct_seeds
 from SAM2VolumeSegLib.seeds.find import find_seeds, uncounted_ends
 from SAM2VolumeSegLib.seeds.painted import is_painted, painted_box
-from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, describe, paint_seeds, position_text
+from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice, area_text, describe, paint_seeds, point_text, position_text
 from SAM2VolumeSegLib.seeds.simulate import STRATEGIES, simulate_seeds
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "paint_seeds",
     "painted_box",
     "parse_slice",
+    "point_text",
     "position_text",
     "simulate_seeds",
     "typed_marks",

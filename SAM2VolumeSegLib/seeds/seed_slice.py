@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +55,17 @@ def paint_seeds(seeds: Iterable[SeedSlice], volume: Volume) -> np.ndarray:
 
 def position_text(volume: Volume, plane: Plane, index: int) -> str:
     """Say where a slice lies along its plane's normal, as Slicer's slice views do: "S 12.5 mm", "I 12.5 mm"."""
-    millimetres = round(volume.view(plane).position_mm(index), 1)
-    return f"{_LETTERS[plane][millimetres < 0]} {abs(millimetres):.1f} mm"
+    return _along(plane, volume.view(plane).position_mm(index)) + " mm"
+
+
+def point_text(ras: Sequence[float]) -> str:
+    """Say where a point [r, a, s] in mm lies, with the letters of `position_text`: "L 8.2, P 12.8, S 3.0 mm"."""
+    return ", ".join(map(_along, (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL), ras)) + " mm"
+
+
+def _along(plane: Plane, position_mm: float) -> str:
+    millimetres = round(position_mm, 1)
+    return f"{_LETTERS[plane][millimetres < 0]} {abs(millimetres):.1f}"
 
 
 def area_text(seed: SeedSlice, volume: Volume) -> str:

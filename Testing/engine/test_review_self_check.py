@@ -145,4 +145,6 @@ def test_what_was_found_is_said_in_sentences():
     )
     assert "an estimate on this patient and no measurement of the whole" in meaning
     assert "the worst: L3, sagittal L 7.0 mm" in check.sentences()[0]
+    between, _end, meaning = check.sentences("L3", audited=True)
+    assert between.startswith("2 slices of the segmentation between others") and "the result" not in meaning
     assert check.sentences("L4")[0].startswith("Nothing could be checked")

@@ -120,7 +120,7 @@ def test_each_reason_is_said_where_it_holds():
     assert "no clear edge in the CT" in reasons(volume, evidence_of(volume, a=sure))
     cases = {
         "the axes disagree": kept(ball, spread=np.full(SHAPE, 3.0), painted=near),
-        "far from any painted slice": kept(ball, painted=[(Plane.AXIAL, 38)]),
+        "far from any known slice": kept(ball, painted=[(Plane.AXIAL, 38)]),
         "the model itself is not confident": kept(ball, confidence=0.2, painted=near),
         "an edge in the CT and the model do not agree": kept(ball, voted=-logits_of(ball), painted=near),
     }

@@ -196,7 +196,7 @@ def fill(find):
     )
     suspects = [
         ("", "sagittal L: 33.75mm", "312 mm\u00b3", "the axes disagree"),
-        ("new", "axial S: 14.25mm", "85 mm\u00b3", "far from any painted slice (11 mm)"),
+        ("new", "axial S: 14.25mm", "85 mm\u00b3", "far from any known slice (11 mm)"),
     ]
     table(find("suspectsTable"), suspects, check=True)
     find("verdictComboBox").addItems(["not given", "Accept", "Fix", "Reject"])

@@ -69,6 +69,15 @@ def test_it_is_said_what_the_estimate_stands_on():
     assert "2 painted slices between others" in said[0] and "not from this patient" not in " ".join(said)
 
 
+def test_a_self_check_that_could_not_change_the_estimate_is_said_to_be_one():
+    """Else somebody who paid for it takes the figure for one of this patient."""
+    none = np.zeros((0, 5), np.float32), np.zeros(0, bool)
+    check = SelfCheck((LeftOut("L3", Plane.AXIAL, 1, "S 1 mm", "only", 0.9, 1.0, *none),), 3.0)
+    words = "the self-check cannot change it"
+    assert words in sentences(a_review(check), "L3")[-1]
+    assert words not in " ".join(sentences(a_review(check, expected=EXPECTED._replace(measured=True)), "L3"))
+
+
 def test_an_odd_shape_and_a_name_that_does_not_fit_are_said():
     bridges = (Bridge(REGION, 3.25),)
     odd = Shape(10.0, (0.2, 0.1), (0.5,), bridges, (), (), (Contact("L4", 120.0),))

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,6 +11,7 @@ from report_cases import NAMES, SAID, a_report_of
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.report import FILES, write_report
 from SAM2VolumeSegLib.review import AGREEMENT_MEANS, Review, Verdict
+from SAM2VolumeSegLib.seeds import point_text
 
 FIRST, SECOND = NAMES.values()
 EMPTY = {"meta", "link", "input", "br", "hr", "img"}
@@ -121,9 +123,24 @@ def test_what_agreement_means_is_said_in_an_audit_and_nowhere_else(a_phantom, a_
     assert "Audit of patient <1>" in audit.text and "propagated from its own slices" in audit.text
 
 
-def test_a_segment_without_suspects_is_said_to_have_none(a_phantom, tmp_path):
-    from dataclasses import replace
+def test_an_audit_gives_no_range_for_masks_of_another_origin(a_phantom, a_report, tmp_path):
+    """It was found on results of this program: perfect masks of others lay outside it. They are listed by agreement."""
+    compared = dict(a_report.reference.segments)
+    for name, dice in ((FIRST, 0.611), (SECOND, 0.944)):
+        compared[name] = replace(compared[name], agreement=compared[name].agreement._replace(dice=dice))
+    propagated = replace(a_report.reference, segments=compared)
+    write_report(tmp_path, a_report_of(a_phantom, propagated=propagated, reference=None, before={}))
+    text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
+    assert "nine of ten" not in text.lower() and "0.80 –" not in text and "Expected Dice" not in text
+    assert text.index("0.611") < text.index("0.944")
+    rows = read_table(tmp_path / "review.csv")
+    assert [row["dice_with_propagated"] for row in rows] == ["0.611", "0.944"]
+    assert "1 slice of the segmentation between others" in text and "1 painted slice" not in text
+    assert "the result has these slices" not in text
+    assert {row[f"expected_dice_{end}"] for row in rows for end in ("lower", "upper")} == {""}
 
+
+def test_a_segment_without_suspects_is_said_to_have_none(a_phantom, tmp_path):
     whole = a_report_of(a_phantom, reference=None, before={}, verdicts={})
     name, segment = next(iter(whole.review.segments.items()))
     review = Review({name: replace(segment, suspects=())}, None)
@@ -143,7 +160,7 @@ def test_tables_hold_what_the_page_says(a_folder, a_report):
     assert rows[SECOND]["verdict"] == rows[SECOND]["stars"] == rows[SECOND]["dice_with_propagated"] == ""
 
 
-def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report):
+def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report, page):
     rows = read_table(a_folder / "suspects.csv")
     likely = [row for row in rows if row["kind"] == "likely wrong" and row["segment"] == FIRST]
     suspects = a_report.review.segments[FIRST].suspects
@@ -151,8 +168,43 @@ def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report):
     for row, suspect in zip(likely, suspects, strict=True):
         place = [float(row[name]) for name in ("right_mm", "anterior_mm", "superior_mm")]
         assert place == pytest.approx(suspect.centre, abs=1e-3)
+        assert row["centre"] == point_text(suspect.centre) and f"Centre at {row['centre']}." in page.text
         assert (row["plane"], int(row["slice_index"])) == (suspect.plane.value, suspect.index)
     assert {row["kind"] for row in rows} == {"likely wrong", "differs from the reference"}
+
+
+def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_report, tmp_path):
+    """Beside the volume of one region it would save more than is wrong there."""
+    review = a_report.review
+    segment = review.segments[FIRST]
+    suspects = (replace(segment.suspects[0], wrong_mm3=27.0, gain_mm3=389.0),)
+    review = replace(review, segments={FIRST: replace(segment, suspects=suspects)})
+    write_report(tmp_path, a_report_of(a_phantom, review=review))
+    text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
+    assert "Likely wrong here: 27 mm³." in text and "expected to save 389 mm³ in the whole structure." in text
+    assert read_table(tmp_path / "suspects.csv")[0]["saved_in_the_whole_structure_mm3"] == "389"
+
+
+def test_a_self_check_that_could_not_change_the_estimate_stands_beside_it(a_phantom, a_report, tmp_path):
+    """One slice on each axis: its axis says nothing without it. What was found is shown all the same."""
+    review = a_report.review
+    segment = review.segments[FIRST]
+    only = tuple(replace(review.check.slices[0], among="only", dice=dice) for dice in (0.71, 0.75))
+    segment = replace(segment, expected=segment.expected._replace(measured=False))
+    review = replace(review, segments={FIRST: segment}, check=replace(review.check, slices=only))
+    write_report(tmp_path, a_report_of(a_phantom, review=review))
+    text = (tmp_path / "review.html").read_text(encoding="utf-8")
+    summary = re.search(r'id="summary".*?</table>', text, re.DOTALL)[0]
+    assert "one painted slice on each axis, the self-check cannot change it" in summary
+    assert "Self-check, mean Dice" in summary and "0.73" in summary
+    (row,) = read_table(tmp_path / "review.csv")
+    assert (row["self_checked"], row["self_check_dice"]) == ("no", "0.73")
+
+
+def test_left_is_called_left():
+    """A minus before a number that is called R is read over, and the other side is corrected."""
+    assert point_text((-8.2, -12.8, 3.0)) == "L 8.2, P 12.8, S 3.0 mm"
+    assert point_text((8.2, 12.8, -3.04)) == "R 8.2, A 12.8, I 3.0 mm"
 
 
 def test_a_report_replaces_an_earlier_one_and_nobody_elses_file(a_report, tmp_path):

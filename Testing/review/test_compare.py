@@ -56,3 +56,19 @@ def test_where_they_differ_most_is_the_first_suspect(masks, a_phantom, lacks, wo
         differs.sum() * 8, abs=10
     )  # mm³; less is no suspect
     assert a_phantom.volume.view(first.plane).slice(differs, first.index).any()
+
+
+@pytest.mark.parametrize("leaks", [True, False])
+@pytest.mark.parametrize(("strays", "is_one_kind"), [(1, True), (36, False)])
+def test_a_leak_is_called_so_whatever_single_voxels_beside_it_do(a_phantom, leaks, strays, is_one_kind):
+    """A tenth of the region is not worth a word; more says that the surface lies elsewhere."""
+    whole = np.zeros(a_phantom.volume.voxels.shape, dtype=bool)
+    whole[10:20, 10:20, 10:20] = True
+    changed = whole.copy()
+    changed[20:24, 10:16, 10:16] = True  # 144 voxels
+    changed[19, 10:16, 10:16][np.arange(36).reshape(6, 6) < strays] = False
+    result, reference = (changed, whole) if leaks else (whole, changed)
+    found, references = ({"middle": BoxMask.of(mask)} for mask in (result, reference))
+    (suspect,) = finish(compare_steps(a_phantom.volume, found, references))[1].segments["middle"].suspects
+    kind = "too much here" if leaks else "missing here"
+    assert suspect.reasons[0].startswith(kind if is_one_kind else "the reference's surface lies elsewhere")
