@@ -24,6 +24,7 @@ from SAM2VolumeSegLib.review import (
     evidence_path,
     read_evidence,
     review_steps,
+    run_identity,
     self_check,
 )
 from SAM2VolumeSegLib.review.agreement import dice, on_common_box
@@ -120,15 +121,18 @@ class Reviewer:
         return segment_rows(report)
 
     def _stored(self, files: CaseFiles) -> _Known | None:
-        """What the run kept beside its result, where that is enough."""
+        """What the run kept beside its result, where that is enough; what another run kept there is not used."""
         path = evidence_path(files.case.segmentation)
         if self.options.audit or not self.options.no_self_check or not path.is_file():
+            return None
+        evidence = read_evidence(path)
+        if evidence.run != run_identity(files.provenance):
             return None
         done = (
             f"What the run kept beside its result ({path.name}) was used; no model ran.",
             "No painted slice was left out: the estimates are those of phantoms.",
         )
-        return _Known(read_evidence(path), done)
+        return _Known(evidence, done)
 
     def _found_again(self, files: CaseFiles) -> _Known:
         """What a run finds from what was painted, in an audit from slices of the segmentation; and the self-check."""
@@ -144,6 +148,11 @@ class Reviewer:
             )
         elif evidence_path(files.case.segmentation).is_file():
             done = f"{count} painted slices were propagated again by {model}, for the self-check."
+            if self.options.no_self_check:
+                done = (
+                    f"{evidence_path(files.case.segmentation).name} was not used: the result does not say that it was "
+                    f"made by the same run. {count} painted slices were propagated again by {model}."
+                )
         else:
             done = (
                 f"Nothing was kept beside the result of how sure its run was (segment --keep-evidence), so {count} "

@@ -75,6 +75,20 @@ def test_with_evidence_no_model_runs(files, tmp_path, monkeypatch, capsys):
     assert {row["self_checked"] for row in table(tmp_path / "review.csv")} == {"no"}
 
 
+def test_evidence_of_another_run_is_not_used(files, tmp_path, capsys):
+    """A result that was made again over an earlier one lies beside what the earlier run kept."""
+    made = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "result.seg.nrrd"]
+    assert run("segment", *made, "--keep-evidence", "--segments", "L4", *FAST) == 0
+    assert run("segment", *made, *FAST, "--window", "0,300") == 0
+    inputs = [files / "ct.nrrd", tmp_path / "result.seg.nrrd", "--no-self-check", "-o", tmp_path / "report", *CPU]
+    assert run("review", *inputs) == 0
+    assert "result.evidence.npz was not used" in capsys.readouterr().out
+    said = page(tmp_path / "report")
+    assert "result.evidence.npz was not used" in said
+    assert "no model ran" not in said and "is not what the run found" not in said
+    assert {row["segment"] for row in table(tmp_path / "report" / "review.csv")} == {"L3", "L4"}
+
+
 def test_without_evidence_the_run_is_repeated_from_the_header(files, tmp_path, capsys):
     """The result itself is what was painted, on the slices that were."""
     shutil.copy(files / "result.seg.nrrd", tmp_path / "alone.seg.nrrd")
