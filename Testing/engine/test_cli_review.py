@@ -102,6 +102,24 @@ def test_without_evidence_the_run_is_repeated_from_the_header(files, tmp_path, c
         assert float(row["expected_dice"]) == pytest.approx(float(twin["expected_dice"]), abs=1e-3)
 
 
+def test_slices_that_the_run_did_not_have_are_said(files, a_phantom, tmp_path, capsys):
+    """Who painted some more and reviews believes that they count."""
+    more = {name: one.mask for name, one in read_seeds(files / "seeds.seg.nrrd", a_phantom.volume).items()}
+    extra = 1 + max(np.flatnonzero(more["L3"].any(axis=(1, 2)))[:-1])  # axial, between two that were painted
+    more["L3"][extra] = a_phantom.references["middle"][extra]
+    write_segmentation(tmp_path / "more.seg.nrrd", a_phantom.volume, [Segment(*one) for one in more.items()], {})
+    inputs = [files / "ct.nrrd", files / "result.seg.nrrd", "--seeds", tmp_path / "more.seg.nrrd"]
+    again = ["-o", tmp_path / "out", *CPU]
+    assert run("review", *inputs, *again) == 0
+    said = capsys.readouterr()
+    assert f'"L3" is painted on axial:{extra} in' in said.err and "not used" in said.err and '"L4"' not in said.err
+    assert "6 painted slices" in said.out
+    others = [Segment(name, np.roll(mask, 40, axis=2)) for name, mask in more.items()]
+    write_segmentation(tmp_path / "more.seg.nrrd", a_phantom.volume, others, {})
+    assert run("review", *inputs, *again) == 2
+    assert 'is not what "L3" of' in capsys.readouterr().err
+
+
 def test_a_label_image_is_reviewed_by_what_lies_beside_it(files, tmp_path):
     """Names, settings and painted slices of a NIfTI are in its .json."""
     made = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "result.nii.gz", *FAST]
