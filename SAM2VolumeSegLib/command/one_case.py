@@ -128,11 +128,33 @@ class Reviewer:
         evidence = read_evidence(path)
         if evidence.run != run_identity(files.provenance):
             return None
-        done = (
+        done = [
             f"What the run kept beside its result ({path.name}) was used; no model ran.",
             "No painted slice was left out: the estimates are those of phantoms.",
-        )
-        return _Known(evidence, done)
+        ]
+        if unused := ", ".join(self._for_a_run(files.case)):
+            if self.options.cases is None:
+                raise InputError(
+                    f"{unused} would not be used: no model runs with {path.name} and --no-self-check. Leave out "
+                    f"{unused}; or leave out --no-self-check, or move {path.name} away, to propagate again."
+                )
+            done.append(f"Without effect here: {unused}.")  # in a list they are for the cases that need a run
+        return _Known(evidence, tuple(done))
+
+    def _for_a_run(self, case: Case) -> Iterator[str]:
+        """The options that were given and count only where a model runs."""
+        options = self.options
+        given = {
+            "--model": options.model,
+            "--checkpoint": options.checkpoint,
+            "--config": options.config,
+            "--image-size": options.image_size,
+            "--seeds": case.seeds,
+            "--preset": options.preset != PRESETS[0].name,
+            "--stock": options.stock,
+        }
+        yield from (option for option, value in given.items() if value)
+        yield from (choice.option for choice in CHOICES if hasattr(options, choice.field))
 
     def _found_again(self, files: CaseFiles) -> _Known:
         """What a run finds from what was painted, in an audit from slices of the segmentation; and the self-check."""

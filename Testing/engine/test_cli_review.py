@@ -75,6 +75,15 @@ def test_with_evidence_no_model_runs(files, tmp_path, monkeypatch, capsys):
     assert {row["self_checked"] for row in table(tmp_path / "review.csv")} == {"no"}
 
 
+@pytest.mark.parametrize("option", [("--model", "tiny"), ("--window", "0,300"), ("--axes", "axial"), ("--seeds", None)])
+def test_an_option_that_evidence_leaves_without_effect_is_refused(files, tmp_path, capsys, option):
+    """Who compares two models must not get the same figures twice."""
+    name, value = option
+    inputs = [files / "ct.nrrd", files / "result.seg.nrrd", "--no-self-check", "-o", tmp_path / "out"]
+    assert run("review", *inputs, name, value or files / "seeds.seg.nrrd") == 2
+    assert f"{name} would not be used: no model runs with result.evidence.npz" in capsys.readouterr().err
+
+
 def test_evidence_of_another_run_is_not_used(files, tmp_path, capsys):
     """A result that was made again over an earlier one lies beside what the earlier run kept."""
     made = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "result.seg.nrrd"]
@@ -201,6 +210,7 @@ def test_a_bad_case_does_not_end_the_list(a_list, tmp_path, capsys):
     rows = table(out / "cases.csv")
     assert [row["case"] for row in rows] == ["missing", "broken", "worse/größer", "good"]
     assert [row["state"] for row in rows] == ["failed", "failed", "reviewed", "reviewed"]
+    assert "Without effect here: --model" in page(out / "good")
     assert "no.seg.nrrd" in rows[0]["reason"] and rows[2]["to_fix"] == "1" and rows[2]["dice_with_reference"]
     for row in rows[2:]:
         assert (out / row["report"]).is_file()
