@@ -92,6 +92,8 @@ class Reviewer:
         """
         check_folder(folder)
         files = CaseFiles.of(case, self.options.segments)
+        before = files.earlier()  # this and the reference: a wrong file is not to be found after a long run
+        beside = masks_of(case.reference, files.volume) if case.reference else None
         known = self._stored(files) or self._found_again(files)
         evidence = known.evidence
         review = _finished(review_steps(files.volume, evidence, known.check, files.masks))
@@ -102,7 +104,6 @@ class Reviewer:
             )
         judged = {name: files.masks[name] for name in review.segments}
         found = {name: evidence.segments[name].found for name in judged}
-        beside = masks_of(case.reference, files.volume) if case.reference else None
         made = {"result": files.provenance, "review": known.run}
         report = Report(
             case=case.name,
@@ -110,7 +111,7 @@ class Reviewer:
             window=evidence.window,
             review=review,
             verdicts={name: Verdict.from_text(segment.tags) for name, segment in files.segments.items()},
-            before=files.earlier(),
+            before=before,
             propagated=_finished(compare_steps(files.volume, judged, found)) if self.options.audit else None,
             reference=_finished(compare_steps(files.volume, judged, beside)) if beside else None,
             done=[*known.done, *_not_judged(files, judged), *(() if self.options.audit else _changed(judged, found))],

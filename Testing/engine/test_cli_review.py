@@ -170,6 +170,9 @@ def test_a_segmentation_of_any_origin_is_audited(files, tmp_path, capsys):
         (["ct.nrrd", "labels.nii.gz", "--seeds", "seeds.seg.nrrd"], "None of the segments .*is painted"),
         (["ct.nrrd", "result.seg.nrrd", "--segments", "L5"], 'no segment "L5"'),
         (["ct.nrrd", "result.seg.nrrd", "--cases", "list.csv"], "cannot be given as well"),
+        (["ct.nrrd", "result.seg.nrrd", "--reference", "empty.nii.gz"], r"(?s)\A(?!.*(Paint|seeds)).*Nothing is paint"),
+        (["ct.nrrd", "result.seg.nrrd", "--reference", "nowhere.nii.gz"], r"(?s)\A(?!.*seeds).*no file .*nowhere"),
+        (["ct.nrrd", "ct.nrrd"], r"(?s)\A(?!.*seeds).*not a label image"),
         (["other.nrrd", "result.seg.nrrd"], "made from another CT"),
     ],
 )
@@ -177,6 +180,7 @@ def test_what_cannot_be_reviewed_is_told(files, a_phantom, tmp_path, capsys, arg
     voxels = np.array(a_phantom.volume.voxels)
     voxels[0, 0, 0] += 1
     save_ct(files / "other.nrrd", Volume(voxels, a_phantom.volume.ijk_to_ras))
+    save_labels(files / "empty.nii.gz", a_phantom.volume, 0 * voxels)
     given = [argument if argument.startswith("-") or argument == "L5" else files / argument for argument in arguments]
     assert run("review", *given, "-o", tmp_path / "out", *CPU) == 2
     assert re.search(message, capsys.readouterr().err)
