@@ -29,6 +29,7 @@ from SAM2VolumeSegLib.review import (
 )
 from SAM2VolumeSegLib.review.agreement import dice, on_common_box
 from SAM2VolumeSegLib.volume import BoxMask
+from SAM2VolumeSegLib.volume.target import no_empty_folder
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.propagation import Segmenter
@@ -90,6 +91,10 @@ class Reviewer:
         Raises:
             InputError: something that the user can correct.
         """
+        with no_empty_folder(folder):
+            return self._review(case, folder)
+
+    def _review(self, case: Case, folder: Path) -> list[SegmentRow]:
         check_folder(folder)
         files = CaseFiles.of(case, self.options.segments)
         before = files.earlier()  # this and the reference: a wrong file is not to be found after a long run

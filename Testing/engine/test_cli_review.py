@@ -182,8 +182,9 @@ def test_what_cannot_be_reviewed_is_told(files, a_phantom, tmp_path, capsys, arg
     save_ct(files / "other.nrrd", Volume(voxels, a_phantom.volume.ijk_to_ras))
     save_labels(files / "empty.nii.gz", a_phantom.volume, 0 * voxels)
     given = [argument if argument.startswith("-") or argument == "L5" else files / argument for argument in arguments]
-    assert run("review", *given, "-o", tmp_path / "out", *CPU) == 2
+    assert run("review", *given, "-o", tmp_path / "new" / "out", *CPU) == 2
     assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "new").exists()  # nobody is to look for a report there
 
 
 # --------------------------------------------------------------------------------------------- many cases
@@ -216,6 +217,7 @@ def test_a_bad_case_does_not_end_the_list(a_list, tmp_path, capsys):
     assert [row["state"] for row in rows] == ["failed", "failed", "reviewed", "reviewed"]
     assert "Without effect here: --model" in page(out / "good")
     assert "no.seg.nrrd" in rows[0]["reason"] and rows[2]["to_fix"] == "1" and rows[2]["dice_with_reference"]
+    assert not (out / "missing").exists() and not (out / "broken").exists()
     for row in rows[2:]:
         assert (out / row["report"]).is_file()
 
