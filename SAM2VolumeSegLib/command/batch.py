@@ -27,6 +27,19 @@ _NEEDED = ("case", "ct", "segmentation")
 
 
 @dataclass(frozen=True)
+class BadLine:
+    """A line of a list that lacks a file: that case fails, and no other.
+
+    Attributes:
+        name: of the case; "line 2" where that is what it lacks.
+        reason: what it lacks.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class CaseRow:
     """A case in ``cases.csv``: what matters of its structures.
 
@@ -116,14 +129,14 @@ def review_all(table: Path, folder: Path, reviewer: Reviewer) -> None:
         )
 
 
-def read_cases(table: Path) -> dict[str, Case]:
+def read_cases(table: Path) -> dict[str, Case | BadLine]:
     """Read a list of cases.
 
     Returns:
         The cases by the name of their folder.
 
     Raises:
-        InputError: it cannot be read, lacks a column or a value, or two cases have one name.
+        InputError: it cannot be read, lacks a column, or two cases have one name.
     """
     try:
         text = table.read_text(encoding="utf-8-sig")
@@ -139,25 +152,29 @@ def read_cases(table: Path) -> dict[str, Case]:
             raise InputError(f'The list "{table}" has no column "{column}". Its first line names the columns.')
     if unknown := [column for column in columns if column and column not in known]:
         raise InputError(f'The list "{table}" has a column "{unknown[0]}". Known columns: {", ".join(known)}.')
-    cases: dict[str, Case] = {}
+    cases: dict[str, Case | BadLine] = {}
     for line in lines:
         values = {column: (value or "").strip() for column, value in line.items() if isinstance(value, str | None)}
         if not any(values.values()):
             continue
-        for column in _NEEDED:
-            if not values[column]:
-                raise InputError(f'Line {lines.line_num} of "{table}" has no {column}.')
-        files = {name: table.parent / values[name] for name in _FILES if values.get(name)}
+        missing = [column for column in _NEEDED if not values[column]]
+        values["case"] = values["case"] or f"line {lines.line_num}"
         name = re.sub(r"[^\w.-]", "_", values["case"]).lstrip(".") or "_"
         if name.casefold() in {other.casefold() for other in cases}:
             raise InputError(f'Two cases of "{table}" are called "{values["case"]}". Give each a name of its own.')
+        if missing:
+            cases[name] = BadLine(values["case"], f'Line {lines.line_num} of "{table}" has no {missing[0]}.')
+            continue
+        files = {name: table.parent / values[name] for name in _FILES if values.get(name)}
         cases[name] = Case(values["case"], series=values.get("series") or None, **files)
     if not cases:
         raise InputError(f'The list "{table}" has no cases: it needs a line for each, below that of the columns.')
     return cases
 
 
-def _one(case: Case, folder: Path, name: str, reviewer: Reviewer) -> CaseRow:
+def _one(case: Case | BadLine, folder: Path, name: str, reviewer: Reviewer) -> CaseRow:
+    if isinstance(case, BadLine):
+        return CaseRow(case.name, "failed", reason=case.reason)
     made_from = _made_from(case, reviewer)
     record = folder / name / RECORD
     known = _known(record, made_from)

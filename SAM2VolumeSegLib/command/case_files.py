@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.errors import InputError, InputWarning
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Settings
 from SAM2VolumeSegLib.review import partners
 from SAM2VolumeSegLib.seeds import SeedSlice, SlicePlace, find_seeds, is_painted, parse_slice
@@ -129,7 +130,48 @@ class CaseFiles:
                 f"None of the segments of {self.case.segmentation} ({', '.join(self.segments)}) is painted in "
                 f"{self.case.seeds}. It has: {', '.join(painted)}."
             )
-        return {name: self._as_in_the_run(name, find_seeds(one.mask, self.volume)) for name, one in used.items()}
+        found = {name: find_seeds(one.mask, self.volume) for name, one in used.items()}
+        for name, painted_here in found.items():
+            self._check_painted(name, painted_here)
+        return {name: self._as_in_the_run(name, own) for name, own in found.items()}
+
+    def _check_painted(self, name: str, painted: list[SeedSlice]) -> None:
+        """Compare what a file says was painted with the slices that the header names.
+
+        Warns:
+            InputWarning: slices that the run did not have, or that only the header names.
+
+        Raises:
+            InputError: it is something else: no slice in common, or a Dice of 0.5 or less on those.
+        """
+        had = [place for place, absent in self._places(name).items() if not absent]
+        if not had:
+            return
+        file, result = self.case.seeds, self.case.segmentation
+        common = [seed for seed in painted if (seed.plane, seed.index) in had]
+        own = [self._cut(name, (seed.plane, seed.index), absent=False).mask for seed in common]
+        both = sum(np.count_nonzero(seed.mask & mask) for seed, mask in zip(common, own, strict=True))
+        each = sum(map(np.count_nonzero, [*own, *(seed.mask for seed in common)]))
+        if 4 * both <= each:  # a Dice of a half
+            raise InputError(
+                f'{file} is not what "{name}" of {result} was made from, which was painted on {_words(had)}. Give what '
+                "was painted for it, or leave --seeds out: the result has its painted slices."
+            )
+        here = [(seed.plane, seed.index) for seed in painted]
+        if new := [place for place in here if place not in self._places(name)]:
+            warnings.warn(
+                f'"{name}" is painted on {_words(new)} in {file}, which {result} was made without: not used. To use '
+                "it, propagate again.",
+                InputWarning,
+                stacklevel=3,
+            )
+        if missing := [place for place in had if place not in here]:
+            warnings.warn(
+                f'"{name}" is not painted on {_words(missing)} in {file}, but {result} was made with it: taken from '
+                "the result.",
+                InputWarning,
+                stacklevel=3,
+            )
 
     def _as_in_the_run(self, name: str, painted: list[SeedSlice]) -> list[SeedSlice]:
         """The seeds that the run had, where the header says it: some may have been skipped, or declared absent."""
@@ -157,6 +199,10 @@ class CaseFiles:
         plane, index = place
         mask = self.volume.view(plane).slice(self.masks[name].whole(), index)
         return SeedSlice(plane, index, np.zeros_like(mask) if absent else mask.copy())
+
+
+def _words(places: Sequence[SlicePlace]) -> str:
+    return ", ".join(f"{plane.value}:{index}" for plane, index in places)
 
 
 def masks_of(path: Path, volume: Volume) -> dict[str, BoxMask]:

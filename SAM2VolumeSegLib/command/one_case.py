@@ -24,10 +24,12 @@ from SAM2VolumeSegLib.review import (
     evidence_path,
     read_evidence,
     review_steps,
+    run_identity,
     self_check,
 )
 from SAM2VolumeSegLib.review.agreement import dice, on_common_box
 from SAM2VolumeSegLib.volume import BoxMask
+from SAM2VolumeSegLib.volume.target import no_empty_folder
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.propagation import Segmenter
@@ -89,8 +91,14 @@ class Reviewer:
         Raises:
             InputError: something that the user can correct.
         """
+        with no_empty_folder(folder):
+            return self._review(case, folder)
+
+    def _review(self, case: Case, folder: Path) -> list[SegmentRow]:
         check_folder(folder)
         files = CaseFiles.of(case, self.options.segments)
+        before = files.earlier()  # this and the reference: a wrong file is not to be found after a long run
+        beside = masks_of(case.reference, files.volume) if case.reference else None
         known = self._stored(files) or self._found_again(files)
         evidence = known.evidence
         review = _finished(review_steps(files.volume, evidence, known.check, files.masks))
@@ -101,7 +109,6 @@ class Reviewer:
             )
         judged = {name: files.masks[name] for name in review.segments}
         found = {name: evidence.segments[name].found for name in judged}
-        beside = masks_of(case.reference, files.volume) if case.reference else None
         made = {"result": files.provenance, "review": known.run}
         report = Report(
             case=case.name,
@@ -109,7 +116,7 @@ class Reviewer:
             window=evidence.window,
             review=review,
             verdicts={name: Verdict.from_text(segment.tags) for name, segment in files.segments.items()},
-            before=files.earlier(),
+            before=before,
             propagated=_finished(compare_steps(files.volume, judged, found)) if self.options.audit else None,
             reference=_finished(compare_steps(files.volume, judged, beside)) if beside else None,
             done=[*known.done, *_not_judged(files, judged), *(() if self.options.audit else _changed(judged, found))],
@@ -120,15 +127,40 @@ class Reviewer:
         return segment_rows(report)
 
     def _stored(self, files: CaseFiles) -> _Known | None:
-        """What the run kept beside its result, where that is enough."""
+        """What the run kept beside its result, where that is enough; what another run kept there is not used."""
         path = evidence_path(files.case.segmentation)
         if self.options.audit or not self.options.no_self_check or not path.is_file():
             return None
-        done = (
+        evidence = read_evidence(path)
+        if evidence.run != run_identity(files.provenance):
+            return None
+        done = [
             f"What the run kept beside its result ({path.name}) was used; no model ran.",
             "No painted slice was left out: the estimates are those of phantoms.",
-        )
-        return _Known(read_evidence(path), done)
+        ]
+        if unused := ", ".join(self._for_a_run(files.case)):
+            if self.options.cases is None:
+                raise InputError(
+                    f"{unused} would not be used: no model runs with {path.name} and --no-self-check. Leave out "
+                    f"{unused}; or leave out --no-self-check, or move {path.name} away, to propagate again."
+                )
+            done.append(f"Without effect here: {unused}.")  # in a list they are for the cases that need a run
+        return _Known(evidence, tuple(done))
+
+    def _for_a_run(self, case: Case) -> Iterator[str]:
+        """The options that were given and count only where a model runs."""
+        options = self.options
+        given = {
+            "--model": options.model,
+            "--checkpoint": options.checkpoint,
+            "--config": options.config,
+            "--image-size": options.image_size,
+            "--seeds": case.seeds,
+            "--preset": options.preset != PRESETS[0].name,
+            "--stock": options.stock,
+        }
+        yield from (option for option, value in given.items() if value)
+        yield from (choice.option for choice in CHOICES if hasattr(options, choice.field))
 
     def _found_again(self, files: CaseFiles) -> _Known:
         """What a run finds from what was painted, in an audit from slices of the segmentation; and the self-check."""
@@ -144,6 +176,11 @@ class Reviewer:
             )
         elif evidence_path(files.case.segmentation).is_file():
             done = f"{count} painted slices were propagated again by {model}, for the self-check."
+            if self.options.no_self_check:
+                done = (
+                    f"{evidence_path(files.case.segmentation).name} was not used: the result does not say that it was "
+                    f"made by the same run. {count} painted slices were propagated again by {model}."
+                )
         else:
             done = (
                 f"Nothing was kept beside the result of how sure its run was (segment --keep-evidence), so {count} "

@@ -9,7 +9,7 @@ from SAM2VolumeSegLib.review.agreement import Agreement, signed_distance_mm
 from SAM2VolumeSegLib.review.along import Along
 from SAM2VolumeSegLib.review.audit import AGREEMENT_MEANS, audit_seeds
 from SAM2VolumeSegLib.review.compare import Compared, Comparison, compare_steps, partners
-from SAM2VolumeSegLib.review.evidence import Evidence, SegmentEvidence
+from SAM2VolumeSegLib.review.evidence import Evidence, SegmentEvidence, run_identity
 from SAM2VolumeSegLib.review.evidence_file import evidence_path, read_evidence, write_evidence
 from SAM2VolumeSegLib.review.expected import ExpectedDice
 from SAM2VolumeSegLib.review.likely_errors import LikelyErrors, highest_chance
@@ -48,6 +48,7 @@ __all__ = [
     "partners",
     "read_evidence",
     "review_steps",
+    "run_identity",
     "self_check",
     "shape_of",
     "signed_distance_mm",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from SAM2VolumeSegLib.propagation import Request, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.result import STEPS_PER_LOGIT
 from SAM2VolumeSegLib.seeds import SeedSlice, SlicePlace
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, Volume, Window
+from SAM2VolumeSegLib.volume.provenance import to_json
 
 FURTHEST_MM = 50.0
 NEAR_MM = 10.0
@@ -95,11 +98,13 @@ class Evidence:
         fingerprint: of the volume.
         window: in which the run saw it.
         segments: by name.
+        run: which run kept it (see `run_identity`).
     """
 
     fingerprint: str
     window: Window
     segments: Mapping[str, SegmentEvidence]
+    run: str = ""
 
     @classmethod
     def of(cls, request: Request, result: Result) -> Evidence:
@@ -109,4 +114,10 @@ class Evidence:
             request.fingerprint,
             Window(*result.provenance["window_hu"]),
             {name: SegmentEvidence.of(segment, seeds[name]) for name, segment in result.segments.items()},
+            run_identity(result.provenance),
         )
+
+
+def run_identity(provenance: Mapping[str, Any]) -> str:
+    """Tell runs apart: a digest of how a result was made, its date and duration included, the same when read back."""
+    return hashlib.sha256(to_json(provenance).encode()).hexdigest()

@@ -20,7 +20,7 @@ from SAM2VolumeSegLib.volume.target import beside, check_own, move_together
 SUFFIX = ".evidence.npz"
 _HEAD = "SAM2VolumeSeg_Evidence"
 """Name of the first array, which the file's first bytes show: JSON as UTF-8."""
-_FORMAT = 1
+_FORMAT = 2
 _KINDS = {"fused": np.int8, "voted": np.int8, "spread": np.uint8}
 
 
@@ -66,6 +66,7 @@ def to_bytes(evidence: Evidence) -> bytes:
     head: dict[str, Any] = {
         "format": _FORMAT,
         "fingerprint": evidence.fingerprint,
+        "run": evidence.run,
         "window_hu": [evidence.window.lower, evidence.window.upper],
         "segments": [
             {
@@ -119,7 +120,8 @@ def from_bytes(data: bytes) -> Evidence:
                     absent=_read(about["absent"]),
                     **kept,
                 )
-            return Evidence(str(head["fingerprint"]), Window(*map(float, head["window_hu"])), segments)
+            window = Window(*map(float, head["window_hu"]))
+            return Evidence(str(head["fingerprint"]), window, segments, str(head["run"]))
     except InputError:
         raise
     except Exception as error:  # a damaged archive raises whatever zipfile, zlib, json and numpy come upon in it

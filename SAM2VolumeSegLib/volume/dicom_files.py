@@ -155,11 +155,11 @@ def what_dicom_file_is(path: Path) -> str:
 
 
 def why_no_seeds(path: Path) -> str:
-    """Say in a sentence what a DICOM file or folder is that was given as seeds, and how to make seeds of it."""
+    """Say in a sentence what a DICOM file or folder is that was given as a segmentation, and how to make one of it."""
     if path.is_dir():
         return _(
-            '"{path}" is a folder. Seeds are one file, a .seg.nrrd or a label image. Load what a folder of DICOM holds '
-            "in 3D Slicer and save it as .seg.nrrd."
+            '"{path}" is a folder. A segmentation is one file, a .seg.nrrd or a label image. Load what a folder of '
+            "DICOM holds in 3D Slicer and save it as .seg.nrrd."
         ).format(path=path)
     image = _header(path)
     kind = image.kind if isinstance(image, DicomImage) else image
@@ -174,9 +174,9 @@ def why_no_seeds(path: Path) -> str:
             '"{path}" is a DICOM segmentation, which is not read here. Load it with its CT in 3D Slicer (extension '
             "QuantitativeReporting) and save it as .seg.nrrd."
         ).format(path=path)
-    return _(
-        '"{path}" is a DICOM file ({kind}) and no painted segmentation. Give a .seg.nrrd or a label image as seeds.'
-    ).format(path=path, kind=kind or _("damaged"))
+    return _('"{path}" is a DICOM file ({kind}) and no segmentation. Give a .seg.nrrd or a label image.').format(
+        path=path, kind=kind or _("damaged")
+    )
 
 
 def multi_frame(image: DicomImage) -> str:

@@ -48,9 +48,7 @@ class Placement:
         spacing = np.linalg.norm(ijk_to_ras[:3, :3], axis=0)
         if not spacing.all() or not np.isfinite(spacing).all():
             raise InputError(
-                _('The grid of the seeds "{name}" has voxels without a size. Save the segmentation again.').format(
-                    name=name
-                )
+                _('The grid of "{name}" has voxels without a size. Save the segmentation again.').format(name=name)
             )
         along = np.linalg.solve(volume.ijk_to_ras, ijk_to_ras)[:3, :3] / spacing
         columns = matching_axes(along)  # the grid's axis (i, j, k) that runs along each of the volume's
@@ -70,7 +68,7 @@ class Placement:
         if not grid_distance(moved, ijk_to_ras, shape) <= GRID_TOLERANCE_VOXELS:
             raise InputError(
                 _(
-                    'The grid of the seeds "{name}" is not the grid of "{volume}": {differences}. Choose that CT as '
+                    'The grid of "{name}" is not the grid of "{volume}": {differences}. Choose that CT as '
                     "the source volume of the segmentation in 3D Slicer (or resample the labels to it) and save it "
                     "again."
                 ).format(name=name, volume=volume.name, differences=_differences(shape, ijk_to_ras, volume))

@@ -46,9 +46,7 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
         return Volume(voxels, ijk_to_ras, name)
     check_file(path)
     if seg_nrrd_header(path):
-        raise InputError(
-            _('"{path}" is a segmentation. Give the CT volume here and the segmentation as seeds.').format(path=path)
-        )
+        raise InputError(_('"{path}" is a segmentation. Give the CT volume in its place.').format(path=path))
     return Volume(*read_image(path), name=_stem(path))
 
 
@@ -76,14 +74,14 @@ def read_seeds(path: str | Path, volume: Volume) -> dict[str, Segment]:
     if path.is_dir() or path.is_file() and is_dicom(path):
         raise InputError(why_no_seeds(path))
     if not path.is_file():
-        raise InputError(_('There is no file "{path}". Check the path of the seeds.').format(path=path))
+        raise InputError(_('There is no file "{path}". Check the path.').format(path=path))
     if seg_nrrd_header(path):
         segments, ijk_to_ras = read_seg_nrrd(path)
     else:
         segments, ijk_to_ras = _read_labels(path)
     if all(segment.is_empty for segment in segments):
         raise InputError(
-            _('Nothing is painted in "{path}". Paint the structure on at least one slice and save it again.').format(
+            _('Nothing is painted in "{path}": no voxel of it is in a structure. Give a file in which one is.').format(
                 path=path
             )
         )
@@ -114,7 +112,7 @@ def _read_labels(path: Path) -> tuple[list[Segment], np.ndarray]:
             raise InputError(
                 _(
                     '"{path}" is not a label image: labels are whole numbers above zero, at most {max_labels} of '
-                    "them. Give the painted segmentation as seeds, not the CT."
+                    "them. Give a segmentation, not the CT."
                 ).format(path=path, max_labels=MAX_LABELS)
             )
     values = sorted(int(value) for value in found - {0})

@@ -101,6 +101,19 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
+def no_empty_folder(path: Path) -> Iterator[None]:
+    """Remove the folder, and those above it, that were made for results of which an error left none."""
+    made = [folder for folder in (path, *path.parents) if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        for folder in made:
+            with suppress(OSError):  # something is in it, or it was not made
+                folder.rmdir()
+        raise
+
+
+@contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``, so on the same disk, that is gone afterwards whatever happens.
 

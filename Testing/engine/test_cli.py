@@ -317,7 +317,7 @@ def test_as_a_module(files):
     wrong = [*command, "segment", str(files / "ct.nrrd"), str(files / "nothing.nii"), "-o", str(files / "out.nii")]
     told = subprocess.run([*wrong, "--model", "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert told.returncode == 2 and told.stdout == ""
-    said = f'Error: There is no file "{files / "nothing.nii"}". Check the path of the seeds.'
+    said = f'Error: There is no file "{files / "nothing.nii"}". Check the path.'
     assert told.stderr.splitlines() == [said]
 
 

@@ -73,7 +73,7 @@ CT, SEEDS, OUT = "ct.nrrd", "seeds.nii.gz", "results/out.seg.nrrd"
         (CT, "empty.nii.gz", OUT, [], r"Nothing is painted in .*empty\.nii\.gz"),
         (CT, "half_empty.seg.nrrd", OUT, [], '"L4" is not painted on any slice'),
         (CT, "outside.nii.gz", OUT, [], "outside the CT"),
-        (CT, "other_grid.nii.gz", OUT, [], r"grid of the seeds .other_grid\.nii\.gz.*spacing"),
+        (CT, "other_grid.nii.gz", OUT, [], r"grid of .other_grid\.nii\.gz.*spacing"),
         (CT, CT, OUT, [], "not a label image"),
         (CT, "missing.nii.gz", OUT, [], r"no file .*missing\.nii\.gz"),
         (CT, "text.nrrd", OUT, [], r"text\.nrrd.* cannot be read"),

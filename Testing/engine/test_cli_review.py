@@ -75,6 +75,29 @@ def test_with_evidence_no_model_runs(files, tmp_path, monkeypatch, capsys):
     assert {row["self_checked"] for row in table(tmp_path / "review.csv")} == {"no"}
 
 
+@pytest.mark.parametrize("option", [("--model", "tiny"), ("--window", "0,300"), ("--axes", "axial"), ("--seeds", None)])
+def test_an_option_that_evidence_leaves_without_effect_is_refused(files, tmp_path, capsys, option):
+    """Who compares two models must not get the same figures twice."""
+    name, value = option
+    inputs = [files / "ct.nrrd", files / "result.seg.nrrd", "--no-self-check", "-o", tmp_path / "out"]
+    assert run("review", *inputs, name, value or files / "seeds.seg.nrrd") == 2
+    assert f"{name} would not be used: no model runs with result.evidence.npz" in capsys.readouterr().err
+
+
+def test_evidence_of_another_run_is_not_used(files, tmp_path, capsys):
+    """A result that was made again over an earlier one lies beside what the earlier run kept."""
+    made = [files / "ct.nrrd", files / "seeds.seg.nrrd", "-o", tmp_path / "result.seg.nrrd"]
+    assert run("segment", *made, "--keep-evidence", "--segments", "L4", *FAST) == 0
+    assert run("segment", *made, *FAST, "--window", "0,300") == 0
+    inputs = [files / "ct.nrrd", tmp_path / "result.seg.nrrd", "--no-self-check", "-o", tmp_path / "report", *CPU]
+    assert run("review", *inputs) == 0
+    assert "result.evidence.npz was not used" in capsys.readouterr().out
+    said = page(tmp_path / "report")
+    assert "result.evidence.npz was not used" in said
+    assert "no model ran" not in said and "is not what the run found" not in said
+    assert {row["segment"] for row in table(tmp_path / "report" / "review.csv")} == {"L3", "L4"}
+
+
 def test_without_evidence_the_run_is_repeated_from_the_header(files, tmp_path, capsys):
     """The result itself is what was painted, on the slices that were."""
     shutil.copy(files / "result.seg.nrrd", tmp_path / "alone.seg.nrrd")
@@ -86,6 +109,24 @@ def test_without_evidence_the_run_is_repeated_from_the_header(files, tmp_path, c
     one, other = (table(tmp_path / name / "review.csv") for name in ("report", "kept"))
     for row, twin in zip(one, other, strict=True):
         assert float(row["expected_dice"]) == pytest.approx(float(twin["expected_dice"]), abs=1e-3)
+
+
+def test_slices_that_the_run_did_not_have_are_said(files, a_phantom, tmp_path, capsys):
+    """Who painted some more and reviews believes that they count."""
+    more = {name: one.mask for name, one in read_seeds(files / "seeds.seg.nrrd", a_phantom.volume).items()}
+    extra = 1 + max(np.flatnonzero(more["L3"].any(axis=(1, 2)))[:-1])  # axial, between two that were painted
+    more["L3"][extra] = a_phantom.references["middle"][extra]
+    write_segmentation(tmp_path / "more.seg.nrrd", a_phantom.volume, [Segment(*one) for one in more.items()], {})
+    inputs = [files / "ct.nrrd", files / "result.seg.nrrd", "--seeds", tmp_path / "more.seg.nrrd"]
+    again = ["-o", tmp_path / "out", *CPU]
+    assert run("review", *inputs, *again) == 0
+    said = capsys.readouterr()
+    assert f'"L3" is painted on axial:{extra} in' in said.err and "not used" in said.err and '"L4"' not in said.err
+    assert "6 painted slices" in said.out
+    others = [Segment(name, np.roll(mask, 40, axis=2)) for name, mask in more.items()]
+    write_segmentation(tmp_path / "more.seg.nrrd", a_phantom.volume, others, {})
+    assert run("review", *inputs, *again) == 2
+    assert 'is not what "L3" of' in capsys.readouterr().err
 
 
 def test_a_label_image_is_reviewed_by_what_lies_beside_it(files, tmp_path):
@@ -129,6 +170,9 @@ def test_a_segmentation_of_any_origin_is_audited(files, tmp_path, capsys):
         (["ct.nrrd", "labels.nii.gz", "--seeds", "seeds.seg.nrrd"], "None of the segments .*is painted"),
         (["ct.nrrd", "result.seg.nrrd", "--segments", "L5"], 'no segment "L5"'),
         (["ct.nrrd", "result.seg.nrrd", "--cases", "list.csv"], "cannot be given as well"),
+        (["ct.nrrd", "result.seg.nrrd", "--reference", "empty.nii.gz"], r"(?s)\A(?!.*(Paint|seeds)).*Nothing is paint"),
+        (["ct.nrrd", "result.seg.nrrd", "--reference", "nowhere.nii.gz"], r"(?s)\A(?!.*seeds).*no file .*nowhere"),
+        (["ct.nrrd", "ct.nrrd"], r"(?s)\A(?!.*seeds).*not a label image"),
         (["other.nrrd", "result.seg.nrrd"], "made from another CT"),
     ],
 )
@@ -136,9 +180,11 @@ def test_what_cannot_be_reviewed_is_told(files, a_phantom, tmp_path, capsys, arg
     voxels = np.array(a_phantom.volume.voxels)
     voxels[0, 0, 0] += 1
     save_ct(files / "other.nrrd", Volume(voxels, a_phantom.volume.ijk_to_ras))
+    save_labels(files / "empty.nii.gz", a_phantom.volume, 0 * voxels)
     given = [argument if argument.startswith("-") or argument == "L5" else files / argument for argument in arguments]
-    assert run("review", *given, "-o", tmp_path / "out", *CPU) == 2
+    assert run("review", *given, "-o", tmp_path / "new" / "out", *CPU) == 2
     assert re.search(message, capsys.readouterr().err)
+    assert not (tmp_path / "new").exists()  # nobody is to look for a report there
 
 
 # --------------------------------------------------------------------------------------------- many cases
@@ -169,9 +215,22 @@ def test_a_bad_case_does_not_end_the_list(a_list, tmp_path, capsys):
     rows = table(out / "cases.csv")
     assert [row["case"] for row in rows] == ["missing", "broken", "worse/größer", "good"]
     assert [row["state"] for row in rows] == ["failed", "failed", "reviewed", "reviewed"]
+    assert "Without effect here: --model" in page(out / "good")
     assert "no.seg.nrrd" in rows[0]["reason"] and rows[2]["to_fix"] == "1" and rows[2]["dice_with_reference"]
+    assert not (out / "missing").exists() and not (out / "broken").exists()
     for row in rows[2:]:
         assert (out / row["report"]).is_file()
+
+
+def test_an_empty_cell_fails_its_own_case(files, tmp_path, capsys):
+    """A list of a hundred must not wait for one path that was forgotten."""
+    good = f"good,{files / 'ct.nrrd'},{files / 'result.seg.nrrd'}"
+    (tmp_path / "list.csv").write_text(f"case,ct,segmentation\na,,c\n{good}\n,b,c\n")
+    assert run("review", "--cases", tmp_path / "list.csv", "-o", tmp_path / "out", "--no-self-check") == 2
+    assert "2 of 3 cases failed: a, line 4" in capsys.readouterr().err
+    rows = {row["case"]: row for row in table(tmp_path / "out" / "cases.csv")}
+    assert "Line 2" in rows["a"]["reason"] and "has no ct" in rows["a"]["reason"]
+    assert "has no case" in rows["line 4"]["reason"] and rows["good"]["state"] == "reviewed"
 
 
 def test_what_is_done_is_not_done_again(a_list, tmp_path, monkeypatch, capsys):
@@ -215,7 +274,6 @@ def test_an_interrupt_keeps_what_is_done(a_list, tmp_path, monkeypatch, capsys):
     [
         ("case,ct\na,b\n", 'no column "segmentation"'),
         ("case,ct,segmentation,colour\na,b,c,d\n", 'has a column "colour"'),
-        ("case,ct,segmentation\na,,c\n", "Line 2 .* has no ct"),
         ("case,ct,segmentation\na/b,x,c\na_b,x,c\n", 'called "a_b"'),
         ("case,ct,segmentation\n", "has no cases"),
     ],

@@ -315,8 +315,8 @@ def test_a_single_dicom_file_is_called_what_it_is(a_series, tmp_path):
     [
         (RT_STRUCT, r"is an RT structure set.*SlicerRT.*save it as \.seg\.nrrd"),
         (SEG, r"is a DICOM segmentation.*QuantitativeReporting.*save it as \.seg\.nrrd"),
-        (REPORT, r"\(Enhanced SR\) and no painted segmentation"),
-        (CT, r"\(CT Image\) and no painted segmentation"),
+        (REPORT, r"\(Enhanced SR\) and no segmentation"),
+        (CT, r"\(CT Image\) and no segmentation"),
     ],
 )
 def test_dicom_given_as_seeds_is_called_what_it_is(a_series, tmp_path, kind, expected, preamble):
@@ -329,7 +329,7 @@ def test_dicom_given_as_seeds_is_called_what_it_is(a_series, tmp_path, kind, exp
         path.write_bytes(path.read_bytes()[132:])
     with pytest.raises(InputError, match=expected):
         read_seeds(path, volume)
-    with pytest.raises(InputError, match=r"is a folder. Seeds are one file.*save it as \.seg\.nrrd"):
+    with pytest.raises(InputError, match=r"is a folder. A segmentation is one file.*save it as \.seg\.nrrd"):
         read_seeds(folder, volume)
 
 

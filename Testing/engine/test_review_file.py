@@ -31,7 +31,7 @@ def test_a_review_of_a_file_is_the_review_of_the_run(a_fast_tracker, a_phantom, 
     write_evidence(path, evidence)
     again = read_evidence(path)
     assert path.name == "case.evidence.npz" and again.segments.keys() == evidence.segments.keys()
-    assert (again.fingerprint, again.window) == (evidence.fingerprint, evidence.window)
+    assert (again.fingerprint, again.window, again.run) == (evidence.fingerprint, evidence.window, evidence.run)
     for name, own in evidence.segments.items():
         found = again.segments[name]
         assert found.found == own.found and found.box == own.box
