@@ -94,10 +94,12 @@ def _review(options: argparse.Namespace) -> None:
 
 
 def _line(row: SegmentRow) -> str:
-    interval = f"{row.expected_dice_lower:.2f} to {row.expected_dice_upper:.2f}"
-    text = f"{row.segment}: expected Dice {row.expected_dice:.2f} ({interval}), {row.suspects} suspects"
-    if row.dice_with_propagated is not None:
-        text += f"; Dice with what was propagated {row.dice_with_propagated:.3f}"
+    if row.dice_with_propagated is not None:  # of an audit, whose expected Dice says too little
+        text = f"{row.segment}: Dice with what was propagated {row.dice_with_propagated:.3f}, {row.suspects} suspects"
+    else:
+        interval = f"{row.expected_dice_lower:.2f} to {row.expected_dice_upper:.2f}"
+        by = " (phantoms)" if row.self_checked == "no" else ""
+        text = f"{row.segment}: expected Dice {row.expected_dice:.2f} ({interval}){by}, {row.suspects} suspects"
     if row.dice is not None:
         text += f"; Dice with the reference {row.dice:.3f}"
     return text
