@@ -46,8 +46,8 @@ class CaseRow:
     Attributes:
         case: what it is called.
         state: "reviewed" or "failed".
-        worst_segment: that of the least expected Dice.
-        expected_dice: of that one.
+        worst_segment: that of the least expected Dice; in an audit, of the least with what was propagated.
+        expected_dice: of that one; None in an audit, where it says too little.
         likely_wrong_ml: of all.
         suspects: of all.
         to_fix: structures whose verdict is "fix" or "reject".
@@ -71,13 +71,19 @@ class CaseRow:
 
     @classmethod
     def of(cls, case: str, report: str, rows: Sequence[SegmentRow]) -> CaseRow:
-        """Bring the structures of a case together."""
-        worst = min(rows, key=lambda row: row.expected_dice)
+        """Bring the structures of a case together.
+
+        Args:
+            case: what it is called.
+            report: the page, from the table's folder.
+            rows: of its structures, the worst first (`report.tables`).
+        """
+        worst = rows[0]
         return cls(
             case,
             "reviewed",
             worst.segment,
-            worst.expected_dice,
+            worst.expected_dice if worst.dice_with_propagated is None else None,
             sum(row.likely_wrong_ml for row in rows),
             sum(row.suspects for row in rows),
             sum(row.verdict in ("fix", "reject") for row in rows),
@@ -227,11 +233,14 @@ def _write(path: Path, rows: Sequence[CaseRow], waiting: Sequence[str]) -> None:
 
 
 def _line(row: CaseRow) -> str:
-    if row.expected_dice is None:
+    if row.suspects is None:
         return f"{row.case}: {row.state}"
-    text = f"{row.case}: {row.worst_segment}, expected Dice {row.expected_dice:.2f}; {row.suspects} suspects"
-    if row.dice_with_propagated is not None:
-        text += f"; Dice with what was propagated {row.dice_with_propagated:.3f}"
+    text = f"{row.case}: {row.worst_segment}, "
+    if row.expected_dice is not None:
+        text += f"expected Dice {row.expected_dice:.2f}"
+    elif row.dice_with_propagated is not None:
+        text += f"Dice with what was propagated {row.dice_with_propagated:.3f}"
+    text += f"; {row.suspects} suspects"
     if row.dice_with_reference is not None:
         text += f"; Dice with the reference {row.dice_with_reference:.3f}"
     return text

@@ -6,6 +6,7 @@ import re
 import shutil
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from cli_files import FAST, paint, save_ct, save_labels
 
 from SAM2VolumeSegLib import cli
 from SAM2VolumeSegLib.command import one_case
+from SAM2VolumeSegLib.command.batch import CaseRow
 from SAM2VolumeSegLib.review import Verdict
 from SAM2VolumeSegLib.volume import Segment, Volume, read_seeds, write_segmentation
 
@@ -291,3 +293,17 @@ def test_a_case_cannot_leave_the_folder(files, tmp_path):
     assert run("review", "--cases", tmp_path / "list.csv", "-o", tmp_path / "out", "--no-self-check") == 0
     (row,) = table(tmp_path / "out" / "cases.csv")
     assert (tmp_path / "out" / row["report"]).is_file() and ".." not in Path(row["report"]).parts
+
+
+def test_the_worst_of_an_audit_is_what_agrees_least():
+    """An expected Dice of somebody else's mask says too little to put cases in order by it."""
+
+    def a_row(segment, propagated):
+        return SimpleNamespace(
+            segment=segment, expected_dice=0.9, likely_wrong_ml=1.0, suspects=2, verdict="",
+            dice_with_propagated=propagated, dice=None,
+        )  # fmt: skip
+
+    rows = [CaseRow.of(name, "", [a_row("L3", least), a_row("L4", 0.97)]) for name, least in (("a", 0.8), ("b", 0.7))]
+    assert [(row.worst_segment, row.expected_dice) for row in rows] == 2 * [("L3", None)]
+    assert [row.case for row in sorted(rows, key=lambda row: row.badness)] == ["b", "a"]
