@@ -24,6 +24,7 @@ from SAM2VolumeSegLib.panel.preview import preview_sentence  # noqa: E402
 from SAM2VolumeSegLib.panel.seed_table import seed_rows  # noqa: E402
 from SAM2VolumeSegLib.propagation import Settings, Sight  # noqa: E402
 from SAM2VolumeSegLib.propagation.choices import PRESETS  # noqa: E402
+from SAM2VolumeSegLib.propagation.workload import workload  # noqa: E402
 from SAM2VolumeSegLib.seeds import simulate_seeds  # noqa: E402
 from SAM2VolumeSegLib.volume import Plane, Volume  # noqa: E402
 
@@ -141,7 +142,8 @@ def fill(find):
     find("presetComboBox").addItems([preset.label for preset in PRESETS])
     for name in (
         "showWindowCheckBox", "axialCheckBox", "coronalCheckBox", "sagittalCheckBox", "dropIslandsCheckBox",
-        "edgesCheckBox", "show3DCheckBox", "showResultCheckBox", "showComparedCheckBox", "editResultButton",
+        "edgesCheckBox", "extendCheckBox", "show3DCheckBox", "showResultCheckBox", "showComparedCheckBox",
+        "editResultButton",
     ):  # fmt: skip
         find(name).setChecked(True)
     for name in (
@@ -181,8 +183,9 @@ def fill(find):
     find("adviceLabel").setText(f"{advice.sentence}\n{advice.then}")
     fill_with(find("seedsLight"), advice.quality.value)
     fill_with(find("editingBar"), "#ffcc80")  # the result is edited
-    find("previewLabel").setText(preview_sentence(Sight(volume, {"L3": seeds}, Settings(), 512), "L3"))
-    find("estimateLabel").setText(estimate.before_sentence(240, "cuda:0", 38))
+    sight = Sight(volume, {"L3": seeds}, Settings(), 512)
+    find("previewLabel").setText(preview_sentence(sight, "L3"))
+    find("estimateLabel").setText(estimate.before_sentence(workload(sight), "cuda:0", 38))
     find("progressBar").setValue(0)
     find("progressBar").setTextVisible(False)
     find("progressLabel").setText("Done in 40 s: \u201cL3 painted (Recommended)\u201d.")
