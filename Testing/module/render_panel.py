@@ -207,7 +207,7 @@ def fill(find):
     find("starsComboBox").addItems(["-", *("\u2605" * n for n in range(1, 6))])
     find("starsComboBox").setCurrentIndex(3)
     find("commentLineEdit").setText("left pedicle")
-    find("verdictLabel").setText("By Ada, 2026-01-02T03:04:05+00:00, with SAM2VolumeSeg 0.1.0, Slicer 5.12.")
+    find("verdictLabel").setText("By reader 1, 2026-01-02T03:04:05+00:00, with SAM2VolumeSeg 0.1.0, Slicer 5.12.")
     find("plotComboBox").addItems([axis.label() for axis in ch.PlotAxis])
     for name in ("windowLowerSpinBox", "windowUpperSpinBox", "rangeLowerSpinBox", "rangeUpperSpinBox"):
         find(name).setEnabled(False)

@@ -292,7 +292,7 @@ def test_a_verdict_is_kept_on_the_segment_with_who_said_it_when_and_with_what(a_
     from SAM2VolumeSegLib.scene import verdicts_of
 
     ui, p = a_reviewed_panel.ui, a_reviewed_panel.state.parameters
-    a_desktop.person.SetName("Ada")
+    a_desktop.person.SetName("reader 1")
     assert ui.verdictLabel.text == "" and ui.verdictComboBox.currentText == "not given"
     ui.verdictComboBox.currentIndex = ui.verdictComboBox.findData("fix")
     ui.verdictComboBox.emit("activated(int)", 2)
@@ -301,12 +301,12 @@ def test_a_verdict_is_kept_on_the_segment_with_who_said_it_when_and_with_what(a_
     ui.commentLineEdit.text = "left pedicle "
     ui.commentLineEdit.emit("editingFinished()")
     said = verdicts_of(p.result, {"Bone": "bone"})["Bone"]
-    assert (said.decision, said.stars, said.comment, said.reviewer) == ("fix", 4, "left pedicle", "Ada")
+    assert (said.decision, said.stars, said.comment, said.reviewer) == ("fix", 4, "left pedicle", "reader 1")
     assert said.time.startswith("20") and "Slicer 5.12" in said.program
-    assert ui.reviewTable.texts()[0][3] == "Fix ★★★★" and ui.verdictLabel.text.startswith("By Ada, 20")
+    assert ui.reviewTable.texts()[0][3] == "Fix ★★★★" and ui.verdictLabel.text.startswith("By reader 1, 20")
     a_desktop.person.SetName("Grace")
     ui.commentLineEdit.emit("editingFinished()")  # who only passes by has not said anything
-    assert verdicts_of(p.result, {"Bone": "bone"})["Bone"].reviewer == "Ada"
+    assert verdicts_of(p.result, {"Bone": "bone"})["Bone"].reviewer == "reader 1"
     a_reviewed_panel.exit()
     assert not ui.verdictComboBox.enabled
     a_reviewed_panel.enter()

@@ -4,7 +4,7 @@ from SAM2VolumeSegLib.review import Verdict
 from SAM2VolumeSegLib.scene import empty_like, set_verdict, verdicts_of, write_result
 
 SAID = Verdict(
-    "fix", 3, "pedicle, left: cut | ragged\nsee L4 \u2605", "Ada", "2026-01-02T03:04:05+00:00", "S 1, Slicer 5.12"
+    "fix", 3, "pedicle, left: cut | ragged\nsee L4 \u2605", "reader 1", "2026-01-02T03:04:05+00:00", "S 1, Slicer 5.12"
 )
 IDS = {"L3": "id_a", "L4": "id_b"}
 
@@ -38,7 +38,7 @@ def test_a_verdict_that_is_taken_back_leaves_no_tags(nodes, shapes):
     _ct, segmentation = a_pair(nodes, shapes)
     segment = segmentation.GetSegmentation().GetSegment("id_a")
     set_verdict(segmentation, "id_a", SAID)
-    set_verdict(segmentation, "id_a", Verdict(reviewer="Ada"))
+    set_verdict(segmentation, "id_a", Verdict(reviewer="reader 1"))
     assert not any(segment.HasTag(key) for key in SAID.tags())
     assert verdicts_of(segmentation, IDS | {"gone": "id_gone"}) == {"L3": Verdict(), "L4": Verdict()}
 
