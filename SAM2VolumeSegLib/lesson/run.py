@@ -66,9 +66,7 @@ class Upright:
 
     def of(self, values: np.ndarray, box: Box, outside: float) -> np.ndarray:
         """Values of another box [k, j, i] in this one; where they are not, `outside`."""
-        whole = np.full(self.box.shape, outside, dtype=values.dtype)
-        shared = self.box.meet(box)
-        whole[self.box.index_of(shared)] = values[box.index_of(shared)]
+        whole = box.carried(values, self.box, outside)
         forward = tuple(slice(None, None, view.order.step) for view in self._views)
         return np.ascontiguousarray(whole.transpose([view.axis for view in self._views])[forward])
 

@@ -146,11 +146,7 @@ def in_steps(logits: np.ndarray, kind: type[np.integer[Any]]) -> np.ndarray:
 
 def _grown(values: np.ndarray, box: Box, larger: Box, outside: float) -> np.ndarray:
     """Values of a box in one that holds it."""
-    if box == larger:
-        return values
-    grown = np.full(larger.shape, outside, dtype=values.dtype)
-    grown[larger.index_of(box)] = values
-    return grown
+    return values if box == larger else box.carried(values, larger, outside)
 
 
 @dataclass(frozen=True, eq=False)

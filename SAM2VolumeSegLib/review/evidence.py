@@ -57,11 +57,7 @@ class SegmentEvidence:
 
     def on(self, box: Box, values: np.ndarray, outside: float) -> np.ndarray:
         """Values of the segment's box on another box."""
-        moved = np.full(box.shape, outside, dtype=values.dtype)
-        part = self.box.meet(box)
-        if not part.is_empty:
-            moved[box.index_of(part)] = values[self.box.index_of(part)]
-        return moved
+        return self.box.carried(values, box, outside)
 
     def surroundings(self, volume: Volume) -> Box:
         """The box around the mask and all that is near its surface; around the evidence where the mask is empty."""

@@ -51,7 +51,7 @@ class LikelyErrors:
     @property
     def mask(self) -> np.ndarray:
         """The mask on the box, bool."""
-        return _inside(self.found, self.box)
+        return self.found.on(self.box)
 
     def judging(self, other: BoxMask) -> LikelyErrors:
         """What the same evidence says of another mask of the structure.
@@ -62,7 +62,7 @@ class LikelyErrors:
         box = Box.around_boxes([self.box, other.trimmed().box]) if other.inside.any() else self.box
         chance = np.zeros(box.shape, dtype=np.float32)
         chance[box.index_of(self.box)] = self.chance
-        differs = _inside(self.found, box) != _inside(other, box)
+        differs = self.found.on(box) != other.on(box)
         chance[differs] = 1 - chance[differs]
         return replace(self, found=other, box=box, chance=chance, curable=None)
 
@@ -75,11 +75,3 @@ def highest_chance(errors: Sequence[LikelyErrors]) -> tuple[Box, np.ndarray]:
         part = chance[box.index_of(own.box)]
         np.maximum(part, own.chance, out=part)
     return box, chance
-
-
-def _inside(found: BoxMask, box: Box) -> np.ndarray:
-    mask = np.zeros(box.shape, dtype=bool)
-    part = found.box.meet(box)
-    if not part.is_empty:
-        mask[box.index_of(part)] = found.inside[found.box.index_of(part)]
-    return mask

@@ -249,7 +249,5 @@ def _loose(volume: Volume, result: Result, name: str, seeds: Sequence[SeedSlice]
     claimed = evidence.on(box, evidence.fused, -1) > 0
     held = np.zeros(box.shape, dtype=bool)
     for segment in result.segments.values():
-        part = segment.box.meet(box)
-        if not part.is_empty:
-            held[box.index_of(part)] |= segment.found.inside[segment.box.index_of(part)]
+        held |= segment.found.on(box)
     return claimed & ~held & ~evidence.known(volume, box)

@@ -152,12 +152,9 @@ def _contacts(volume: Volume, own: BoxMask, others: Mapping[str, BoxMask]) -> tu
     around = Box(own.box.moved((-1, -1, -1)).lower, own.box.moved((1, 1, 1)).upper)
     contacts = []
     for name, other in others.items():
-        part = around.meet(other.box)
-        if part.is_empty:
+        if around.meet(other.box).is_empty:
             continue
-        mine, theirs = np.zeros(around.shape, dtype=bool), np.zeros(around.shape, dtype=bool)
-        mine[around.index_of(own.box)] = own.inside
-        theirs[around.index_of(part)] = other.inside[other.box.index_of(part)]
+        mine, theirs = own.on(around), other.on(around)
         area = 0.0
         for axis, face in enumerate(faces):
             before = tuple(slice(None, -1) if n == axis else slice(None) for n in range(3))

@@ -56,8 +56,4 @@ class BoxMask:
 
     def on(self, box: Box) -> np.ndarray:
         """Return the mask on a box of the grid, a new array."""
-        mask = np.zeros(box.shape, dtype=bool)
-        part = self.box.meet(box)
-        if not part.is_empty:
-            mask[box.index_of(part)] = self.inside[self.box.index_of(part)]
-        return mask
+        return self.box.carried(self.inside, box, False)

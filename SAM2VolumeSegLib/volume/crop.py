@@ -79,6 +79,14 @@ class Box:
         """Return the index of a box inside of this one, for an array of this one's voxels."""
         return part.moved(triple(-n for n in self.lower)).slices
 
+    def carried(self, values: np.ndarray, to: Box, outside: float) -> np.ndarray:
+        """Return an array of this box's voxels on another box, a new array; where this box is not, ``outside``."""
+        moved = np.full(to.shape, outside, dtype=values.dtype)
+        part = self.meet(to)
+        if not part.is_empty:
+            moved[to.index_of(part)] = values[self.index_of(part)]
+        return moved
+
     @property
     def shape(self) -> Triple:
         """Number of voxels along k, j, i."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mask_pairs import two_masks
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
@@ -31,17 +32,6 @@ def two_bones(a_ct_labels):
     """A real vertebra, and the same moved and eroded."""
     bone = a_ct_labels == 22
     return np.roll(ndimage.binary_erosion(bone), (1, 2, -1), axis=(0, 1, 2)), bone
-
-
-@st.composite
-def two_masks(draw):
-    """Small masks, sparse to full, that reach the border; never empty."""
-    shape = tuple(draw(st.integers(1, 7)) for _ in range(3))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    masks = [rng.random(shape) < draw(st.sampled_from([0.05, 0.5, 0.95])) for _ in range(2)]
-    for mask in masks:
-        mask.flat[rng.integers(mask.size)] = True
-    return masks
 
 
 spacings = st.tuples(*[st.floats(0.3, 5.0)] * 3)

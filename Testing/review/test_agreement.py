@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
+from mask_pairs import two_masks
 from scipy import ndimage
 from scipy.spatial.distance import cdist
 
@@ -20,17 +20,6 @@ def surface(mask):
     """Places of the voxels that have a face neighbour outside."""
     inside = ndimage.binary_erosion(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
     return np.argwhere(mask & ~inside) * SPACING
-
-
-@st.composite
-def two_masks(draw):
-    """Small masks, sparse to full, that reach the border; never empty."""
-    shape = tuple(draw(st.integers(1, 7)) for _ in range(3))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    masks = [rng.random(shape) < draw(st.sampled_from([0.05, 0.5, 0.95])) for _ in range(2)]
-    for mask in masks:
-        mask.flat[rng.integers(mask.size)] = True
-    return masks
 
 
 @given(two_masks())
