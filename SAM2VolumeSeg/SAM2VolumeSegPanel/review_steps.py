@@ -52,7 +52,7 @@ def checked(logic, of):
     from SAM2VolumeSegLib.review import self_check
 
     segmenter = logic.segmenter(of.choices)
-    return (yield from self_check(of.request, of.result, segmenter.run))
+    return (yield from self_check(of.request, of.result, segmenter.run_alike))
 
 
 def audited(logic, node, volumeNode, choices):

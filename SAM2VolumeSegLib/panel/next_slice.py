@@ -19,7 +19,11 @@ MIN_STRETCH = 4  # slices without paint, below which another painted one adds no
 
 
 def next_slice(
-    seeds: Sequence[SeedSlice], volume: Volume, planes: Sequence[Plane] = tuple(Plane), preferred: Plane | None = None
+    seeds: Sequence[SeedSlice],
+    volume: Volume,
+    planes: Sequence[Plane] = tuple(Plane),
+    preferred: Plane | None = None,
+    enough: int = ENOUGH,
 ) -> SlicePlace | None:
     """Return plane and index of the slice to paint next; None when nothing is painted, or nothing more is asked for.
 
@@ -33,6 +37,7 @@ def next_slice(
         volume: the CT.
         planes: the axes that are switched on.
         preferred: the plane that comes first among those with as few painted slices.
+        enough: painted slices of each axis, after which none is asked for.
     """
     painted = [seed for seed in seeds if not seed.absent]
     if not painted:
@@ -41,7 +46,7 @@ def next_slice(
     for plane in sorted(
         (plane for plane in ORDER if plane in planes), key=lambda plane: (counts[plane], plane is not preferred)
     ):
-        found = _next_on(plane, seeds, painted, volume) if counts[plane] < ENOUGH else None
+        found = _next_on(plane, seeds, painted, volume) if counts[plane] < enough else None
         if found is not None:
             return plane, found
     return None
@@ -56,7 +61,8 @@ def _next_on(plane: Plane, seeds: Sequence[SeedSlice], painted: Sequence[SeedSli
     absent = [seed.index for seed in seeds if seed.plane is plane and seed.absent]
     first = max([first, *(index + 1 for index in absent if index < own[0])])
     last = min([last, *(index - 1 for index in absent if index > own[-1])])
-    before, after = max(pairwise([first, *own, last]), key=lambda stretch: stretch[1] - stretch[0])
+    known = sorted([*own, *(index for index in absent if own[0] < index < own[-1])])
+    before, after = max(pairwise([first, *known, last]), key=lambda stretch: stretch[1] - stretch[0])
     return (before + after) // 2 if after - before >= MIN_STRETCH else None
 
 

@@ -25,8 +25,8 @@ from SAM2VolumeSegLib.propagation.request import Request
 from SAM2VolumeSegLib.propagation.result import Progress, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.sight import Sight
 from SAM2VolumeSegLib.propagation.together import Listener, run_together
-from SAM2VolumeSegLib.propagation.workload import edge_seconds, work_ahead
-from SAM2VolumeSegLib.volume import Box
+from SAM2VolumeSegLib.propagation.workload import edge_seconds, work_ahead, workload
+from SAM2VolumeSegLib.volume import Box, Plane
 
 VOTES_BYTES = 768 << 20  # what segments that are propagated together may have found before their axes are averaged
 
@@ -49,7 +49,7 @@ class Segmenter:
         self.seen: dict[str, float] = {}
 
     def run(
-        self, request: Request, keep_votes: bool = False, listener: Listener | None = None
+        self, request: Request, keep_votes: bool = False, listener: Listener | None = None, rehearse: bool = True
     ) -> Generator[Progress, None, Result]:
         """Segment every structure of a request.
 
@@ -64,6 +64,7 @@ class Segmenter:
             keep_votes: for those who look into a result. It then has the logits of each axis and what they weigh, and
                 all logits in reach of the model; without it, those of the box in which some axis votes for the segment.
             listener: is told of every slice that a walk has passed, with what it looked at.
+            rehearse: find out first what is known already, for the time left. False: who asks does not show it.
 
         Yields:
             Progress after each slice, and several times a second while votes become masks.
@@ -76,14 +77,12 @@ class Segmenter:
                 the memory policy asks for.
         """
         started = time.monotonic()
-        volume, seeds = request.volume, request.named_seeds
         check_fits(request.settings.memory, self.tracker.network.limits, self.tracker.name)
-        size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
-        sight = Sight(volume, seeds, request.settings, size, stride, request.around, request.within)
+        sight = self._sight(request)
         portions: list[list[AxisJob]] = []
         for group in sight.groups:
             portions += _portions([self._jobs(sight, name) for name in group])
-        clock = yield from self._clock(sight, [job for portion in portions for job in portion])
+        clock = yield from self._clock(sight, [job for portion in portions for job in portion], rehearse)
         try:
             segments = yield from self._computed(request, sight, portions, clock, keep_votes, listener)
         finally:
@@ -125,8 +124,10 @@ class Segmenter:
             return segments
         return {name: replace(found, cut_off=cut_off(found.found, sight, name)) for name, found in segments.items()}
 
-    def _clock(self, sight: Sight, jobs: Sequence[AxisJob]) -> Generator[Progress, None, Clock]:
+    def _clock(self, sight: Sight, jobs: Sequence[AxisJob], rehearse: bool) -> Generator[Progress, None, Clock]:
         """Find out what the run has to compute, and how fast that may be."""
+        if not rehearse:
+            return Clock(self.tracker, jobs, workload(sight), self.speed or Speed(), self.speed is not None)
         told, slices = self.tracker.now(), sum(job.remaining for job in jobs)
         ahead, edge = Steps(work_ahead(self.tracker, sight)), Steps(edge_seconds(sight, self.tracker.now))
         for _ in chain(ahead, edge if self.speed is None and sight.settings.edges else ()):
@@ -136,12 +137,48 @@ class Segmenter:
         usual = Speed().with_edge(edge.result) if hasattr(edge, "result") else Speed()
         return Clock(self.tracker, jobs, ahead.result, self.speed or usual, is_measured=self.speed is not None)
 
+    def run_alike(
+        self, requests: Sequence[Request], name: str, plane: Plane
+    ) -> Generator[Progress, None, list[Result]]:
+        """Run requests that differ in the seeds of one segment on one plane.
+
+        What they predict along it is predicted for all of them together, in batches; each alone would fill none.
+
+        Args:
+            requests: about the same pictures, as those that `Request.leaving_out` makes.
+            name: of the segment.
+            plane: of the seeds.
+
+        Yields:
+            Progress of what is at work; its time left is none that anybody should be shown.
+
+        Returns:
+            The results.
+
+        Raises:
+            InputError: as `run`.
+        """
+        sights = [self._sight(request) for request in requests]
+        jobs = [AxisJob(self.tracker, sight, name, plane) for sight in sights if plane in sight.planes_of(name)]
+        for step in run_together(self.tracker, jobs[0].pictures, jobs) if jobs else ():
+            yield Progress(name, plane, step.index, 0, len(requests), None)
+        results = []
+        for request in requests:
+            results.append((yield from self.run(request, rehearse=False)))
+        return results
+
     def segment(self, request: Request) -> Result:
         """`run` to its end, for a script that shows no progress."""
         steps = Steps(self.run(request))
         for _ in steps:
             pass
         return steps.result
+
+    def _sight(self, request: Request) -> Sight:
+        size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride
+        return Sight(
+            request.volume, request.named_seeds, request.settings, size, stride, request.around, request.within
+        )
 
     def _jobs(self, sight: Sight, name: str) -> list[AxisJob]:
         """The axes of a segment: one job for each on which it is painted."""

@@ -1,7 +1,7 @@
 """Where is a result wrong, how wrong, and where does correcting it help most? Plain numpy, no torch.
 
 evidence = Evidence.of(request, result)                     # what the run kept
-check = yield from self_check(request, result, segmenter.run)  # the user's own slices, left out in turn
+check = yield from self_check(request, result, segmenter.run_alike)  # the user's own slices, left out in turn
 review = yield from review_steps(volume, evidence, check)   # expected Dice and suspects of each segment
 """
 

@@ -18,8 +18,8 @@ from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, position_text
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Volume
 from SAM2VolumeSegLib.volume.planes import triple
 
-Run = Callable[[Request], Generator[Progress, None, Result]]
-"""``Segmenter.run``."""
+RunAlike = Callable[[Sequence[Request], str, Plane], Generator[Progress, None, list[Result]]]
+"""``Segmenter.run_alike``."""
 Among = Literal["between", "end", "only"]
 SLAB_MM = 6.0
 """How far beside a slice that is left out something is computed: surfaces move to edges in three dimensions."""
@@ -142,17 +142,17 @@ class SelfCheck:
 
 
 def self_check(
-    request: Request, result: Result, run: Run, wanted: Sequence[str] | None = None
+    request: Request, result: Result, run_alike: RunAlike, wanted: Sequence[str] | None = None
 ) -> Generator[Progress, None, SelfCheck]:
     """Leave out each painted slice in turn, and compare what is found there with what was painted.
 
     Closing the generator cancels it. Slices are encoded once, and along the other axes nothing is predicted again; the
-    axis of the slice goes as far as the slice.
+    axis of the slice goes as far as the slice, together with those that leave out another one of it.
 
     Args:
         request: what the result was made from.
         result: of all its segments.
-        run: the engine's.
+        run_alike: the engine's.
         wanted: names of the segments; None takes all.
 
     Yields:
@@ -164,20 +164,30 @@ def self_check(
     """
     started = time.monotonic()
     seeds = request.named_seeds
-    todo = [(name, seed) for name in (wanted or seeds) for seed in seeds[name] if _can_be_left_out(request, name, seed)]
+    todo: dict[tuple[str, Plane], list[SeedSlice]] = {}
+    for name in wanted or seeds:
+        for seed in seeds[name]:
+            if _can_be_left_out(request, name, seed):
+                todo.setdefault((name, seed.plane), []).append(seed)
+    total, done = sum(map(len, todo.values())), 0
     found: list[LeftOut] = []
-    for done, (name, seed) in enumerate(todo):
+    for (name, plane), own in todo.items():
         each = (time.monotonic() - started) / done if done else None
-        progress = Progress(name, seed.plane, seed.index, done, len(todo), each and each * (len(todo) - done))
+        progress = Progress(name, plane, own[0].index, done, total, each and each * (total - done))
         yield progress
-        within = _slab(request.volume, result, name, seed)
-        others = [other for other, own in result.segments.items() if not own.box.meet(within).is_empty]
-        steps = Steps(run(request.leaving_out(name, (seed.plane, seed.index), within, others)))
+        parts = []
+        for seed in own:
+            within = _slab(request.volume, result, name, seed)
+            others = [other for other, its in result.segments.items() if not its.box.meet(within).is_empty]
+            parts.append(request.leaving_out(name, (plane, seed.index), within, others))
+        steps = Steps(run_alike(parts, name, plane))
         for _step in steps:
             yield progress
-        compared = _compared(request, result, steps.result, name, seed)
-        if compared is not None:
-            found.append(compared)
+        for seed, without in zip(own, steps.result, strict=True):
+            compared = _compared(request, result, without, name, seed)
+            if compared is not None:
+                found.append(compared)
+        done += len(own)
     return SelfCheck(tuple(found), time.monotonic() - started)
 
 

@@ -21,7 +21,7 @@ def checked(a_fast_tracker, a_phantom):
         request = Request.of(a_phantom.volume, seeds, settings)
         segmenter = Segmenter(a_fast_tracker)
         result = segmenter.segment(request)
-        steps, check = finish(self_check(request, result, segmenter.run))
+        steps, check = finish(self_check(request, result, segmenter.run_alike))
         return request, result, steps, check
 
     return run
@@ -99,11 +99,11 @@ def test_closing_it_ends_the_run_that_it_is_in(a_fast_tracker, a_phantom):
     result = segmenter.segment(request)
     closed = []
 
-    def run(part):
+    def run(*alike):
         try:
-            return (yield from segmenter.run(part))
+            return (yield from segmenter.run_alike(*alike))
         finally:
-            closed.append(part)
+            closed.append(alike)
 
     running = self_check(request, result, run)
     for _ in range(3):
@@ -115,7 +115,7 @@ def test_closing_it_ends_the_run_that_it_is_in(a_fast_tracker, a_phantom):
 def test_only_wanted_segments_are_checked(a_fast_tracker, a_phantom):
     request = Request.of(a_phantom.volume, a_phantom.seeds("middle", names=("middle", "below")))
     segmenter = Segmenter(a_fast_tracker)
-    _steps, check = finish(self_check(request, segmenter.segment(request), segmenter.run, ["below"]))
+    _steps, check = finish(self_check(request, segmenter.segment(request), segmenter.run_alike, ["below"]))
     assert {one.segment for one in check.slices} == {"below"}
 
 

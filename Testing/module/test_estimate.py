@@ -294,7 +294,7 @@ def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fas
     segmenter, request = Segmenter(a_fast_tracker), Request.of(volume, seeds, RECOMMENDED)
     _steps, result = run_to_end(segmenter.run(request))
     before = a_fast_tracker.tracked, a_fast_tracker.encoded
-    run_to_end(self_check(request, result, segmenter.run))
+    run_to_end(self_check(request, result, segmenter.run_alike))
     computed = a_fast_tracker.tracked - before[0]
     sight = Sight(volume, request.seeds, request.settings, a_fast_tracker.plan.image_size)
     work = work_again(sight, SLAB_MM)

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.propagation import STOCK_SAM2, Settings
@@ -16,6 +16,18 @@ from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.volume import Plane
 
 METHODS = ("sam2", *WITHOUT_MODEL)
+
+
+class Mended(NamedTuple):
+    """A result that was reviewed, and corrected.
+
+    Attributes:
+        by: what says which slice is painted next, one of `mending.ORDERS`.
+        slices: that were painted, one after another, each on the result of those before.
+    """
+
+    by: str
+    slices: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Configuration:
         together: True segments all drawn structures of a CT in one run, as a user does, who has no reference to crop
             to: what is known of the crop is what is painted. Each run encodes all that it needs, so its time is a
             user's too. False: each structure alone.
+        mended: what is done after the run; only together. None: nothing.
 
     Raises:
         InputError: there is no such method.
@@ -49,6 +62,7 @@ class Configuration:
     method: str = "sam2"
     shift: tuple[int, int, int] = (0, 0, 0)
     together: bool = False
+    mended: Mended | None = None
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -64,6 +78,7 @@ class Configuration:
             "shift": list(self.shift),
             # Results from before there was a choice are of structures alone.
             **({"together": True} if self.together else {}),
+            **({"mended": self.mended._asdict()} if self.mended else {}),
         }
 
 

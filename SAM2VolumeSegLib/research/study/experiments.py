@@ -22,14 +22,15 @@ Where the paper is silent, this is what its rows mean here:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
-from SAM2VolumeSegLib.research.study.configuration import Configuration
+from SAM2VolumeSegLib.research.study.configuration import Configuration, Mended
+from SAM2VolumeSegLib.research.study.mending import ADVISED, ORDERS, SUGGESTED
 from SAM2VolumeSegLib.research.study.paper import TABLES
 from SAM2VolumeSegLib.volume import Plane
 
@@ -401,6 +402,55 @@ _DEMO_SIZES = (
     ),
 )
 
+_REVIEWED = {"9 slices": ("quarters", AXES), "3 slices": ("middle", AXES)}
+_MENDED = (1, 2, 3)
+
+
+def reviewed_row(painted: str, by: str = SUGGESTED, slices: int = 0) -> str:
+    """Return the name of a row of the experiment `review`.
+
+    Args:
+        painted: "9 slices" or "3 slices".
+        by: one of `ORDERS`.
+        slices: mended.
+    """
+    return f"{painted} + {slices} by {by}" if slices else f"{painted}, reviewed"
+
+
+def _mended_rows() -> Iterator[tuple[str, str, int]]:
+    """What was painted first, the order, and how many slices were mended, of each row that mends."""
+    for painted in _REVIEWED:
+        for by in ORDERS:
+            for slices in _MENDED:
+                yield painted, by, slices
+
+
+REVIEW = Experiment(
+    "review",
+    "Where is a result wrong, and where to mend it",
+    "What a review says of the result from nine slices inside, and from one in the middle of each axis; and what "
+    "becomes of it when one, two and three slices more are painted, in the order of the review, of today's advice (the "
+    "largest gap), of SAM2's confidence, by chance, and of somebody who knows the truth and tries five slices.",
+    reviewed_row("9 slices"),
+    (
+        *(
+            Configuration(reviewed_row(painted), _BY_A_USER, *prompts, together=True, mended=Mended(SUGGESTED, 0))
+            for painted, prompts in _REVIEWED.items()
+        ),
+        *(
+            Configuration(reviewed_row(*row), _BY_A_USER, *_REVIEWED[row[0]], together=True, mended=Mended(*row[1:]))
+            for row in _mended_rows()
+        ),
+    ),
+    against={
+        reviewed_row(painted, by, slices): reviewed_row(painted)
+        if by == ADVISED
+        else reviewed_row(painted, ADVISED, slices)
+        for painted, by, slices in _mended_rows()
+    }
+    | {reviewed_row("3 slices"): reviewed_row("3 slices")},
+)
+
 EXPERIMENTS = {
     experiment.name: experiment
     for experiment in (
@@ -416,6 +466,7 @@ EXPERIMENTS = {
         OURS,
         PAINTING,
         ORDER,
+        REVIEW,
         CROP,
         INPUT_SIZE,
     )

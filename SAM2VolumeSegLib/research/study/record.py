@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import METRICS, Metric
+from SAM2VolumeSegLib.research.measures.reviewed import BINS, Reviewed
 from SAM2VolumeSegLib.research.study.shape import fits, is_count, is_number, is_plain, is_share, is_text
 
 
@@ -69,6 +70,7 @@ class Record(RecordHead, total=False):
         encoded: slices that this task had to encode; the others were in the cache.
         seconds: by component, and "total".
         track_ms: minimum, quartiles and maximum of tracking one slice; None where none was tracked.
+        reviewed: what a review said of the result, and how it was (`measures.reviewed.Reviewed`); where it was asked.
         program: name and version.
         code: digest of the code that decided the result, see `code.code_digest`; older records have none.
         commit: of the checkout, None outside of one.
@@ -83,6 +85,7 @@ class Record(RecordHead, total=False):
     encoded: int
     seconds: dict[str, float]
     track_ms: list[float] | None
+    reviewed: Reviewed
     program: str
     code: str
     commit: str | None
@@ -143,6 +146,7 @@ def is_record(value: Any) -> bool:
     if "error" in value:
         return fits(value, _FAILED)
     known = {name: _shape(metric) for name, metric in METRICS.items() if metric.needed or name in value}
+    known |= {"reviewed": _REVIEWED} if "reviewed" in value else {}
     return fits(value, tuple(shape | known for shape in _FINISHED))
 
 
@@ -154,6 +158,14 @@ def _shape(metric: Metric) -> Any:
 _HEAD = {"key": is_text, "case": is_text, "structure": is_text, "bone": is_text, "configuration": is_text}
 _FAILED = _HEAD | {"error": is_text}
 _MODEL = {"name": is_text, "image_size": is_count, "sha256": is_text, "device": is_text, "precision": is_text}
+_BIN = [is_count, is_count, is_number]
+_REVIEWED = {
+    **dict.fromkeys(("expected", "lower", "upper"), is_share),
+    **dict.fromkeys(("auc", "suspects", "slices", "slabs"), (is_share, None)),
+    "reliability": [_BIN] * (len(BINS) - 1),
+    "checked": is_count,
+    "check_seconds": is_number,
+}
 _MEASURED = _HEAD | {
     "choices": {...: is_plain},
     "reference_ml": is_number,

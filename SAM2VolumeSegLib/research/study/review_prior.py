@@ -86,7 +86,7 @@ def structures(tracker: SliceTracker, say: Callable[[str], None], count: int = C
                 result = segmenter.segment(request)
                 check = None
                 if painted == PAINTED[0]:
-                    steps = Steps(self_check(request, result, segmenter.run, largest[:1]))
+                    steps = Steps(self_check(request, result, segmenter.run_alike, largest[:1]))
                     for _step in steps:
                         pass
                     check = steps.result

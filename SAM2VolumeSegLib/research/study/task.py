@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import Path
@@ -17,45 +16,22 @@ import numpy as np
 
 from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.propagation import Request
 from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import Measured, measure
 from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.study.case import CaseFiles
 from SAM2VolumeSegLib.research.study.code import code_digest
 from SAM2VolumeSegLib.research.study.configuration import Configuration
+from SAM2VolumeSegLib.research.study.mending import Mending
+from SAM2VolumeSegLib.research.study.prediction import Prediction, propagate
 from SAM2VolumeSegLib.research.study.prompts import paint
-from SAM2VolumeSegLib.research.study.record import FailedRecord, ModelFacts, Record, record_head
+from SAM2VolumeSegLib.research.study.record import FailedRecord, Record, record_head
 from SAM2VolumeSegLib.seeds import SeedSlice
 from SAM2VolumeSegLib.volume import Box, Volume
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.model.tracker import SliceTracker
-
-REST = "resampling and fusion"
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What a configuration makes of a structure, and what it took.
-
-    Attributes:
-        mask: bool [k, j, i].
-        seeds: what was prompted.
-        model: as in a record, and so are all below (`Record`).
-        slices: propagated.
-        encoded: of these, by this run.
-        seconds: by component.
-        track_ms: of one slice.
-    """
-
-    mask: np.ndarray
-    seeds: list[SeedSlice]
-    model: ModelFacts | None
-    slices: int
-    encoded: int
-    seconds: dict[str, float]
-    track_ms: list[float] | None
 
 
 def predict(
@@ -103,47 +79,20 @@ def predict_together(
 
 
 def _predict(volume, references, configuration, settings, tracker) -> dict[str, Prediction]:
-    seeds = {
-        name: paint(reference, volume, configuration.prompts, configuration.prompt_planes)
-        for name, reference in references.items()
-    }
+    seeds = _painted(volume, references, configuration)
     if configuration.method in WITHOUT_MODEL:
         started = time.perf_counter()
         masks = WITHOUT_MODEL[configuration.method](seeds, volume)
         seconds = (time.perf_counter() - started) / len(seeds)
         return {name: Prediction(masks[name], own, None, 0, 0, {"total": seconds}, None) for name, own in seeds.items()}
-    return _propagate(volume, seeds, settings, tracker)
-
-
-def _propagate(volume, seeds, settings, tracker) -> dict[str, Prediction]:
-    from SAM2VolumeSegLib.propagation import Request
-    from SAM2VolumeSegLib.propagation.segmenter import Segmenter
-    from SAM2VolumeSegLib.research.measures.timing import ComponentTimes
-
     tracker.predictions.clear()  # embeddings are shared, but each configuration shows what its predictions take
-    slices, encoded = Counter(), Counter()
-    before, started = tracker.encoded, time.perf_counter()
-    with ComponentTimes(tracker) as times:
-        steps = Steps(Segmenter(tracker).run(Request.of(volume, seeds, settings)))
-        for step in steps:
-            slices[step.segment] += step.plane is not None
-            encoded[step.segment] += tracker.encoded - before
-            before = tracker.encoded
-    total = time.perf_counter() - started
-    seconds = {"total": total, **times.seconds, REST: total - sum(times.seconds.values())}
+    return propagate(Request.of(volume, seeds, settings), tracker)[1]
+
+
+def _painted(volume, references, configuration) -> dict[str, list[SeedSlice]]:
     return {
-        name: Prediction(
-            mask=steps.result.segments[name].mask,
-            seeds=own,
-            model=steps.result.provenance["model"],
-            slices=slices[name],
-            encoded=encoded[name],
-            seconds={part: one / len(seeds) for part, one in seconds.items()},
-            track_ms=[float(ms) for ms in np.percentile(times.track_ms, (0, 25, 50, 75, 100))]
-            if times.track_ms
-            else None,
-        )
-        for name, own in seeds.items()
+        name: paint(reference, volume, configuration.prompts, configuration.prompt_planes)
+        for name, reference in references.items()
     }
 
 
@@ -221,6 +170,7 @@ def record_of(
         "encoded": found.encoded,
         "seconds": {part: _rounded(seconds) for part, seconds in found.seconds.items()},
         "track_ms": found.track_ms and [_rounded(ms) for ms in found.track_ms],
+        **({"reviewed": found.reviewed} if found.reviewed else {}),
         "program": f"SAM2VolumeSeg {__version__}",
         "code": code_digest(),
         "commit": _commit(),
@@ -289,23 +239,35 @@ def run_batch(
 
 
 class _Together:
-    """The latest run of several structures, or why it failed: its tasks follow each other."""
+    """The latest run of several structures, or why it failed: its tasks follow each other. So do those that mend it."""
 
     def __init__(self):
         self._configuration: Configuration | None = None
         self._found: dict[str, Prediction] | Exception = {}
+        self._mended: Configuration | None = None
+        self._mending: Mending | None = None
 
     def of(self, configuration, volume, drawn, files, tracker) -> dict[str, Prediction]:
         if configuration != self._configuration:
             self._configuration = configuration
             try:
                 references = {one.name: files.load(one)[1] for one in drawn}
-                self._found = predict_together(volume, references, configuration, tracker)
+                self._found = self._run(configuration, volume, references, tracker)
             except Exception as error:
                 self._found = error
         if isinstance(self._found, Exception):
             raise self._found
         return self._found
+
+    def _run(self, configuration, volume, references, tracker) -> dict[str, Prediction]:
+        if configuration.mended is None:
+            return predict_together(volume, references, configuration, tracker)
+        first = replace(configuration, name="", mended=None)
+        if self._mending is None or first != self._mended:
+            tracker.forget()
+            request = Request.of(volume, _painted(volume, references, configuration), configuration.settings)
+            self._mending, self._mended = Mending(request, references, tracker), first
+        return self._mending.after(*configuration.mended)
 
 
 @cache
