@@ -77,6 +77,15 @@ class Reviewing:
 
         return verdicts_of(self.node, self.segmentIDs)
 
+    def toMend(self, segmentID):
+        """Slices of what is painted under an ID on which correcting the result saves most, the best first."""
+        from SAM2VolumeSegLib.review.suspects import LEAST_MM3
+
+        if self.review is None or self._of.isAudit:  # of an audit, nothing was painted
+            return []
+        segment = self.review.segments.get(self._of.request.names.get(segmentID))
+        return [] if segment is None else [(one.plane, one.index) for one in segment.to_mend if one.mm3 >= LEAST_MM3]
+
     def along(self, plane):
         """Numbers of the chosen segment's slices, a `review.Along`."""
         return steps.along(self._of, self.segment, plane)

@@ -26,9 +26,9 @@ class SeedsSection(Section):
         "seedsCollapsibleButton", "seedsTable", "seedsLight", "adviceLabel", "nextSliceButton", "absentButton",
     )  # fmt: skip
 
-    def __init__(self, state, logic, ui, views):
+    def __init__(self, state, logic, ui, views, reviewing):
         super().__init__(state, logic, ui)
-        self.views = views
+        self.views, self.reviewing = views, reviewing
         self.rows, self.advice = [], None
         self._filling = False  # the table is being filled: its signals are not the user's
         table = self.ui.seedsTable
@@ -40,6 +40,7 @@ class SeedsSection(Section):
         self.ui.absentButton.connect("clicked(bool)", self.onAbsent)
         for signal in (state.segmentChanged, state.choicesChanged, state.seedsChanged):
             signal.connect(self.update)
+        reviewing.changed.connect(self.onViewChanged)
         state.viewChanged.connect(self.onViewChanged)
 
     def _layOut(self, table):
@@ -64,7 +65,7 @@ class SeedsSection(Section):
         self.ui.absentButton.enabled = self.state.found.volume is not None and bool(segment.ID)
 
     def onViewChanged(self):
-        """Another view, or another slice: the line of that slice is marked, and the next one may be in that view."""
+        """Another view or slice, or a review: the slice in sight is marked, and the next one may be another."""
         if self.state.parameters is not None:
             self._say(self._judge())
             self._mark()
@@ -80,7 +81,8 @@ class SeedsSection(Section):
             places = [store.get(segment.ID, ()) for store in (marks.absent, marks.skipped)]
             self.rows = seed_rows(found.seeds.get(segment.ID, ()), found.volume, *places)
             axes = [plane for plane in Plane if getattr(self.state.parameters, plane.value)]
-            self.advice = advise(seeds, found.volume, axes, next((plane for plane, _n in self.views.shown()), None))
+            inSight = next((plane for plane, _n in self.views.shown()), None)
+            self.advice = advise(seeds, found.volume, axes, inSight, self.reviewing.toMend(segment.ID))
         except InputError as error:  # something was painted on a slice that is marked absent
             return str(error)
         return ""

@@ -10,6 +10,7 @@ from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.panel.finished import is_finished, longest_run
 from SAM2VolumeSegLib.panel.next_slice import ENOUGH, next_slice
 from SAM2VolumeSegLib.panel.seed_table import place_text
+from SAM2VolumeSegLib.seeds.choose import SlicePlace
 from SAM2VolumeSegLib.seeds.seed_slice import SeedSlice
 from SAM2VolumeSegLib.volume.planes import Plane
 from SAM2VolumeSegLib.volume.volume import Volume
@@ -49,6 +50,7 @@ def advise(
     volume: Volume,
     planes: Sequence[Plane] = tuple(Plane),
     preferred: Plane | None = None,
+    suggested: Sequence[SlicePlace] = (),
 ) -> Advice:
     """Judge the seeds of one segment and name the slice to paint next.
 
@@ -57,6 +59,8 @@ def advise(
         volume: the CT.
         planes: the axes that are switched on.
         preferred: the plane of the view that the user works in, which comes first among planes with as few slices.
+        suggested: by the review of the last result, the best first: slices where it is likely wrong. Once each axis has
+            one they come before what the paint alone says, for they are worth more (`study run review`).
 
     Returns:
         A sentence about the set, and the slice that would help most.
@@ -69,11 +73,16 @@ def advise(
         return Advice(text, Quality.NOTHING)
     counts = {plane: sum(seed.plane is plane for seed in painted) for plane in Plane}
     quality, sentence, reason = _judge(counts, planes)
-    place = next_slice(seeds, volume, planes, preferred)
+    known = {(seed.plane, seed.index) for seed in seeds}
+    place = next((one for one in suggested if one not in known and one[0] in planes), None)
+    if place is not None and all(counts[plane] for plane in planes):
+        then = _("Next: {place}, likely wrong there")
+    else:
+        place = next_slice(seeds, volume, planes, preferred)
+        then = _("Paint first: {place}") if len(painted) == 1 else _("Next: {place}")
     if place is None:
         return Advice(sentence, quality, reason=reason)
     where = f"{place[0].value} {place_text(volume, *place)}".replace(" ", "\u00a0")  # kept on one line
-    then = _("Paint first: {place}") if len(painted) == 1 else _("Next: {place}")
     return Advice(sentence, quality, place, then.format(place=where), reason)
 
 

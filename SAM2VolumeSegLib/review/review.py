@@ -17,7 +17,8 @@ from SAM2VolumeSegLib.review.names import mix_ups
 from SAM2VolumeSegLib.review.reasons import reasons_of
 from SAM2VolumeSegLib.review.self_check import SelfCheck
 from SAM2VolumeSegLib.review.shape import Shape, shape_of
-from SAM2VolumeSegLib.review.suspects import Gain, Suspect, gains, suspects_of
+from SAM2VolumeSegLib.review.suspects import Gain, Suspect, suspects_of
+from SAM2VolumeSegLib.review.to_mend import to_mend
 from SAM2VolumeSegLib.volume import BoxMask, Volume
 
 DIFFERS = 0.25
@@ -33,7 +34,8 @@ class SegmentReview:
         expected: its Dice.
         errors: where it is likely wrong.
         suspects: regions, the largest expected wrong volume first.
-        next: the slice on which correcting it is expected to save most; None where every slice is painted.
+        to_mend: the slices on which correcting it is expected to save most, one after another; none where every slice
+            is painted.
         shape: of its mask.
         remarks: sentences: the name does not fit the place.
     """
@@ -42,9 +44,14 @@ class SegmentReview:
     expected: ExpectedDice
     errors: LikelyErrors
     suspects: tuple[Suspect, ...]
-    next: Gain | None
+    to_mend: tuple[Gain, ...]
     shape: Shape
     remarks: tuple[str, ...] = ()
+
+    @property
+    def next(self) -> Gain | None:
+        """The first of these slices."""
+        return next(iter(self.to_mend), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +118,8 @@ def review_steps(
             suspects.append(replace(suspect, reasons=(*said, *reasons)))
             yield name
         expected = expected_dice(errors, model)
-        best = next(iter(gains(volume, errors.box, errors.to_gain, own.places)), None)
+        best = to_mend(volume, errors, own.places)
+        yield name
         reviews[name] = SegmentReview(name, expected, errors, tuple(suspects), best, shape, remarks.get(name, ()))
     return Review(reviews, check)
 

@@ -11,11 +11,13 @@ from SAM2VolumeSegLib.volume import Plane
 def a_section(a_state, a_ui):
     """The table of a ball that is painted on three axial slices; visited: where the views were sent."""
     from SAM2VolumeSegPanel.seeds_section import SeedsSection
+    from SAM2VolumeSegPanel.state import Signal
 
     visited = []
     views = SimpleNamespace(goTo=lambda *place: visited.append(place), shownSlice=lambda: (Plane.AXIAL, 19))
     views.shown = lambda: [(Plane.AXIAL, 19)]
-    section = SeedsSection(a_state, a_state.logic, a_ui, views)
+    reviewing = SimpleNamespace(changed=Signal(), toMend=lambda segmentID: [])
+    section = SeedsSection(a_state, a_state.logic, a_ui, views, reviewing)
     section.visited = visited
     section.update()
     return section

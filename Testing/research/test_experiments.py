@@ -19,7 +19,7 @@ from SAM2VolumeSegLib.research.study.task import run_task
 from SAM2VolumeSegLib.volume import Plane
 
 A_STRUCTURE = Structure("s0001", "sacrum", "Sacrum", "ct.nii.gz", "sacrum.nii.gz", None, "c", "m")
-NOT_THE_PAPERS = ("model-scale", "ours", "painting", "order", "input-size")  # their baselines are others
+NOT_THE_PAPERS = ("model-scale", "ours", "painting", "order", "review", "input-size")  # their baselines are others
 BASELINES = {name: table for name, table in EXPERIMENTS.items() if name not in NOT_THE_PAPERS}
 
 

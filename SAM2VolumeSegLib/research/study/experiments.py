@@ -402,8 +402,8 @@ _DEMO_SIZES = (
     ),
 )
 
-_REVIEWED = {"9 slices": ("quarters", AXES), "3 slices": ("middle", AXES)}
-_MENDED = (1, 2, 3)
+REVIEWED = {"9 slices": ("quarters", AXES), "3 slices": ("middle", AXES)}
+MENDED = (1, 2, 3)
 
 
 def reviewed_row(painted: str, by: str = SUGGESTED, slices: int = 0) -> str:
@@ -419,9 +419,9 @@ def reviewed_row(painted: str, by: str = SUGGESTED, slices: int = 0) -> str:
 
 def _mended_rows() -> Iterator[tuple[str, str, int]]:
     """What was painted first, the order, and how many slices were mended, of each row that mends."""
-    for painted in _REVIEWED:
+    for painted in REVIEWED:
         for by in ORDERS:
-            for slices in _MENDED:
+            for slices in MENDED:
                 yield painted, by, slices
 
 
@@ -429,16 +429,16 @@ REVIEW = Experiment(
     "review",
     "Where is a result wrong, and where to mend it",
     "What a review says of the result from nine slices inside, and from one in the middle of each axis; and what "
-    "becomes of it when one, two and three slices more are painted, in the order of the review, of today's advice (the "
-    "largest gap), of SAM2's confidence, by chance, and of somebody who knows the truth and tries five slices.",
+    "becomes of it when one, two and three slices more are painted: where the review says, in the largest gap of the "
+    "paint, by chance, and as somebody would who knows the truth and tries three slices.",
     reviewed_row("9 slices"),
     (
         *(
             Configuration(reviewed_row(painted), _BY_A_USER, *prompts, together=True, mended=Mended(SUGGESTED, 0))
-            for painted, prompts in _REVIEWED.items()
+            for painted, prompts in REVIEWED.items()
         ),
         *(
-            Configuration(reviewed_row(*row), _BY_A_USER, *_REVIEWED[row[0]], together=True, mended=Mended(*row[1:]))
+            Configuration(reviewed_row(*row), _BY_A_USER, *REVIEWED[row[0]], together=True, mended=Mended(*row[1:]))
             for row in _mended_rows()
         ),
     ),

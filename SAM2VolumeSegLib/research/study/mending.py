@@ -1,6 +1,6 @@
 """The experiment `review`: results are reviewed, and mended slice by slice, as one would who is sent there.
 
-The slice to paint next is said by the review, by today's advice, by chance, by SAM2's confidence, or by somebody who
+The slice to paint next is said by the review, by the advice that knows the paint alone, by chance, or by somebody who
 knows the truth. What is painted is the reference's slice. All structures of a CT get their next slice, and one run
 takes them all.
 """
@@ -115,23 +115,25 @@ class Mending:
 
     def _best(self, state: State) -> State:
         """The result with the slice of each structure, of some that promise much, after which its Dice is best."""
-        best: dict[str, tuple[float, SlicePlace | None]] = {}
-        promising = [_picks(state, by) for by in (SUGGESTED, ADVISED)]
-        promising += [self._most_wrong(state, plane) for plane in Plane]
-        for places in promising:
-            for name, prediction in self._mended(state, places).predictions.items():
-                reached = dice(prediction.mask, self._references[name])
-                best[name] = max(best.get(name, (0.0, None)), (reached, places.get(name)), key=lambda one: one[0])
-        return self._mended(state, {name: place for name, (_dice, place) in best.items()})
+        promising = [_picks(state, SUGGESTED), _picks(state, ADVISED), self._most_wrong(state)]
+        tried = [self._mended(state, places) for places in promising]
+        best = {
+            name: max(tried, key=lambda one, name=name: dice(one.predictions[name].mask, reference))
+            for name, reference in self._references.items()
+        }
+        seeds = {name: one.request.named_seeds[name] for name, one in best.items()}
+        request = Request.of(state.request.volume, seeds, state.request.settings)
+        result = replace(state.result, segments={name: one.result.segments[name] for name, one in best.items()})
+        return State(request, result, state.check, {name: one.predictions[name] for name, one in best.items()})
 
-    def _most_wrong(self, state: State, plane: Plane) -> dict[str, SlicePlace | None]:
-        """The slice of a plane that goes through most of what is wrong, and of what is wrong beside it."""
+    def _most_wrong(self, state: State) -> dict[str, SlicePlace | None]:
+        """The slice that goes through most of what is wrong, and of what is wrong beside it."""
         volume, found = state.request.volume, {}
         for name, evidence in state.evidence.segments.items():
             wrong = self._references[name] != evidence.found.on(Box.whole(volume))
             box = Box.of(wrong)
             ranked = gains(volume, box, wrong[box.slices].astype(np.float32), evidence.places)
-            found[name] = next(((gain.plane, gain.index) for gain in ranked if gain.plane is plane), None)
+            found[name] = next(((gain.plane, gain.index) for gain in ranked), None)
         return found
 
 
@@ -142,10 +144,6 @@ def _suggested(state: State, name: str) -> SlicePlace | None:
 
 def _advised(state: State, name: str) -> SlicePlace | None:
     return next_slice(state.request.named_seeds[name], state.request.volume, enough=ENDLESS)
-
-
-def _doubtful(state: State, name: str) -> SlicePlace | None:
-    return next(iter(least_confident(state.request.volume, state.evidence.segments[name])), None)
 
 
 def _random(state: State, name: str) -> SlicePlace | None:
@@ -161,8 +159,8 @@ def _random(state: State, name: str) -> SlicePlace | None:
     return plane, own[generator.integers(len(own))]
 
 
-SUGGESTED, ADVISED, BEST = "review", "largest gap", "best possible"
-_PICK = {SUGGESTED: _suggested, ADVISED: _advised, "least confidence": _doubtful, "chance": _random}
+SUGGESTED, ADVISED, CHANCE, BEST = "review", "largest gap", "chance", "best possible"
+_PICK = {SUGGESTED: _suggested, ADVISED: _advised, CHANCE: _random}
 ORDERS = (*_PICK, BEST)
 """What can say which slice is mended next."""
 

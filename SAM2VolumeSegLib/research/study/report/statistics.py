@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,7 +15,10 @@ MIN_RANKED = 6
 FEW_CTS = 10
 """Intervals of fewer CTs are coarse: resampling few knows only their own spread, and is too narrow for others."""
 RESAMPLES = 9999
+FEW_RESAMPLES = 999
+"""Of figures that are computed anew for each, not for all at once."""
 LEVEL = 0.95
+Value = TypeVar("Value")
 BETTER, WORSE, UNCLEAR, EQUAL, TOO_FEW = "better", "worse", "no clear difference", "identical", "too few CTs"
 
 
@@ -131,6 +135,32 @@ def unpaired_interval(
         with np.errstate(invalid="ignore"):
             means.append(drawn @ np.bincount(where, values, len(cts)) / sizes)
     lower, upper = np.nanquantile(means[0] - means[1], ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(lower), float(upper)
+
+
+def resampled(
+    values: Sequence[tuple[Hashable, Value]], statistic: Callable[[Sequence[Value]], float | None]
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of any figure of a sample, None where there are too few CTs.
+
+    Whole CTs are resampled (percentile bootstrap); resamples without the figure do not count.
+
+    Args:
+        values: CT and value of each structure.
+        statistic: gives the figure of some of the values.
+    """
+    by_ct: dict[Hashable, list[Value]] = {}
+    for ct, value in values:
+        by_ct.setdefault(ct, []).append(value)
+    if len(by_ct) < MIN_CTS:
+        return None
+    groups, generator = list(by_ct.values()), _generator()
+    drawn = generator.integers(len(groups), size=(FEW_RESAMPLES, len(groups)))
+    found = [statistic([value for number in numbers for value in groups[number]]) for numbers in drawn]
+    known = [one for one in found if one is not None]
+    if not known:
+        return None
+    lower, upper = np.quantile(known, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return float(lower), float(upper)
 
 

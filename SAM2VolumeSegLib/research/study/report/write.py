@@ -16,7 +16,7 @@ from SAM2VolumeSegLib.research.measures.metrics import METRICS, NONE
 from SAM2VolumeSegLib.research.study.experiments import EXPERIMENTS
 from SAM2VolumeSegLib.research.study.paper import NOTES, PAPER_METRICS, SOURCE, TABLES
 from SAM2VolumeSegLib.research.study.record import Record
-from SAM2VolumeSegLib.research.study.report import figures, pictures
+from SAM2VolumeSegLib.research.study.report import figures, pictures, review
 from SAM2VolumeSegLib.research.study.report.embeddings import similarity
 from SAM2VolumeSegLib.research.study.report.findings import PRACTICAL, Finding, find
 from SAM2VolumeSegLib.research.study.report.plotting import draw_png
@@ -59,6 +59,9 @@ _CAPTIONS = {
     "4a-components": "Figure 4a. Mean time per component and slice. Encoding is per slice that had to be encoded.",
     "4b-tracking": "Figure 4b. Time to track one slice. Box: quartiles, whiskers: extremes, over all slices; within a "
     "structure the times between the stored quartiles are interpolated.",
+    "review-reliability": "Reliability of a review. Voxels within 10 mm of a result's surface by the chance of an "
+    "error that the review gives them, and how many of them are wrong; every structure counts as much.",
+    "review-mending": "Mended slices. Mean Dice after one, two and three slices more, by who says which.",
 }
 
 
@@ -267,6 +270,11 @@ def _of_model(results: StudyResults, model: StudyModel | None, files: dict[str, 
             parts.append("### Final methods by bone (Table VII, Dice / IoU, 250 volumes a bone)")
             parts += [f"{caption(table)} [CSV]({name})", bones]
             parts.append("Δ is IS + SPS minus baseline. Its intervals are of each bone by itself, not corrected.")
+        if experiment.name == "review":
+            lines = review.answers(results, model)
+            name = _free(files, f"{slug}-review-answers.csv")
+            files[name] = to_csv(lines)
+            parts += [f"### Is a review right, and worth following? [CSV]({name})", review.section(lines)]
     name = _free(files, f"{slug}-structures.csv")
     files[name] = to_csv(structure_lines(results, tables))
     parts.append(f"Every structure of every row: [CSV]({name})")
@@ -302,6 +310,8 @@ def _figures(
         "3d-strategies": draw_png(figures.strategies, results, model),
         "4a-components": draw_png(figures.components, results, model),
         "4b-tracking": draw_png(figures.tracking, results, model),
+        "review-reliability": draw_png(review.reliability, results, model),
+        "review-mending": draw_png(review.gains, results, model),
     }
     parts = ["### Figures"]
     for name, content in drawn.items():
