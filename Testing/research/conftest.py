@@ -1,5 +1,6 @@
 """Data sets that the tests of the study share: small, made from phantoms, laid out as real ones. Only for reading."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,16 @@ import pytest
 from cli_files import save_ct, save_labels
 from propagation_runs import finish
 
+from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.data.layouts import open_data
 from SAM2VolumeSegLib.research.data.phantoms import write_phantoms
+from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.study.split import Split, draw
 from SAM2VolumeSegLib.synthetic.volumes import make_volume
 from SAM2VolumeSegLib.volume import Volume
 
 SPACING_MM = 1.5
+CT, MASK = "sub-ct_label-22_ct.nii.gz", "sub-ct_seg-vert_label-22_msk.nii.gz"
 CASES = {  # kind and random seed of a phantom, and names of its objects
     "s0004": ("column", 6, ("vertebrae_L1", "vertebrae_L2", "vertebrae_L3", "vertebrae_L4", "vertebrae_L5")),
     "s0011": ("tubes", 2, ("femur_left", "femur_right", "humerus_left")),
@@ -56,3 +60,19 @@ def a_phantom_folder(tmp_path_factory) -> Path:
 def a_split(a_totalsegmentator_folder) -> Split:
     """Up to two structures of each class of ``a_totalsegmentator_folder``."""
     return finish(draw(open_data(a_totalsegmentator_folder), per_class=2))[1]
+
+
+@pytest.fixture(scope="session")
+def structure(sample_ct_folder) -> Structure:
+    """L3 of tptbox's CT, as it was drawn."""
+    hashes = (sha256_of(sample_ct_folder / name) for name in (CT, MASK))
+    return Structure("sample", "vertebrae_L3", "Vertebrae", CT, MASK, 22, *hashes)
+
+
+@pytest.fixture(scope="session")
+def three(structure) -> list[Structure]:
+    """Three structures of one CT, as they were drawn."""
+    return [
+        replace(structure, name=f"vertebrae_{name}", label=label)
+        for name, label in (("L2", 21), ("L3", 22), ("L4", 23))
+    ]

@@ -12,7 +12,6 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.model.volume_memory import VolumeMemory
 from SAM2VolumeSegLib.propagation import STOCK_SAM2, Request, Segmenter
-from SAM2VolumeSegLib.research.data.structure import Structure
 from SAM2VolumeSegLib.research.measures.metrics import dice
 from SAM2VolumeSegLib.research.measures.without_model import WITHOUT_MODEL
 from SAM2VolumeSegLib.research.study import case
@@ -32,12 +31,6 @@ MEASURED = NAMES | {
     *("volume_difference_ml", "slices", "encoded", "seconds", "track_ms", "program", "code", "commit", "date"),
     *("contact_dice", "swapped_percent"),
 }
-
-
-@pytest.fixture(scope="module")
-def structure(sample_ct_folder):
-    hashes = (sha256_of(sample_ct_folder / name) for name in (CT, MASK))
-    return Structure("sample", "vertebrae_L3", "Vertebrae", CT, MASK, 22, *hashes)
 
 
 @pytest.fixture(scope="module")
@@ -207,15 +200,6 @@ def test_a_failed_job_says_which_task_it_was(structure):
     assert errors_of([failed]) == {"It died."}
     assert [failed[name] for name in ("key", "case", "structure", "configuration")] == [
         *("k1", "sample", "vertebrae_L3", "Baseline")
-    ]
-
-
-@pytest.fixture(scope="module")
-def three(structure):
-    """Three structures of one CT, as they were drawn."""
-    return [
-        replace(structure, name=f"vertebrae_{name}", label=label)
-        for name, label in (("L2", 21), ("L3", 22), ("L4", 23))
     ]
 
 
