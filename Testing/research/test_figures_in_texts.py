@@ -10,7 +10,7 @@ from study_records import some_structures, write_results
 from SAM2VolumeSegLib import cli
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model import checkpoints
-from SAM2VolumeSegLib.research.study.readme import DEMO, PAINTED, RESULTS, ROOT, Quotes, rewritten, texts
+from SAM2VolumeSegLib.research.study.readme import DEMO, FOLDERS, RESULTS, ROOT, Quotes, rewritten, texts
 from SAM2VolumeSegLib.research.study.report import write_report
 
 OURS = RESULTS / "demo-160-ours.csv"
@@ -83,8 +83,8 @@ def test_the_table_of_what_is_painted_has_the_lead_over_the_best_opponent(tmp_pa
     level = {inside: 0.95, f"Marker watershed, {inside}": 0.9, f"Grow from seeds, {inside}": 0.85}
     structures = some_structures(4, 2)
     write_results(tmp_path / "results", structures, ["painting", "order"], lambda one, _, row: level.get(row, 0.7))
-    (tmp_path / RESULTS / PAINTED).mkdir(parents=True)
-    report = write_report([tmp_path / "results"], tmp_path / RESULTS / PAINTED)
+    (tmp_path / RESULTS / FOLDERS["painting"]).mkdir(parents=True)
+    report = write_report([tmp_path / "results"], tmp_path / RESULTS / FOLDERS["painting"])
     table = Quotes(tmp_path).of("painting")
     assert "| 9 slices, inside | 0.950 | 1.00 | - | - | 2.5 | Marker watershed | +0.050 [+0.050, +0.050] |" in table
     assert "| 1 axial slice | 0.700 |" in table and table.count("Grow from seeds") == 0

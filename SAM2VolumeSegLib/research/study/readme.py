@@ -18,14 +18,14 @@ from pathlib import Path
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.download import sha256_of
 from SAM2VolumeSegLib.research.measures.metrics import DICE, HAUSDORFF, METRICS, NONE, brief_metrics
+from SAM2VolumeSegLib.research.study.report.review import said
 from SAM2VolumeSegLib.research.study.report.statistics import Comparison
 from SAM2VolumeSegLib.research.study.report.tables import difference, grid
 
 ROOT = Path(__file__).parents[3]
 RESULTS = Path("Resources", "results")
-PAINTED = "painting"
-"""The folder of the report on what a user gets: it is run again with each new default, the paper's protocol is not."""
-OF_PAINTED = ("painting", "order")
+FOLDERS = {"painting": "painting", "order": "painting", "review": "review"}
+"""Experiments with a report of their own: they are run again with each new default, the paper's protocol is not."""
 DEMO = "demo.csv"
 """What `sam2-volume-seg demo --table` writes."""
 DEMO_MODEL = Path("SAM2VolumeSegLib", "model", "demo", "demo.pt")
@@ -72,6 +72,7 @@ class Quotes:
     | mean EXPERIMENT ROW METRIC | of a row |
     | painting | what a user gets for what is painted, beside the best method without a model |
     | order | the same for each order of the first slices, with the difference from the advised one |
+    | review | what was asked of a review, what was wanted and what was measured on all data |
     | demo | the table of the demonstration |
     | demo-model FACT | sha256 or megabytes of the bundled checkpoint |
     """
@@ -97,6 +98,7 @@ class Quotes:
             "mean": self._mean,
             "painting": self._painting,
             "order": self._order,
+            "review": self._review,
             "demo": self._demo,
             "demo-model": self._model,
         }
@@ -161,6 +163,23 @@ class Quotes:
             grid(["painted", "Dice", METRICS["hausdorff95_mm"].heading, "against", "difference in Dice"], body)
         )
 
+    def _review(self) -> str:
+        lines = _read(self.results / FOLDERS["review"] / "demo-160-review-answers.csv")
+        lines = [line for line in lines if line["data"] == "all data"]
+        painted = list(dict.fromkeys(line["painted"] for line in lines))
+        cells = {
+            (line["question"], line["painted"]): said(
+                *(float(line[name]) if line[name] else None for name in ("answer", "lower", "upper")),
+                int(line["digits"]),
+            )
+            for line in lines
+        }
+        body = [
+            [text, wanted, *(cells.get((text, one), NONE) for one in painted)]
+            for text, wanted in dict.fromkeys((line["question"], line["wanted"]) for line in lines)
+        ]
+        return _block(grid(["", "wanted", *(f"from {one}" for one in painted)], body))
+
     def _demo(self) -> str:
         lines = _read(self.results / DEMO)
         best = {
@@ -192,8 +211,7 @@ class Quotes:
         return next(line for line in self._table(experiment) if line["row"] == row)
 
     def _table(self, experiment: str) -> list[dict[str, str]]:
-        folder = self.results / PAINTED if experiment in OF_PAINTED else self.results
-        return _read(folder / f"demo-160-{experiment}.csv")
+        return _read(self.results / FOLDERS.get(experiment, "") / f"demo-160-{experiment}.csv")
 
     @cached_property
     def _scopes(self) -> list[str]:
