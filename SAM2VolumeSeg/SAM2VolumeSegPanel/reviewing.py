@@ -1,14 +1,15 @@
 """What is reviewed, and what is known of it: shared by the sections of the review."""
 
+from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegPanel import review_steps as steps
 from SAM2VolumeSegPanel.review_work import Stepping, Work
-from SAM2VolumeSegPanel.state import Finished, Signal
+from SAM2VolumeSegPanel.state import Signal
 
 
 class Reviewing:
-    """The review of the last run's result, as long as that is what is worked on.
+    """The review of the last run's result, as long as that is what is worked on; else of one that the scene kept.
 
     Attributes:
         review: a `review.Review`, or None.
@@ -16,6 +17,7 @@ class Reviewing:
         comparison: with the reference that the user has chosen, a `review.Comparison`, or None.
         propagated: of an audit, with what was propagated; or None.
         name: of the segment that is chosen; "": of none.
+        problem: a sentence that says why what the scene kept of a run cannot be reviewed.
         changed: any of these, or what was seen and ticked off.
         work: steps what is computed.
     """
@@ -24,6 +26,7 @@ class Reviewing:
         self.state, self.logic = state, logic
         self.changed = Signal()
         self._letGo()
+        self._looked, self.problem = None, ""  # what was looked for in the scene last
         self.work = Stepping(state, timers)
         for signal in (state.sceneChanged, state.choicesChanged, state.workChanged):
             signal.connect(self.onChanged)
@@ -103,6 +106,9 @@ class Reviewing:
             return
         if finished is None and self.state.finished is not None and not isThere(self.state.finished):
             self.state.finished = None  # with it, the voxels of a CT that was deleted
+        if finished is None:
+            finished = self._restored()
+        self._keep(finished)
         if finished is not self._of:
             self.work.stop()
             name = self.name
@@ -113,6 +119,42 @@ class Reviewing:
                 self.lookAgain()
         elif self.review is not None and self.state.checking is None:
             self.compare()
+
+    def _restored(self):
+        """What the scene kept of the run whose result is worked on, a `Finished` or None; looked for once."""
+        from SAM2VolumeSegLib.scene import evidence_stamp
+
+        p = self.state.parameters
+        node = p.result or p.segmentation
+        stamp = evidence_stamp(node) if node is not None and p.volume is not None else None
+        wanted = None if stamp is None else (*stamp, node, p.volume)
+        if wanted == self._looked:
+            return None
+        self._looked, problem, found = wanted, "", None
+        if wanted is not None:
+            try:
+                found = steps.restored(self.logic, node, p.volume, p)
+            except InputError as error:
+                problem = str(error)
+        if found is not None:
+            self.state.finished, self._looked = found, None
+        if problem != self.problem:
+            self.problem = problem
+            self.changed.emit()
+        return found
+
+    def _keep(self, finished):
+        """Keep in the scene what the run knew, or take it out, as the user has it; not of an audit: no run of ours."""
+        from SAM2VolumeSegLib.scene import evidence_stamp, forget_evidence, keep_evidence
+
+        if finished is None or finished.isAudit:
+            return
+        wanted = self.state.parameters.keepEvidence
+        if wanted != (evidence_stamp(finished.node) is not None):
+            if wanted:
+                keep_evidence(finished.node, finished.evidence)
+            else:
+                forget_evidence(finished.node)
 
     def compare(self):
         """Compare with the reference that is chosen, if that is another one than before."""
@@ -170,12 +212,12 @@ class Reviewing:
         p = self.state.parameters
         node, volumeNode, choices = p.segmentation, p.volume, ch.copy_of(p)
 
-        def finish(answer):
+        def finish(finished):
             now = self.state.parameters
             if now is None or now.segmentation is not node:
                 return  # the module was left, or something else is worked on: the audit is not wanted any more
             then()
-            self.state.finished = Finished(node, volumeNode, *answer, choices, isAudit=True)
+            self.state.finished = finished
             self.state.workChanged.emit()
 
         self.work.start(Work(steps.audited(self.logic, node, volumeNode, choices), finish, show))
@@ -188,6 +230,7 @@ class Reviewing:
         """The scene is about to be closed."""
         self.work.stop()
         self._letGo()
+        self._looked, self.problem = None, ""
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing

@@ -77,7 +77,7 @@ def to_bytes(evidence: Evidence) -> bytes:
                 "painted": _written(own.painted),
                 "absent": _written(own.absent),
                 "confidence": {
-                    Plane(plane).value: {str(index): round(value, 4) for index, value in slices.items()}
+                    Plane(plane).value: {str(index): value for index, value in slices.items()}
                     for plane, slices in own.confidence.items()
                 },
             }

@@ -12,7 +12,7 @@ import numpy as np
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import Progress, Request, Result
-from SAM2VolumeSegLib.review.evidence import NEAR_MM, SegmentEvidence
+from SAM2VolumeSegLib.review.evidence import NEAR_MM, Evidence, SegmentEvidence
 from SAM2VolumeSegLib.review.features import features_of
 from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, position_text
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Volume
@@ -142,7 +142,7 @@ class SelfCheck:
 
 
 def self_check(
-    request: Request, result: Result, run: Run, wanted: Sequence[str] | None = None
+    request: Request, evidence: Evidence, run: Run, wanted: Sequence[str] | None = None
 ) -> Generator[Progress, None, SelfCheck]:
     """Leave out each painted slice in turn, and compare what is found there with what was painted.
 
@@ -151,7 +151,7 @@ def self_check(
 
     Args:
         request: what the result was made from.
-        result: of all its segments.
+        evidence: what that run kept.
         run: the engine's.
         wanted: names of the segments; None takes all.
 
@@ -170,12 +170,12 @@ def self_check(
         each = (time.monotonic() - started) / done if done else None
         progress = Progress(name, seed.plane, seed.index, done, len(todo), each and each * (len(todo) - done))
         yield progress
-        within = _slab(request.volume, result, name, seed)
-        others = [other for other, own in result.segments.items() if not own.box.meet(within).is_empty]
+        within = _slab(request.volume, evidence, name, seed)
+        others = [other for other, own in evidence.segments.items() if not own.box.meet(within).is_empty]
         steps = Steps(run(request.leaving_out(name, (seed.plane, seed.index), within, others)))
         for _step in steps:
             yield progress
-        compared = _compared(request, result, steps.result, name, seed)
+        compared = _compared(request, evidence, steps.result, name, seed)
         if compared is not None:
             found.append(compared)
     return SelfCheck(tuple(found), time.monotonic() - started)
@@ -187,11 +187,11 @@ def _can_be_left_out(request: Request, name: str, seed: SeedSlice) -> bool:
     return not seed.absent and is_painted(others)
 
 
-def _slab(volume: Volume, result: Result, name: str, seed: SeedSlice) -> Box:
+def _slab(volume: Volume, evidence: Evidence, name: str, seed: SeedSlice) -> Box:
     """The part of the volume beside a slice in which its segment can be."""
     view = volume.view(seed.plane)
     beside = _slice_of(Box.whole(volume), view, seed.index).grown(SLAB_MM, volume)
-    return result.segments[name].box.grown(NEAR_MM, volume).meet(beside)
+    return evidence.segments[name].box.grown(NEAR_MM, volume).meet(beside)
 
 
 def _slice_of(box: Box, view: PlaneView, index: int) -> Box:
@@ -201,13 +201,13 @@ def _slice_of(box: Box, view: PlaneView, index: int) -> Box:
     return Box(triple(lower), triple(upper))
 
 
-def _compared(request: Request, result: Result, without: Result, name: str, seed: SeedSlice) -> LeftOut | None:
+def _compared(request: Request, evidence: Evidence, without: Result, name: str, seed: SeedSlice) -> LeftOut | None:
     """What was found on a slice without its seed, beside what was painted; None where other planes show all of it."""
     volume, view = request.volume, request.volume.view(seed.plane)
     rest = [other for other in request.named_seeds[name] if other is not seed]
     segment = without.segments[name]
     box = segment.box
-    inside = segment.found.inside & ~_loose(volume, result, name, rest, box)
+    inside = segment.found.inside & ~_loose(volume, evidence, name, rest, box)
     kept = SegmentEvidence.of(replace(segment, found=BoxMask(segment.found.shape, box, inside)), rest)
     here = _slice_of(box, view, seed.index)
     painted = np.zeros(here.shape, dtype=bool)
@@ -243,11 +243,11 @@ def _dice(one: np.ndarray, other: np.ndarray) -> float:
     return float(2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other)))
 
 
-def _loose(volume: Volume, result: Result, name: str, seeds: Sequence[SeedSlice], box: Box) -> np.ndarray:
+def _loose(volume: Volume, evidence: Evidence, name: str, seeds: Sequence[SeedSlice], box: Box) -> np.ndarray:
     """What the run claimed and dropped as a loose part: from a part of the volume nobody could tell."""
-    evidence = SegmentEvidence.of(result.segments[name], seeds)
-    claimed = evidence.on(box, evidence.fused, -1) > 0
+    own = evidence.segments[name].with_seeds(seeds)
+    claimed = own.on(box, own.fused, -1) > 0
     held = np.zeros(box.shape, dtype=bool)
-    for segment in result.segments.values():
+    for segment in evidence.segments.values():
         held |= segment.found.on(box)
-    return claimed & ~held & ~evidence.known(volume, box)
+    return claimed & ~held & ~own.known(volume, box)

@@ -501,3 +501,95 @@ def test_a_click_into_the_plot_goes_to_its_slice_and_the_layout_comes_back(
     stand_in.process_events(2)
     assert a_plot_view.manager.layout == 3 and slicer.mrmlScene.GetNumberOfNodes() == count
     assert a_desktop.errors == a_desktop.told == []
+
+
+# ------------------------------------------------------------------------------------------------- the scene keeps it
+
+
+@pytest.fixture
+def kept_count(a_desktop):
+    """How many nodes there are that keep what a run knew."""
+    from SAM2VolumeSegLib.scene.evidence import EVIDENCE
+
+    scene, kind = a_desktop.slicer.mrmlScene, "vtkMRMLScriptedModuleNode"
+
+    def count():
+        nodes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+        return sum(node.GetAttribute(EVIDENCE) is not None for node in nodes)
+
+    return count
+
+
+def test_when_the_scene_is_loaded_again_the_review_goes_on_where_it_was(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end
+):
+    """The next day: the same suspects, those that were ticked off still are, and a self-check can follow."""
+    panel, ui = a_reviewed_panel, a_reviewed_panel.ui
+    panel.suspects.onNext()
+    panel.suspects.onTick()
+    segments, suspects = ui.reviewTable.texts(), ui.suspectsTable.texts()
+    seeds = panel.state.finished.request.seeds["bone"]
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(panel)
+    assert panel.state.parameters.result is not None and panel.state.parameters.result.GetScene() is not None
+    assert ui.reviewTable.texts() == segments and segments[0][2].endswith("1 done")
+    assert ui.suspectsTable.texts() == suspects
+    for now, before in zip(panel.state.finished.request.seeds["bone"], seeds, strict=True):
+        assert (now.plane, now.index) == (before.plane, before.index) and np.array_equal(now.mask, before.mask)
+    ui.selfCheckButton.click()
+    to_end(panel)
+    assert len(panel.reviewing.check.slices) == 3 and a_desktop.errors == a_desktop.told == []
+
+
+def test_what_a_review_needs_goes_in_and_out_of_the_scene_with_its_box(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end, kept_count
+):
+    """A scene that is to stay small does not hold it; the review of this session goes on."""
+    ui, p = a_reviewed_panel.ui, a_reviewed_panel.state.parameters
+    lines = ui.suspectsTable.texts()
+    for wanted in (False, True, False):
+        ui.keepEvidenceCheckBox.click()
+        stand_in.process_events(2)
+        assert (p.keepEvidence, kept_count()) == (wanted, wanted) and ui.suspectsTable.texts() == lines
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    assert a_reviewed_panel.state.finished is None and ui.reviewLabel.text.startswith("After a run")
+    assert a_desktop.errors == a_desktop.told == []
+
+
+def test_what_was_kept_of_another_run_is_said_in_place_of_a_review(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end
+):
+    from SAM2VolumeSegLib.scene.writing import PROVENANCE
+
+    node = a_reviewed_panel.state.parameters.result
+    node.SetAttribute(PROVENANCE, node.GetAttribute(PROVENANCE).replace('"seconds": ', '"seconds": 9'))
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_reviewed_panel)
+    assert a_reviewed_panel.ui.suspectsTable.texts() == []
+    assert "was not used" in a_reviewed_panel.ui.reviewLabel.text
+    assert "Propagate again" in a_reviewed_panel.ui.reviewLabel.text and a_desktop.errors == a_desktop.told == []
+
+
+def test_what_was_kept_goes_with_its_result_whoever_deletes_that(
+    a_reviewed_panel, a_module, a_desktop, stand_in, kept_count, run_to_end, to_end
+):
+    scene, p = a_desktop.slicer.mrmlScene, a_reviewed_panel.state.parameters
+    tag = a_module.followScene()
+    first = p.result
+    p.target = a_module.ch.Target.REPLACE
+    run_to_end()
+    to_end(a_reviewed_panel)
+    assert first.GetScene() is None and kept_count() == 1
+    p.target = a_module.ch.Target.NEW
+    run_to_end()
+    to_end(a_reviewed_panel)
+    assert kept_count() == 2  # the one before is there to compare with, and can be reviewed again
+    for left in (1, 0):
+        scene.RemoveNode(p.result or p.compared)
+        stand_in.process_events(2)
+        assert kept_count() == left
+    scene.RemoveObserver(tag)
+    assert a_desktop.errors == []
