@@ -16,12 +16,13 @@ from SAM2VolumeSegLib.review.likely_errors import LikelyErrors, highest_chance
 from SAM2VolumeSegLib.review.review import Review, SegmentReview, review_steps
 from SAM2VolumeSegLib.review.self_check import LeftOut, SelfCheck, self_check
 from SAM2VolumeSegLib.review.shape import Bridge, Contact, Shape, shape_of
-from SAM2VolumeSegLib.review.suspects import Gain, Suspect, suspects_of
+from SAM2VolumeSegLib.review.suspects import SIGNS, Gain, Suspect, suspects_of
 from SAM2VolumeSegLib.review.verdict import DECISIONS, STARS, Verdict
 
 __all__ = [
     "AGREEMENT_MEANS",
     "DECISIONS",
+    "SIGNS",
     "STARS",
     "Agreement",
     "Along",

@@ -55,6 +55,10 @@ def test_after_a_run_the_section_opens_and_says_how_good_each_segment_is_expecte
     ((name, dice, count, _verdict),) = ui.reviewTable.texts()
     expected = a_reviewed_panel.reviewing.review.segments["Bone"].expected
     assert name == "Bone" and dice.startswith(f"{expected.dice:.2f} (") and int(count) > 1
+    assert (
+        ui.reviewTable.horizontalHeaderItem(1).text() == "Expected Dice"
+        and "nine of ten" in ui.reviewTable.item(0, 1).toolTip
+    )
     ground, interval, mark = ui.reviewTable.item(0, 1).data[1].rectangles
     assert ground[2] == 80 and interval[0] <= mark[0] <= interval[0] + interval[2]
     assert "not from this patient" in ui.reviewLabel.text and "It takes up to" in ui.reviewLabel.text
@@ -346,7 +350,7 @@ def test_beside_a_reference_there_are_figures_and_where_they_differ_are_the_susp
     to_end(a_reviewed_panel)
     agreement = reviewing.comparison.segments["Bone"].agreement
     assert f"Dice {agreement.dice:.3f}" in ui.reviewLabel.text and 0.7 < agreement.dice < 0.95
-    assert "too much here" in ui.suspectsTable.texts()[0][3]
+    assert "Too much: the reference" in ui.suspectsTable.texts()[0][3]
     suspect = a_reviewed_panel.suspects.suspects[0]
     assert suspect.region.box.lower[2] >= 14  # where the piece is missing
     p.reference = None
@@ -435,6 +439,10 @@ def test_a_finished_segmentation_is_audited_by_what_its_own_slices_lead_to(
     assert p.result is a_finished_one and p.segmentation is not a_finished_one  # it is corrected, not painted on
     assert np.array_equal(mask_of(a_finished_one), before)
     assert "with what was propagated from its own slices" in a_panel.ui.reviewLabel.text
+    table, agreement = a_panel.ui.reviewTable, reviewing.propagated.segments["Bone"].agreement.dice
+    assert table.texts()[0][1] == f"{agreement:.3f}"  # and no range, which was found on results of this program
+    assert table.horizontalHeaderItem(1).text() == "Dice with what was propagated"
+    assert "no estimate of how good" in table.item(0, 1).toolTip and "xpected Dice" not in a_panel.ui.reviewLabel.text
     assert "does not say: that it is right" in a_panel.ui.reviewLabel.text
     assert reviewing.propagated.segments["Bone"].agreement.dice > 0.7 and a_panel.suspects.lines
     a_panel.suspects.onNext()
