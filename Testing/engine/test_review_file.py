@@ -82,6 +82,8 @@ def test_what_is_no_evidence_is_refused_in_words(tmp_path):
         from_bytes(of_another_version(data))
     with pytest.raises(InputError, match="cannot be read"):
         read_evidence(tmp_path / "none.evidence.npz")
+    with pytest.raises(InputError, match=r"other\.npz\" cannot be used.*Propagate again"):
+        read_evidence(other)
 
 
 def test_a_damaged_byte_is_no_fault():
