@@ -15,11 +15,13 @@ from SAM2VolumeSegPanel.state import Finished
 
 
 def masks(node, names, volumeNode):
-    """Masks of segments by name, one after the other: of a whole spine that takes seconds."""
-    from SAM2VolumeSegLib.scene import masks_from_segments
+    """Masks of segments by name, without deleted ones, one after the other: of a whole spine that takes seconds."""
+    from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
 
-    found = {}
+    found, there = {}, segment_names(node)
     for ID, name in names.items():
+        if ID not in there:
+            continue
         found |= masks_from_segments(node, {ID: name}, volumeNode)
         yield name
     return found

@@ -550,6 +550,27 @@ def test_when_the_scene_is_loaded_again_the_review_goes_on_where_it_was(
     assert len(panel.reviewing.check.slices) == 3 and a_desktop.errors == a_desktop.told == []
 
 
+def test_a_segment_that_was_deleted_from_the_result_is_not_reviewed_again(
+    a_panel, a_painted_scene, a_desktop, run_to_end, to_end, save_and_load_mrb, stand_in
+):
+    """The others are: who throws one away still wants to know where the rest is wrong."""
+    painted, volume = a_painted_scene.painted, a_painted_scene.volume
+    painted.GetSegmentation().AddEmptySegment("disc", "Disc")
+    mask = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    mask[7, 1:4, 1:5] = 1
+    a_desktop.slicer.util.updateSegmentBinaryLabelmapFromArray(mask, painted, "disc", volume)
+    stand_in.process_events(3)
+    run_to_end()
+    to_end(a_panel)
+    assert [row[0] for row in a_panel.ui.reviewTable.texts()] == ["Bone", "Disc"]
+    a_panel.state.parameters.result.GetSegmentation().RemoveSegment("disc")
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_panel)
+    assert [row[0] for row in a_panel.ui.reviewTable.texts()] == ["Bone"]
+    assert a_desktop.errors == a_desktop.told == []
+
+
 def test_what_a_review_needs_goes_in_and_out_of_the_scene_with_its_box(
     a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end, kept_count
 ):
