@@ -87,7 +87,7 @@ class ReviewSection(Section):
             return
         if finished is None:
             text = _("After a run, this says where its result is likely wrong, how wrong, and which slice to correct.")
-            self.ui.reviewLabel.text = reviewing.problem or text
+            self.ui.reviewLabel.text = reviewing.kept.problem or text
             return
         lines = []
         if reviewing.segment is not None:

@@ -1,9 +1,9 @@
 """What is reviewed, and what is known of it: shared by the sections of the review."""
 
-from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegPanel import review_steps as steps
+from SAM2VolumeSegPanel.kept import Kept
 from SAM2VolumeSegPanel.review_work import Stepping, Work
 from SAM2VolumeSegPanel.state import Signal
 
@@ -17,7 +17,7 @@ class Reviewing:
         comparison: with the reference that the user has chosen, a `review.Comparison`, or None.
         propagated: of an audit, with what was propagated; or None.
         name: of the segment that is chosen; "": of none.
-        problem: a sentence that says why what the scene kept of a run cannot be reviewed.
+        kept: what the scene keeps of runs.
         changed: any of these, or what was seen and ticked off.
         work: steps what is computed.
     """
@@ -26,7 +26,7 @@ class Reviewing:
         self.state, self.logic = state, logic
         self.changed = Signal()
         self._letGo()
-        self._looked, self.problem = None, ""  # what was looked for in the scene last
+        self.kept = Kept(logic)
         self.work = Stepping(state, timers)
         for signal in (state.sceneChanged, state.choicesChanged, state.workChanged):
             signal.connect(self.onChanged)
@@ -107,8 +107,12 @@ class Reviewing:
         if finished is None and self.state.finished is not None and not isThere(self.state.finished):
             self.state.finished = None  # with it, the voxels of a CT that was deleted
         if finished is None:
-            finished = self._restored()
-        self._keep(finished)
+            problem = self.kept.problem
+            finished = self.kept.restored(self.state.parameters)
+            self.state.finished = finished or self.state.finished
+            if self.kept.problem != problem:
+                self.changed.emit()
+        self.kept.keep(finished, self.state.parameters)
         if finished is not self._of:
             self.work.stop()
             name = self.name
@@ -119,42 +123,6 @@ class Reviewing:
                 self.lookAgain()
         elif self.review is not None and self.state.checking is None:
             self.compare()
-
-    def _restored(self):
-        """What the scene kept of the run whose result is worked on, a `Finished` or None; looked for once."""
-        from SAM2VolumeSegLib.scene import evidence_stamp
-
-        p = self.state.parameters
-        node = p.result or p.segmentation
-        stamp = evidence_stamp(node) if node is not None and p.volume is not None else None
-        wanted = None if stamp is None else (*stamp, node, p.volume)
-        if wanted == self._looked:
-            return None
-        self._looked, problem, found = wanted, "", None
-        if wanted is not None:
-            try:
-                found = steps.restored(self.logic, node, p.volume, p)
-            except InputError as error:
-                problem = str(error)
-        if found is not None:
-            self.state.finished, self._looked = found, None
-        if problem != self.problem:
-            self.problem = problem
-            self.changed.emit()
-        return found
-
-    def _keep(self, finished):
-        """Keep in the scene what the run knew, or take it out, as the user has it; not of an audit: no run of ours."""
-        from SAM2VolumeSegLib.scene import evidence_stamp, forget_evidence, keep_evidence
-
-        if finished is None or finished.isAudit:
-            return
-        wanted = self.state.parameters.keepEvidence
-        if wanted != (evidence_stamp(finished.node) is not None):
-            if wanted:
-                keep_evidence(finished.node, finished.evidence)
-            else:
-                forget_evidence(finished.node)
 
     def compare(self):
         """Compare with the reference that is chosen, if that is another one than before."""
@@ -230,7 +198,7 @@ class Reviewing:
         """The scene is about to be closed."""
         self.work.stop()
         self._letGo()
-        self._looked, self.problem = None, ""
+        self.kept.forget()
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing
