@@ -77,6 +77,21 @@ class SAM2VolumeSeg(ScriptedLoadableModule):
             "zero-shot approach, arXiv:2603.23116. SAM 2 is by Meta."
         )
         slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", followScene)
+
+
+def followScene():
+    """Let what the scene keeps for a review go with its result, whoever deletes that; returns the observer's tag."""
+    return slicer.mrmlScene.AddObserver(slicer.mrmlScene.NodeRemovedEvent, onNodeRemoved)
+
+
+@vtk.calldata_type(vtk.VTK_OBJECT)
+def onNodeRemoved(scene, event, node):
+    """A node was deleted; of a scene that is closed all are."""
+    if node.IsA("vtkMRMLSegmentationNode") and not scene.IsClosing():
+        from SAM2VolumeSegLib.scene import remove_unused_evidence
+
+        remove_unused_evidence(scene)
 
 
 def registerSampleData():

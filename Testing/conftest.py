@@ -93,6 +93,25 @@ def a_fast_tracker():
     return SliceTracker.load(checkpoints.find("demo"), "cpu", 64)
 
 
+@pytest.fixture
+def save_and_load_mrb(a_slicer_scene, tmp_path):
+    """Saves the scene as .mrb, closes it and loads it again. Slicer's reader wants a folder to unpack in."""
+    slicer, scene = a_slicer_scene, a_slicer_scene.mrmlScene
+    remote = slicer.vtkMRMLRemoteIOLogic()
+    remote.SetMRMLScene(scene)
+    remote.AddDataIOToScene()
+    remote.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
+
+    def save_and_load():
+        path = str(tmp_path / "scene.mrb")
+        assert scene.WriteToMRB(path)
+        scene.Clear()
+        assert scene.ReadFromMRB(path)
+
+    yield save_and_load
+    remote.RemoveDataIOFromScene()
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real CTs that are not in the repository."""

@@ -27,7 +27,7 @@ class SAM2VolumeSegParameterNode:
     that the user went to, and ticked off. compared: what is shown as an outline over the result. showWindow: whether
     the slice views show what the model sees. reference: what the result is measured against. showErrors,
     showDistance: whether likely errors, and the distance to the reference, are coloured. plot: along which slices.
-    rangeLower, rangeUpper: HU.
+    keepEvidence: whether the scene keeps what a review needs. rangeLower, rangeUpper: HU.
     """
 
     volume: vtkMRMLScalarVolumeNode
@@ -48,6 +48,7 @@ class SAM2VolumeSegParameterNode:
     showErrors: bool = False
     showDistance: bool = False
     plot: ch.PlotAxis = ch.PlotAxis.NONE
+    keepEvidence: bool = True
     scope: ch.Scope = ch.Scope.ALL
     target: ch.Target = ch.Target.NEW
     limitToRange: bool = False

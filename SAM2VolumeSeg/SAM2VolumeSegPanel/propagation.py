@@ -50,6 +50,7 @@ class Propagation:
             "target": "same" if self.intoPainted else "new",
             "intensity_range": (p.rangeLower, p.rangeUpper) if p.limitToRange else None,
             "editor_node": editorNode,
+            "keeps_evidence": p.keepEvidence,
         }
         self.run = logic.startRun(p.volume, p.segmentation, p, segmentIDs, marks)
         self._started = time.monotonic()
@@ -123,7 +124,8 @@ class Propagation:
 
     def finished(self, node):
         """What there is to review."""
-        return Finished(node, self._volume, self.run.request, self.run.result, self._choices)
+        run = self.run
+        return Finished(node, self._volume, run.request, run.evidence, run.result.provenance, self._choices)
 
     def removeReplaced(self):
         """Remove the result that the new one takes the place of, when no editor shows it any more."""

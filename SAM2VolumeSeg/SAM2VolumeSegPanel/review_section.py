@@ -1,4 +1,4 @@
-"""The section "Review": a line for each segment, and the self-check."""
+"""The section "Review": a line for each segment, and the self-check or the audit."""
 
 import qt
 from slicer.i18n import tr as _
@@ -52,17 +52,24 @@ class ReviewSection(Section):
         p, review = self.state.parameters, self.reviewing.review
         lines = []
         if review is not None and p is not None:
-            lines = table.segment_lines(review, self.reviewing.suspects, p.suspectsDone, self.reviewing.verdicts)
+            of = self.reviewing
+            lines = table.segment_lines(review, of.suspects, p.suspectsDone, of.verdicts, of.propagated)
+        column = table.EXPECTED if self.reviewing.propagated is None else table.AGREEMENT
+        header = widget.horizontalHeaderItem(1)
+        header.setText(column.title)
+        header.setToolTip(column.tip)
         self._filling = True
         try:
             widget.setRowCount(len(lines))
-            for n, line in enumerate(lines):
-                for column, text in enumerate((line.name, line.dice, line.suspects, line.verdict)):
+            for row, line in enumerate(lines):
+                for n, text in enumerate((line.name, line.dice, line.suspects, line.verdict)):
                     item = qt.QTableWidgetItem(text)
                     item.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable)
-                    if column == 1:
+                    if n == 1:
+                        item.setToolTip(column.tip)
+                    if n == 1 and line.bar is not None:
                         item.setData(qt.Qt.DecorationRole, picture(line.bar))
-                    widget.setItem(n, column, item)
+                    widget.setItem(row, n, item)
             names = [line.name for line in lines]
             widget.setCurrentCell(names.index(self.reviewing.name) if self.reviewing.name in names else -1, 0)
         finally:
@@ -80,7 +87,7 @@ class ReviewSection(Section):
             return
         if finished is None:
             text = _("After a run, this says where its result is likely wrong, how wrong, and which slice to correct.")
-            self.ui.reviewLabel.text = text
+            self.ui.reviewLabel.text = reviewing.kept.problem or text
             return
         lines = []
         if reviewing.segment is not None:
@@ -139,10 +146,10 @@ class ReviewSection(Section):
 
 
 def picture(bar):
-    """The expected Dice on a bar from 0.5 to 1, in its interval.
+    """A Dice on a bar from 0.5 to 1, in its interval.
 
     Args:
-        bar: lower end, expected value and upper end, 0..1 of the bar.
+        bar: lower end, value and upper end, 0..1 of the bar.
     """
     lower, dice, upper = (round(value * (BAR_WIDTH - 2)) for value in bar)
     pixmap = qt.QPixmap(BAR_WIDTH, BAR_HEIGHT)

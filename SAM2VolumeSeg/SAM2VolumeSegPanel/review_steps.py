@@ -3,20 +3,25 @@
 `of` is a `state.Finished`: the run whose result is reviewed.
 """
 
+from dataclasses import replace
+
 from slicer.i18n import tr as _
 
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
-from SAM2VolumeSegLib.propagation import Request, Sight
+from SAM2VolumeSegLib.propagation import Request, Settings, Sight
 from SAM2VolumeSegLib.propagation.workload import work_again
+from SAM2VolumeSegPanel.state import Finished
 
 
 def masks(node, names, volumeNode):
-    """Masks of segments by name, one after the other: of a whole spine that takes seconds."""
-    from SAM2VolumeSegLib.scene import masks_from_segments
+    """Masks of segments by name, without deleted ones, one after the other: of a whole spine that takes seconds."""
+    from SAM2VolumeSegLib.scene import masks_from_segments, segment_names
 
-    found = {}
+    found, there = {}, segment_names(node)
     for ID, name in names.items():
+        if ID not in there:
+            continue
         found |= masks_from_segments(node, {ID: name}, volumeNode)
         yield name
     return found
@@ -24,16 +29,15 @@ def masks(node, names, volumeNode):
 
 def reviewed(logic, of, check):
     """(Review of what is in the result's segments now, of an audit its comparison with what was propagated or None)."""
-    from SAM2VolumeSegLib.review import Evidence, compare_steps, review_steps
+    from SAM2VolumeSegLib.review import compare_steps, review_steps
 
     volume = logic.volume(of.volumeNode)
-    evidence = Evidence.of(of.request, of.result)
     yield ""
     judged = yield from masks(of.node, of.request.names, of.volumeNode)
-    review = yield from review_steps(volume, evidence, check, judged)
+    review = yield from review_steps(volume, of.evidence, check, judged)
     if not of.isAudit:
         return review, None
-    found = {name: own.found for name, own in of.result.segments.items()}
+    found = {name: own.found for name, own in of.evidence.segments.items()}
     return review, (yield from compare_steps(volume, judged, found))
 
 
@@ -52,26 +56,51 @@ def checked(logic, of):
     from SAM2VolumeSegLib.review import self_check
 
     segmenter = logic.segmenter(of.choices)
-    return (yield from self_check(of.request, of.result, segmenter.run_alike))
+    return (yield from self_check(of.request, of.evidence, segmenter.run_alike))
 
 
 def audited(logic, node, volumeNode, choices):
-    """(Request, result) of a run on slices of a segmentation itself."""
-    from SAM2VolumeSegLib.review import audit_seeds
+    """A run on slices of a segmentation itself, a `Finished`."""
+    from SAM2VolumeSegLib.review import Evidence, audit_seeds
     from SAM2VolumeSegLib.scene import segment_names
 
     volume, names = logic.volume(volumeNode), segment_names(node)
     own = yield from masks(node, {ID: ID for ID in names}, volumeNode)
     request = Request.of(volume, audit_seeds(own, volume), ch.settings_from(choices), names=names)
     segmenter = logic.segmenter(choices)
-    return request, (yield from segmenter.run(request))
+    result = yield from segmenter.run(request)
+    evidence = Evidence.of(request, result)
+    return Finished(node, volumeNode, request, evidence, result.provenance, choices, isAudit=True)
+
+
+def restored(logic, node, volumeNode, choices):
+    """The run that made a result, as far as the scene kept it, a `Finished`; None: it did not.
+
+    Args:
+        choices: those of now; the model is that of the run, where this program knows it.
+
+    Raises:
+        InputError: what was kept cannot be used, or is about another CT.
+    """
+    from SAM2VolumeSegLib.scene import evidence_of, provenance_of
+
+    evidence = evidence_of(node)
+    if evidence is None:
+        return None
+    volume, made = logic.volume(volumeNode), provenance_of(node)
+    evidence.check_about(volume)
+    names = made["segment_ids"]
+    seeds = {ID: evidence.segments[name].seeds(volume) for ID, name in names.items()}
+    request = Request.of(volume, seeds, Settings.from_dict(made["settings"]), names=names)
+    known = {choice.value: choice for choice in ch.ModelChoice}
+    choices = replace(ch.copy_of(choices), model=known.get(made["model"]["name"], choices.model))
+    return Finished(node, volumeNode, request, evidence, made, choices)
 
 
 def report(reviewing, of, reference):
     """A `report.Report` of a review; the result before it is shown beside it, where it is compared with."""
     from SAM2VolumeSegLib.report import Report
     from SAM2VolumeSegLib.scene import provenance_of
-    from SAM2VolumeSegLib.volume import Window
 
     earlier, before, made = reviewing.state.parameters.compared, {}, provenance_of(of.node)
     if earlier is not None and earlier is not of.node and provenance_of(earlier) is not None:
@@ -80,7 +109,7 @@ def report(reviewing, of, reference):
     return Report(
         case=of.node.GetName(),
         volume=reviewing.volume,
-        window=Window(*of.result.provenance["window_hu"]),
+        window=of.evidence.window,
         review=reviewing.review,
         verdicts=reviewing.verdicts,
         before=before,
@@ -88,16 +117,15 @@ def report(reviewing, of, reference):
         reference=reviewing.comparison,
         done=table.what_was_done(reviewing.review, of.isAudit),
         sources={what: each.GetName() for what, each in sources.items() if each is not None and each.GetScene()},
-        provenance={"result": made, "review": of.result.provenance} if made else {"review": of.result.provenance},
+        provenance={"result": made, "review": of.provenance} if made else {"review": of.provenance},
     )
 
 
 def along(of, segment, plane):
     """Numbers of the slices of a segment that was reviewed, a `review.Along`."""
-    from SAM2VolumeSegLib.review import Along, SegmentEvidence
+    from SAM2VolumeSegLib.review import Along
 
-    evidence = SegmentEvidence.of(of.result.segments[segment.name], of.request.named_seeds[segment.name])
-    return Along.of(of.request.volume, evidence, segment.errors.found, plane)
+    return Along.of(of.request.volume, of.evidence.segments[segment.name], segment.errors.found, plane)
 
 
 def seconds(logic, of, plan):

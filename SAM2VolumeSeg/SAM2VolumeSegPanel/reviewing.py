@@ -3,12 +3,13 @@
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegPanel import review_steps as steps
+from SAM2VolumeSegPanel.kept import Kept
 from SAM2VolumeSegPanel.review_work import Stepping, Work
-from SAM2VolumeSegPanel.state import Finished, Signal
+from SAM2VolumeSegPanel.state import Signal
 
 
 class Reviewing:
-    """The review of the last run's result, as long as that is what is worked on.
+    """The review of the last run's result, as long as that is what is worked on; else of one that the scene kept.
 
     Attributes:
         review: a `review.Review`, or None.
@@ -16,6 +17,7 @@ class Reviewing:
         comparison: with the reference that the user has chosen, a `review.Comparison`, or None.
         propagated: of an audit, with what was propagated; or None.
         name: of the segment that is chosen; "": of none.
+        kept: what the scene keeps of runs.
         changed: any of these, or what was seen and ticked off.
         work: steps what is computed.
     """
@@ -24,6 +26,7 @@ class Reviewing:
         self.state, self.logic = state, logic
         self.changed = Signal()
         self._letGo()
+        self.kept = Kept(logic)
         self.work = Stepping(state, timers)
         for signal in (state.sceneChanged, state.choicesChanged, state.workChanged):
             signal.connect(self.onChanged)
@@ -112,6 +115,13 @@ class Reviewing:
             return
         if finished is None and self.state.finished is not None and not isThere(self.state.finished):
             self.state.finished = None  # with it, the voxels of a CT that was deleted
+        if finished is None:
+            problem = self.kept.problem
+            finished = self.kept.restored(self.state.parameters)
+            self.state.finished = finished or self.state.finished
+            if self.kept.problem != problem:
+                self.changed.emit()
+        self.kept.keep(finished, self.state.parameters)
         if finished is not self._of:
             self.work.stop()
             name = self.name
@@ -179,12 +189,12 @@ class Reviewing:
         p = self.state.parameters
         node, volumeNode, choices = p.segmentation, p.volume, ch.copy_of(p)
 
-        def finish(answer):
+        def finish(finished):
             now = self.state.parameters
             if now is None or now.segmentation is not node:
                 return  # the module was left, or something else is worked on: the audit is not wanted any more
             then()
-            self.state.finished = Finished(node, volumeNode, *answer, choices, isAudit=True)
+            self.state.finished = finished
             self.state.workChanged.emit()
 
         self.work.start(Work(steps.audited(self.logic, node, volumeNode, choices), finish, show))
@@ -197,6 +207,7 @@ class Reviewing:
         """The scene is about to be closed."""
         self.work.stop()
         self._letGo()
+        self.kept.forget()
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing

@@ -58,12 +58,14 @@ class Found:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that is over, as long as its result can be reviewed.
+    """A run that is over, as long as its result can be reviewed; it may have been in another session.
 
     Attributes:
         node: the segmentation that holds the result.
         volumeNode: the CT that it was made from.
-        request, result: of the run, for the engine.
+        request: of the run, for the engine.
+        evidence: what the run kept, a `review.Evidence`.
+        provenance: how it was made.
         choices: with which it was started; another model may be chosen since.
         isAudit: whether its seeds were taken from the segmentation itself, which is what is judged.
     """
@@ -71,7 +73,8 @@ class Finished:
     node: Any
     volumeNode: Any
     request: Any
-    result: Any
+    evidence: Any
+    provenance: Any
     choices: Any
     isAudit: bool = False
 

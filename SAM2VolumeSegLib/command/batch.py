@@ -16,6 +16,7 @@ from SAM2VolumeSegLib.command.one_case import Reviewer
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.report import SegmentRow
 from SAM2VolumeSegLib.volume.csv_text import BOM, to_csv
+from SAM2VolumeSegLib.volume.paths import read_text
 from SAM2VolumeSegLib.volume.provenance import to_json
 from SAM2VolumeSegLib.volume.target import PROGRAM, check_target, make_folder, write_json, write_text
 
@@ -144,10 +145,7 @@ def read_cases(table: Path) -> dict[str, Case | BadLine]:
     Raises:
         InputError: it cannot be read, lacks a column, or two cases have one name.
     """
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f'The list "{table}" cannot be read ({error}). Save it as CSV in UTF-8.') from error
+    text = read_text(table)
     head = text.partition("\n")[0]
     lines = csv.DictReader(text.splitlines(), delimiter=";" if head.count(";") > head.count(",") else ",")
     columns = [column.strip() for column in lines.fieldnames or ()]
@@ -155,7 +153,10 @@ def read_cases(table: Path) -> dict[str, Case | BadLine]:
     known = [field.name if field.name != "name" else "case" for field in fields(Case)]
     for column in _NEEDED:
         if column not in columns:
-            raise InputError(f'The list "{table}" has no column "{column}". Its first line names the columns.')
+            raise InputError(
+                f'The list "{table}" has no column "{column}". Its first line names the columns: {", ".join(_NEEDED)}, '
+                "and those of other files."
+            )
     if unknown := [column for column in columns if column and column not in known]:
         raise InputError(f'The list "{table}" has a column "{unknown[0]}". Known columns: {", ".join(known)}.')
     cases: dict[str, Case | BadLine] = {}

@@ -17,7 +17,6 @@ from SAM2VolumeSegLib.propagation import RECOMMENDED, Settings
 from SAM2VolumeSegLib.review import partners
 from SAM2VolumeSegLib.seeds import SeedSlice, SlicePlace, find_seeds, is_painted, parse_slice
 from SAM2VolumeSegLib.volume import BoxMask, Segment, Volume, read_provenance, read_seeds, read_volume
-from SAM2VolumeSegLib.volume.paths import check_file
 from SAM2VolumeSegLib.volume.write import SUFFIXES, sidecar
 
 
@@ -212,7 +211,6 @@ def masks_of(path: Path, volume: Volume) -> dict[str, BoxMask]:
 
 def read_segments(path: Path, volume: Volume) -> dict[str, Segment]:
     """Read a segmentation; a label image of this program has the names of its segments beside it."""
-    check_file(path)
     segments = read_seeds(path, volume)
     names = _note(path).get("labels", {})
     renamed = {}

@@ -193,7 +193,7 @@ class Reviewer:
             not_checked = "No slice was left out: the estimates are those of phantoms."
             return _Known(evidence, (done, not_checked), None, result.provenance)
         print("Self-check: each slice is left out in turn, and compared with what is found without it.")
-        check = follow(self_check(request, result, segmenter.run_alike), _check_line, "slices left out")
+        check = follow(self_check(request, evidence, segmenter.run_alike), _check_line, "slices left out")
         return _Known(evidence, (done,), check, result.provenance)
 
     def _segmenter(self, files: CaseFiles) -> Segmenter:

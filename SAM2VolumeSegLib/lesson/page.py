@@ -12,6 +12,7 @@ from typing import Any
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.volume.paths import read_text
 from SAM2VolumeSegLib.volume.target import PROGRAM
 
 FOLDER = Path(__file__).parent
@@ -27,21 +28,24 @@ def read_words(path: Path = WORDS) -> dict[str, str]:
     Raises:
         InputError: it cannot be read, or it has not the names, or in one of them not the values, of the English words.
     """
+    text = read_text(path)
     try:
-        words = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        words = json.loads(text)
+    except json.JSONDecodeError as error:
         raise InputError(
-            _('The words in "{path}" cannot be read ({reason}). Translate a copy of words.json.').format(
-                path=path, reason=error
-            )
+            _(
+                'The words in "{path}" cannot be read from line {line}, column {column} on. Look for a quotation mark '
+                "or a comma that is missing there, or translate another copy of words.json."
+            ).format(path=path, line=error.lineno, column=error.colno)
         ) from error
     english = json.loads(WORDS.read_text(encoding="utf-8"))
     wrong = [name for name in english if not _fits(words, name, english[name])] if isinstance(words, dict) else ["lang"]
     if wrong:
         raise InputError(
-            _('The words in "{path}" lack "{name}", or what is in braces there: {values}').format(
-                path=path, name=wrong[0], values=english[wrong[0]]
-            )
+            _(
+                'The words in "{path}" lack "{name}", or what is in braces there. Translate it from the English: '
+                "{english}"
+            ).format(path=path, name=wrong[0], english=english[wrong[0]])
         )
     return words
 

@@ -18,6 +18,7 @@ from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model.answer import megabytes
 from SAM2VolumeSegLib.model.config import image_size
 from SAM2VolumeSegLib.model.download import download, only_writer, part_of, sha256_of
+from SAM2VolumeSegLib.volume.paths import check_file
 
 if TYPE_CHECKING:
     import torch
@@ -156,20 +157,20 @@ def user_model(checkpoint: str | Path, config: str | Path, image_size: int | Non
         image_size: Side of the square input in pixels; None: as the yaml states it.
 
     Raises:
-        InputError: A file is missing.
+        InputError: A file is missing or empty, or is a folder.
     """
     checkpoint = Path(checkpoint).expanduser().absolute()
-    if not checkpoint.is_file():
-        raise InputError(_("There is no checkpoint file {checkpoint}.").format(checkpoint=checkpoint))
+    check_file(checkpoint)
     if str(config) in MODELS:
         described = MODELS[str(config)].config
     elif Path(config).expanduser().is_file():
         described = Path(config).expanduser().absolute()
     else:
         raise InputError(
-            _("The configuration '{config}' is neither a known model ({models}) nor a yaml file here.").format(
-                config=config, models=", ".join(MODELS)
-            )
+            _(
+                "The configuration '{config}' is neither a known model ({models}) nor a yaml file here. Give a model, "
+                "or check the path."
+            ).format(config=config, models=", ".join(MODELS))
         )
     return Model(checkpoint.stem, described, LocalFile(checkpoint), image_size)
 

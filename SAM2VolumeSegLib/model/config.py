@@ -107,7 +107,10 @@ def _read(path: Path | str) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
-            _("The configuration {path} is not a readable yaml file: it is not text.").format(path=path)
+            _(
+                "The configuration {path} is not a readable yaml file: it is not text in UTF-8. Save it with this "
+                "encoding, or get a fresh copy."
+            ).format(path=path)
         ) from error
 
 

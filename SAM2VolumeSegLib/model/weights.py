@@ -11,6 +11,7 @@ import torch
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.model import devices
+from SAM2VolumeSegLib.volume.paths import check_file
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:
@@ -27,8 +28,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
         InputError: It is missing, is damaged, needs more memory than there is, or holds something other than weights,
             or a NaN.
     """
-    if not path.is_file():
-        raise InputError(_("There is no checkpoint file {path}.").format(path=path))
+    check_file(path)
     try:
         content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
         weights = content.get("model", content) if isinstance(content, dict) else content

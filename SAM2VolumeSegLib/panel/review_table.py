@@ -13,7 +13,35 @@ if TYPE_CHECKING:  # scipy takes a moment: not for a panel that is only opened
     from SAM2VolumeSegLib.review import Comparison, ExpectedDice, Review, SegmentReview, Suspect, Verdict
 
 BAR_FROM = 0.5
-"""Where the bar of an expected Dice begins; it ends at 1. Below, there is nothing to tell apart."""
+"""Where the bar of a Dice begins; it ends at 1. Below, there is nothing to tell apart."""
+
+
+class Column(NamedTuple):
+    """The column of the segments' Dice.
+
+    Attributes:
+        title: which Dice it is.
+        tip: what it means.
+    """
+
+    title: str
+    tip: str
+
+
+EXPECTED = Column(
+    _("Expected Dice"),
+    _(
+        "How good each segment is expected to be: the Dice that a person's outline would give, and the range in which "
+        "nine of ten true values should lie."
+    ),
+)
+AGREEMENT = Column(
+    _("Dice with what was propagated"),
+    _(
+        "How far each segment agrees with what its own slices lead to, 1 being perfect. It is no estimate of how good "
+        "the segment is."
+    ),
+)
 
 
 class SegmentLine(NamedTuple):
@@ -21,29 +49,17 @@ class SegmentLine(NamedTuple):
 
     Attributes:
         name: of the segment.
-        expected: its Dice.
+        dice: the expected one with its range; in an audit, that with what was propagated, which has none.
+        bar: lower end, Dice and upper end, 0..1 of the bar; None: there is nothing to draw.
         suspects: how many there are, and how many of them are ticked off.
         verdict: of the user.
     """
 
     name: str
-    expected: ExpectedDice
+    dice: str
+    bar: tuple[float, float, float] | None
     suspects: str
     verdict: str
-
-    @property
-    def dice(self) -> str:
-        """The expected Dice in words."""
-        return _("{dice:.2f} ({lower:.2f} to {upper:.2f})").format(**self.expected._asdict())
-
-    @property
-    def bar(self) -> tuple[float, float, float]:
-        """Lower end, expected Dice and upper end on the bar, 0..1."""
-        lower, dice, upper = (
-            min(max((value - BAR_FROM) / (1 - BAR_FROM), 0.0), 1.0)
-            for value in (self.expected.lower, self.expected.dice, self.expected.upper)
-        )
-        return lower, dice, upper
 
 
 class SuspectLine(NamedTuple):
@@ -53,7 +69,7 @@ class SuspectLine(NamedTuple):
         key: by which it is known again when the same list is made once more.
         slice: the slice to correct.
         size: expected volume of wrong voxels.
-        why: the weightiest reason.
+        why: whether it is too much or missing, and the weightiest reason.
         tip: all that is known of it.
         seen: whether it was gone to.
         ticked: whether the user has ticked it off.
@@ -73,6 +89,7 @@ def segment_lines(
     suspects: Mapping[str, Sequence[Suspect]],
     ticked: Collection[str],
     verdicts: Mapping[str, Verdict],
+    propagated: Comparison | None = None,
 ) -> list[SegmentLine]:
     """A line for each segment, in their order.
 
@@ -81,6 +98,7 @@ def segment_lines(
         suspects: that are listed, by name.
         ticked: keys of suspects.
         verdicts: by name of a segment; one may have none.
+        propagated: of an audit, the segments beside what was propagated from their own slices; None: no audit.
     """
     lines = []
     for name, own in review.segments.items():
@@ -88,8 +106,26 @@ def segment_lines(
         text = _("{count}, {done} done") if done else "{count}"
         count = text.format(count=len(suspects[name]), done=done)
         verdict = verdict_text(verdicts[name]) if name in verdicts else ""
-        lines.append(SegmentLine(name, own.expected, count, verdict))
+        dice, bar = _expected(own.expected) if propagated is None else _agreement(propagated, name)
+        lines.append(SegmentLine(name, dice, bar, count, verdict))
     return lines
+
+
+def _expected(expected: ExpectedDice) -> tuple[str, tuple[float, float, float]]:
+    text = _("{dice:.2f} ({lower:.2f} to {upper:.2f})").format(**expected._asdict())
+    return text, (_on_bar(expected.lower), _on_bar(expected.dice), _on_bar(expected.upper))
+
+
+def _agreement(propagated: Comparison, name: str) -> tuple[str, tuple[float, float, float] | None]:
+    compared = propagated.segments.get(name)
+    if compared is None:
+        return "-", None
+    at = _on_bar(compared.agreement.dice)
+    return f"{compared.agreement.dice:.3f}", (at, at, at)
+
+
+def _on_bar(dice: float) -> float:
+    return min(max((dice - BAR_FROM) / (1 - BAR_FROM), 0.0), 1.0)
 
 
 def suspect_lines(
@@ -108,10 +144,12 @@ def suspect_lines(
         key = suspect_key(suspect)
         where = f"{suspect.plane.value} {place_text(volume, suspect.plane, suspect.index)}"
         size = _("{volume:.0f} mm³").format(volume=suspect.wrong_mm3)
-        tip = _("{why}. About {size} are likely wrong. Correcting the {where} slice helps most.").format(
-            why="; ".join(suspect.reasons), size=size, where=where
-        )
-        lines.append(SuspectLine(key, where, size, suspect.reasons[0], tip, key in seen, key in ticked))
+        why = suspect.headline[:1].upper() + suspect.headline[1:]
+        text = _("{why}. About {size} are likely wrong. Correcting the {where} slice helps most.")
+        if len(suspect.reasons) > 1:
+            text = _("{why}. Also: {others}. About {size} are likely wrong. Correcting the {where} slice helps most.")
+        tip = text.format(why=why, others="; ".join(suspect.reasons[1:]), size=size, where=where)
+        lines.append(SuspectLine(key, where, size, why, tip, key in seen, key in ticked))
     return lines
 
 
@@ -144,7 +182,7 @@ def still_there(keys: Sequence[str], suspects: Mapping[str, Sequence[Suspect]]) 
 
 
 def sentences(review: Review, name: str, audited: bool = False) -> list[str]:
-    """What is said of a segment: what its name does not fit, and what its expected Dice stands on.
+    """What is said of a segment: what its name does not fit, and what its expected Dice stands on, or what is likely.
 
     Args:
         review: of it.
@@ -153,7 +191,15 @@ def sentences(review: Review, name: str, audited: bool = False) -> list[str]:
     """
     own = review.segments[name]
     said = list(own.remarks)
-    if review.check is None:
+    if audited:
+        said.append(
+            _(
+                "What is likely wrong is an estimate that was fitted to results of this program: here it says where to "
+                "look first, and not how much is wrong."
+            )
+        )
+        said += [] if review.check is None else review.check.sentences(name, audited)
+    elif review.check is None:
         said.append(
             _(
                 "Expected Dice is an estimate from synthetic CTs so far, not from this patient. The self-check leaves "
@@ -161,7 +207,7 @@ def sentences(review: Review, name: str, audited: bool = False) -> list[str]:
             )
         )
     else:
-        said += review.check.sentences(name, audited)
+        said += review.check.sentences(name)
         if review.check.of(name) and not own.expected.measured:
             said.append(
                 _(

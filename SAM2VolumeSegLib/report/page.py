@@ -182,7 +182,7 @@ def _tools(report: Report) -> str:
     if report.propagated:
         legend.append(("other", _("propagated from its own slices")))
     if report.reference:
-        legend.append(("other", _("reference, below its heading")))
+        legend.append(("reference", _("reference")))
     legend.append(("frame", _("region of the suspect")))
     lines = "".join(
         f'<li><svg viewBox="0 0 32 10" aria-hidden="true"><path class="{kind} under" d="M1 5h30"/>'

@@ -32,7 +32,8 @@ class Outline:
     """A mask that is drawn as a line.
 
     Attributes:
-        kind: "judged" (solid), "other" (dashed) or "before" (dotted): the class of its line in report.css.
+        kind: "judged" (solid), "other" (dashed), "reference" (dashes and dots) or "before" (dotted): the class of its
+            line in report.css.
         mask: on the volume's grid.
     """
 

@@ -9,11 +9,13 @@ from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.report.content import Report
 from SAM2VolumeSegLib.report.markup import bullets, millilitres, paragraph, sentence
 from SAM2VolumeSegLib.report.picture import Outline, SlicePicture
-from SAM2VolumeSegLib.review import Compared, SegmentReview, Suspect
+from SAM2VolumeSegLib.review import SegmentReview, Suspect
 from SAM2VolumeSegLib.seeds import point_text, position_text
 
 PICTURES = 10
 """Of the suspects of a segment; all of them are in ``suspects.csv``."""
+REASONS = 3
+"""Of a suspect that are read at once; the rest can be unfolded."""
 
 
 def segment_part(report: Report, number: int, name: str) -> Iterator[str]:
@@ -31,8 +33,7 @@ def segment_part(report: Report, number: int, name: str) -> Iterator[str]:
     yield bullets(_shape(report, segment))
     if not segment.suspects:
         yield paragraph(_("No region stands out as likely wrong."))
-    other = report.propagated.segments.get(name) if report.propagated else None
-    yield from _suspects(report, segment, segment.suspects, f"suspect-{number}", other)
+    yield from _suspects(report, segment, segment.suspects, f"suspect-{number}")
     compared = report.reference.segments.get(name) if report.reference else None
     if compared is None:
         return
@@ -40,7 +41,7 @@ def segment_part(report: Report, number: int, name: str) -> Iterator[str]:
     yield f"<h3>{escape(heading.format(segment=name, reference=compared.reference_name))}</h3>"
     if not compared.suspects:
         yield paragraph(_("Nowhere by more than a voxel here and there."))
-    yield from _suspects(report, segment, compared.suspects, f"difference-{number}", compared, certain=True)
+    yield from _suspects(report, segment, compared.suspects, f"difference-{number}", certain=True)
 
 
 def _suspects(
@@ -48,12 +49,11 @@ def _suspects(
     segment: SegmentReview,
     suspects: Sequence[Suspect],
     anchor: str,
-    other: Compared | None,
     certain: bool = False,
 ) -> Iterator[str]:
     """The largest ones with their pictures, and how many more there are."""
     shown = [
-        _suspect(report, segment, suspect, f"{anchor}-{rank}", rank, other, certain)
+        _suspect(report, segment, suspect, f"{anchor}-{rank}", rank, certain)
         for rank, suspect in enumerate(suspects[:PICTURES], 1)
     ]
     if shown:
@@ -98,13 +98,17 @@ def _suspect(
     suspect: Suspect,
     anchor: str,
     rank: int,
-    other: Compared | None,
     certain: bool = False,
 ) -> str:
     """A suspect with its picture, or two where an earlier state is known."""
     judged = segment.errors.found
     seen = [judged, *filter(None, [report.before.get(segment.name)])]
-    lines = [Outline("other", other.reference)] if other else []
+    besides = {"other": None if certain else report.propagated, "reference": report.reference}
+    lines = [
+        Outline(kind, comparison.segments[segment.name].reference)
+        for kind, comparison in besides.items()
+        if comparison and segment.name in comparison.segments
+    ]
 
     def picture(kind: str, now: bool) -> SlicePicture:
         mask = judged if now else report.before[segment.name]
@@ -115,9 +119,8 @@ def _suspect(
 
     after = picture("judged", now=True)
     where = after.caption()
-    reasons = "; ".join(suspect.reasons)
-    label = _("{segment}, suspect {rank}, {where}: {reasons}").format(
-        segment=segment.name, rank=rank, where=where, reasons=reasons
+    label = _("{segment}, suspect {rank}, {where}: {headline}").format(
+        segment=segment.name, rank=rank, where=where, headline=suspect.headline
     )
     if segment.name in report.before:
         two = (_("Before"), picture("before", now=False)), (_("Now"), after)
@@ -134,9 +137,25 @@ def _suspect(
     centre = _("Centre at {place}.").format(place=point_text(suspect.centre))
     return (
         f'<article class="suspect" id="{anchor}" tabindex="-1"><h4>{rank}. {escape(where)}</h4>'
-        f"<p><strong>{escape(sentence(reasons))}</strong> {escape(said)} {escape(centre)}</p>"
+        f"<p><strong>{escape(sentence(suspect.headline))}</strong> {_more_reasons(suspect)}{escape(said)} "
+        f"{escape(centre)}</p>{_other_reasons(suspect)}"
         f'<div class="figures">{"".join(figures)}</div></article>'
     )
+
+
+def _more_reasons(suspect: Suspect) -> str:
+    """The next reasons after the weightiest."""
+    more = suspect.reasons[1:REASONS]
+    return escape(_("Also: {reasons}.").format(reasons="; ".join(more))) + " " if more else ""
+
+
+def _other_reasons(suspect: Suspect) -> str:
+    """The reasons that weigh least, to be unfolded."""
+    rest = suspect.reasons[REASONS:]
+    if not rest:
+        return ""
+    text = _("1 more reason") if len(rest) == 1 else _("{count} more reasons").format(count=len(rest))
+    return f"<details><summary>{escape(text)}</summary>{bullets(map(sentence, rest))}</details>"
 
 
 def _with_caption(svg: str, text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 
 from SAM2VolumeSegLib.report.content import Report
-from SAM2VolumeSegLib.review import Agreement, Comparison, Suspect
+from SAM2VolumeSegLib.review import SIGNS, Agreement, Comparison, Suspect
 from SAM2VolumeSegLib.seeds import point_text, position_text
 from SAM2VolumeSegLib.volume.csv_text import to_csv
 
@@ -130,6 +130,7 @@ _SUSPECT_COLUMNS = (
     "segment",
     "number",
     "kind",
+    "error",
     "wrong_mm3",
     "why",
     "plane",
@@ -156,7 +157,7 @@ def _suspect_line(report: Report, name: str, number: int, kind: str, one: Suspec
     position = position_text(report.volume, one.plane, one.index)
     why = "; ".join(one.reasons)
     where = (one.plane.value, one.index, position, one.gain_mm3, point_text(one.centre))
-    return [report.case, name, number, kind, one.wrong_mm3, why, *where, *map(float, one.centre)]
+    return [report.case, name, number, kind, SIGNS[one.sign], one.wrong_mm3, why, *where, *map(float, one.centre)]
 
 
 def _agreement(comparison: Comparison | None, name: str) -> Agreement | None:

@@ -10,11 +10,16 @@ import numpy as np
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.review.agreement import Agreement, dice, on_common_box
 from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
-from SAM2VolumeSegLib.review.suspects import Suspect, suspects_of
+from SAM2VolumeSegLib.review.suspects import Sign, Suspect, sign_of, suspects_of
 from SAM2VolumeSegLib.volume import Box, BoxMask, Volume
 
-BESIDE = 0.1
-"""Share of the voxels that differ in a region, up to which those of the other kind are not worth a word."""
+MOSTLY = 9.0
+"""As `suspects.MOSTLY`, where it is known and not likely what is wrong."""
+WHY: dict[Sign, str] = {
+    "too much": _("the reference does not have it"),
+    "missing": _("the reference has it"),
+    "both": _("some is missing, and some too much"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +79,8 @@ def compare_steps(
         reference = references[other]
         agreement = Agreement.of(found[name], reference, volume)
         suspects = suspects_of(name, volume, differences(found[name], reference))
-        told = tuple(replace(one, reasons=(_difference(one, found[name], reference),)) for one in suspects)
+        signs = [_sign(one, found[name], reference) for one in suspects]
+        told = tuple(replace(one, sign=s, reasons=(WHY[s],)) for one, s in zip(suspects, signs, strict=True))
         compared[name] = Compared(name, other, reference, agreement, told)
     return Comparison(
         compared,
@@ -112,12 +118,8 @@ def differences(found: BoxMask, reference: BoxMask) -> LikelyErrors:
     return LikelyErrors(found, box, (found.on(box) != reference.on(box)).astype(np.float32))
 
 
-def _difference(suspect: Suspect, found: BoxMask, reference: BoxMask) -> str:
+def _sign(suspect: Suspect, found: BoxMask, reference: BoxMask) -> Sign:
     region, box = suspect.region.inside, suspect.region.box
-    surplus = np.count_nonzero(region & found.on(box) & ~reference.on(box))
-    missed = np.count_nonzero(region & ~found.on(box) & reference.on(box))
-    if surplus <= BESIDE * (surplus + missed):
-        return _("missing here, the reference has it")
-    if missed <= BESIDE * (surplus + missed):
-        return _("too much here, the reference does not have it")
-    return _("the reference's surface lies elsewhere: some is missing here, and some too much")
+    surplus = int(np.count_nonzero(region & found.on(box) & ~reference.on(box)))
+    missed = int(np.count_nonzero(region & ~found.on(box) & reference.on(box)))
+    return sign_of(surplus, missed, MOSTLY)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from SAM2VolumeSegLib.errors import InputError
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.propagation import Request, Result, SegmentResult
 from SAM2VolumeSegLib.propagation.result import STEPS_PER_LOGIT
 from SAM2VolumeSegLib.seeds import SeedSlice, SlicePlace
@@ -30,7 +32,7 @@ class SegmentEvidence:
         fused: int8, the logits that the mask was made from: after edges, before islands and contests.
         voted: int8, the mean of the axes' votes before surfaces moved to the CT's edges.
         spread: uint8, standard deviation of the votes of axes and directions.
-        confidence: SAM2's own, 0..1, by plane and slice index.
+        confidence: SAM2's own, 0..1 with four digits, by plane and slice index.
         painted: the slices on which it was painted.
         absent: the slices on which it was declared absent.
     """
@@ -46,9 +48,28 @@ class SegmentEvidence:
     @classmethod
     def of(cls, segment: SegmentResult, seeds: Sequence[SeedSlice]) -> SegmentEvidence:
         """What a run kept of a segment, and the seeds that it had."""
-        places = {absent: tuple((s.plane, s.index) for s in seeds if s.absent == absent) for absent in (False, True)}
         fused = np.rint(segment.logits * STEPS_PER_LOGIT).astype(np.int8)
-        return cls(segment.found, fused, segment.voted, segment.spread, segment.confidence, places[False], places[True])
+        # As a file has it: a review of what was kept finds the same as one right after the run.
+        confidence = {
+            plane: {index: round(float(value), 4) for index, value in slices.items()}
+            for plane, slices in segment.confidence.items()
+        }
+        return cls(segment.found, fused, segment.voted, segment.spread, confidence, ()).with_seeds(seeds)
+
+    def with_seeds(self, seeds: Sequence[SeedSlice]) -> SegmentEvidence:
+        """The same, as if these slices had been painted, or declared absent."""
+        places = {absent: tuple((s.plane, s.index) for s in seeds if s.absent == absent) for absent in (False, True)}
+        return replace(self, painted=places[False], absent=places[True])
+
+    def seeds(self, volume: Volume) -> list[SeedSlice]:
+        """The seeds that the run had: on a painted slice the mask is what was painted."""
+        found = []
+        for plane, index in self.places:
+            view = volume.view(plane)
+            whole = Box(*view.corners(index, index, (0, view.shape[0], 0, view.shape[1])))
+            mask = view.slice(self.found.on(whole), 0)
+            found.append(SeedSlice(plane, index, mask if (plane, index) in self.painted else np.zeros_like(mask)))
+        return found
 
     @property
     def box(self) -> Box:
@@ -101,6 +122,16 @@ class Evidence:
     window: Window
     segments: Mapping[str, SegmentEvidence]
     run: str = ""
+
+    def check_about(self, volume: Volume) -> None:
+        """Raise InputError where a volume is another one than that of the run."""
+        if volume.fingerprint() != self.fingerprint:
+            raise InputError(
+                _(
+                    'The result was made from another volume than "{volume}". Choose the volume that it was made from, '
+                    "or propagate on this one first."
+                ).format(volume=volume.name)
+            )
 
     @classmethod
     def of(cls, request: Request, result: Result) -> Evidence:

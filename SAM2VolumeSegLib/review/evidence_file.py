@@ -52,13 +52,17 @@ def read_evidence(path: Path) -> Evidence:
         InputError: there is none, or it cannot be read.
     """
     try:
-        return from_bytes(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(
             _('"{path}" cannot be read ({reason}). Propagate again, and keep the evidence with the result.').format(
                 path=path, reason=error.strerror
             )
         ) from error
+    try:
+        return from_bytes(data)
+    except InputError as error:
+        raise InputError(_('"{path}" cannot be used. {reason}').format(path=path, reason=error)) from error
 
 
 def to_bytes(evidence: Evidence) -> bytes:
@@ -77,7 +81,7 @@ def to_bytes(evidence: Evidence) -> bytes:
                 "painted": _written(own.painted),
                 "absent": _written(own.absent),
                 "confidence": {
-                    Plane(plane).value: {str(index): round(value, 4) for index, value in slices.items()}
+                    Plane(plane).value: {str(index): value for index, value in slices.items()}
                     for plane, slices in own.confidence.items()
                 },
             }

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.review.error_model import PRIOR, calibrated
 from SAM2VolumeSegLib.review.evidence import Evidence
@@ -91,13 +90,7 @@ def review_steps(
     Raises:
         InputError: the evidence is of another volume.
     """
-    if volume.fingerprint() != evidence.fingerprint:
-        raise InputError(
-            _(
-                'The result was made from another volume than "{volume}". Choose the volume that it was made from, or '
-                "propagate on this one first."
-            ).format(volume=volume.name)
-        )
+    evidence.check_about(volume)
     model = PRIOR if check is None else calibrated(check.for_calibration())
     masks = masks or {name: own.found for name, own in evidence.segments.items()}
     remarks = mix_ups(volume, masks)

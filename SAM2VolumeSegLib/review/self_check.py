@@ -12,7 +12,8 @@ import numpy as np
 from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.progress import Steps
 from SAM2VolumeSegLib.propagation import Progress, Request, Result
-from SAM2VolumeSegLib.review.evidence import NEAR_MM, SegmentEvidence
+from SAM2VolumeSegLib.review.agreement import dice
+from SAM2VolumeSegLib.review.evidence import NEAR_MM, Evidence, SegmentEvidence
 from SAM2VolumeSegLib.review.features import features_of
 from SAM2VolumeSegLib.seeds import SeedSlice, is_painted, position_text
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Volume
@@ -142,7 +143,7 @@ class SelfCheck:
 
 
 def self_check(
-    request: Request, result: Result, run_alike: RunAlike, wanted: Sequence[str] | None = None
+    request: Request, evidence: Evidence, run_alike: RunAlike, wanted: Sequence[str] | None = None
 ) -> Generator[Progress, None, SelfCheck]:
     """Leave out each painted slice in turn, and compare what is found there with what was painted.
 
@@ -151,7 +152,7 @@ def self_check(
 
     Args:
         request: what the result was made from.
-        result: of all its segments.
+        evidence: what that run kept.
         run_alike: the engine's.
         wanted: names of the segments; None takes all.
 
@@ -177,14 +178,14 @@ def self_check(
         yield progress
         parts = []
         for seed in own:
-            within = _slab(request.volume, result, name, seed)
-            others = [other for other, its in result.segments.items() if not its.box.meet(within).is_empty]
+            within = _slab(request.volume, evidence, name, seed)
+            others = [other for other, its in evidence.segments.items() if not its.box.meet(within).is_empty]
             parts.append(request.leaving_out(name, (plane, seed.index), within, others))
         steps = Steps(run_alike(parts, name, plane))
         for _step in steps:
             yield progress
         for seed, without in zip(own, steps.result, strict=True):
-            compared = _compared(request, result, without, name, seed)
+            compared = _compared(request, evidence, without, name, seed)
             if compared is not None:
                 found.append(compared)
         done += len(own)
@@ -197,11 +198,11 @@ def _can_be_left_out(request: Request, name: str, seed: SeedSlice) -> bool:
     return not seed.absent and is_painted(others)
 
 
-def _slab(volume: Volume, result: Result, name: str, seed: SeedSlice) -> Box:
+def _slab(volume: Volume, evidence: Evidence, name: str, seed: SeedSlice) -> Box:
     """The part of the volume beside a slice in which its segment can be."""
     view = volume.view(seed.plane)
     beside = _slice_of(Box.whole(volume), view, seed.index).grown(SLAB_MM, volume)
-    return result.segments[name].box.grown(NEAR_MM, volume).meet(beside)
+    return evidence.segments[name].box.grown(NEAR_MM, volume).meet(beside)
 
 
 def _slice_of(box: Box, view: PlaneView, index: int) -> Box:
@@ -211,13 +212,13 @@ def _slice_of(box: Box, view: PlaneView, index: int) -> Box:
     return Box(triple(lower), triple(upper))
 
 
-def _compared(request: Request, result: Result, without: Result, name: str, seed: SeedSlice) -> LeftOut | None:
+def _compared(request: Request, evidence: Evidence, without: Result, name: str, seed: SeedSlice) -> LeftOut | None:
     """What was found on a slice without its seed, beside what was painted; None where other planes show all of it."""
     volume, view = request.volume, request.volume.view(seed.plane)
     rest = [other for other in request.named_seeds[name] if other is not seed]
     segment = without.segments[name]
     box = segment.box
-    inside = segment.found.inside & ~_loose(volume, result, name, rest, box)
+    inside = segment.found.inside & ~_loose(volume, evidence, name, rest, box)
     kept = SegmentEvidence.of(replace(segment, found=BoxMask(segment.found.shape, box, inside)), rest)
     here = _slice_of(box, view, seed.index)
     painted = np.zeros(here.shape, dtype=bool)
@@ -236,7 +237,7 @@ def _compared(request: Request, result: Result, without: Result, name: str, seed
         index=seed.index,
         position=position_text(volume, seed.plane, seed.index),
         among=_among(seed.index, own),
-        dice=_dice(answer & ~known, painted & ~known),
+        dice=dice(answer & ~known, painted & ~known),
         wrong_mm2=float(np.count_nonzero(wrong) * view.row_mm * view.col_mm),
         features=features.values,
         wrong=wrong[near],
@@ -249,15 +250,11 @@ def _among(index: int, others: Sequence[int]) -> Among:
     return "between" if min(others) < index < max(others) else "end"
 
 
-def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    return float(2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other)))
-
-
-def _loose(volume: Volume, result: Result, name: str, seeds: Sequence[SeedSlice], box: Box) -> np.ndarray:
+def _loose(volume: Volume, evidence: Evidence, name: str, seeds: Sequence[SeedSlice], box: Box) -> np.ndarray:
     """What the run claimed and dropped as a loose part: from a part of the volume nobody could tell."""
-    evidence = SegmentEvidence.of(result.segments[name], seeds)
-    claimed = evidence.on(box, evidence.fused, -1) > 0
+    own = evidence.segments[name].with_seeds(seeds)
+    claimed = own.on(box, own.fused, -1) > 0
     held = np.zeros(box.shape, dtype=bool)
-    for segment in result.segments.values():
+    for segment in evidence.segments.values():
         held |= segment.found.on(box)
-    return claimed & ~held & ~evidence.known(volume, box)
+    return claimed & ~held & ~own.known(volume, box)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from scipy import ndimage
 
+from SAM2VolumeSegLib.i18n import tr as _
 from SAM2VolumeSegLib.review.likely_errors import LikelyErrors
 from SAM2VolumeSegLib.seeds import SlicePlace
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, PlaneView, Volume
@@ -18,6 +20,12 @@ LIKELY = 0.1
 """Chance from which on a voxel belongs to a suspect: three in four wrong voxels on tptbox's CT."""
 LEAST_MM3 = 10.0
 """Expected wrong volume below which a region is not worth a look."""
+MOSTLY = 3.0
+"""From how many times as much on a region is called by the one kind of error alone."""
+
+Sign = Literal["too much", "missing", "both"]
+SIGNS: dict[Sign, str] = {"too much": _("too much"), "missing": _("missing"), "both": _("surface elsewhere")}
+"""The kinds of an error in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +37,7 @@ class Suspect:
         region: its voxels.
         centre: where errors are densest, RAS in mm.
         wrong_mm3: expected volume of wrong voxels.
+        sign: whether these are voxels that the mask has, "too much"; that it lacks, "missing"; or both.
         plane: on which correcting it helps most.
         index: of the slice of that plane.
         gain_mm3: wrong volume of the whole segment that correcting this slice is expected to save, see `gains`.
@@ -42,7 +51,26 @@ class Suspect:
     plane: Plane
     index: int
     gain_mm3: float
+    sign: Sign
     reasons: tuple[str, ...] = field(default=())
+
+    @property
+    def headline(self) -> str:
+        """What is wrong, and the weightiest reason: "too much: the axes disagree"."""
+        return _("{sign}: {reason}").format(sign=SIGNS[self.sign], reason=self.reasons[0])
+
+
+def sign_of(too_much: float, missing: float, mostly: float = MOSTLY) -> Sign:
+    """What a region is called by the volumes of its two kinds of error.
+
+    Args:
+        too_much: of voxels that the mask has.
+        missing: of voxels that it lacks.
+        mostly: how many times as much one has to be, for the other not to count.
+    """
+    if too_much >= mostly * missing:
+        return "too much"
+    return "missing" if missing >= mostly * too_much else "both"
 
 
 @dataclass(frozen=True)
@@ -97,7 +125,7 @@ def suspects_of(
         known: slices that were painted: they are not suggested.
         at_most: regions.
     """
-    left = np.where(errors.chance >= LIKELY, errors.chance, 0)
+    left, mask = np.where(errors.chance >= LIKELY, errors.chance, 0), errors.mask
     to_gain = errors.to_gain
     all_gains = {(gain.plane, gain.index): gain for gain in gains(volume, errors.box, to_gain, known)}
     voxel_mm3 = float(np.prod(volume.spacing))
@@ -109,6 +137,8 @@ def suspects_of(
         part = Box.of(region)
         inside, chance = region[part.slices], np.where(region, errors.chance, 0)[part.slices]
         wrong_mm3 = float(chance.sum(dtype=np.float64)) * voxel_mm3
+        too_much_mm3 = float(chance[mask[part.slices]].sum(dtype=np.float64)) * voxel_mm3
+        sign = sign_of(too_much_mm3, wrong_mm3 - too_much_mm3)
         if wrong_mm3 < LEAST_MM3:
             break
         left[part.slices][inside] = 0
@@ -118,7 +148,7 @@ def suspects_of(
         gain = all_gains[own.plane, own.index]
         where = BoxMask(volume.voxels.shape, at, inside)
         centre = _densest(volume, at, chance)
-        found.append(Suspect(segment, where, centre, wrong_mm3, gain.plane, gain.index, gain.mm3))
+        found.append(Suspect(segment, where, centre, wrong_mm3, gain.plane, gain.index, gain.mm3, sign))
     return sorted(found, key=lambda suspect: -suspect.wrong_mm3)
 
 

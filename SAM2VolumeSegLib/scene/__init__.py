@@ -6,6 +6,13 @@ Lengths are in mm, coordinates are RAS, arrays are ``[k, j, i]`` on the CT's own
 
 from SAM2VolumeSegLib.scene.ahead import before_writing
 from SAM2VolumeSegLib.scene.correcting import SliceCopy, is_on_slice, use_slice_as_seed
+from SAM2VolumeSegLib.scene.evidence import (
+    evidence_of,
+    evidence_stamp,
+    forget_evidence,
+    keep_evidence,
+    remove_unused_evidence,
+)
 from SAM2VolumeSegLib.scene.foreground import restore_views
 from SAM2VolumeSegLib.scene.labels import empty_like, is_label_volume, label_volumes, segmentation_from_labels
 from SAM2VolumeSegLib.scene.nodes import segment_names, volume_from_node, volume_stamp
@@ -29,14 +36,19 @@ __all__ = [
     "before_writing",
     "centre_3d",
     "empty_like",
+    "evidence_of",
+    "evidence_stamp",
+    "forget_evidence",
     "is_label_volume",
     "is_on_slice",
     "jump_to_slice",
+    "keep_evidence",
     "label_volumes",
     "look_at",
     "mask_from_segment",
     "masks_from_segments",
     "provenance_of",
+    "remove_unused_evidence",
     "restore_views",
     "rotate_views_to_volume",
     "seeds_from_segmentation",

@@ -8,6 +8,8 @@ import slicer
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.i18n import tr as _
+from SAM2VolumeSegLib.review import Evidence
+from SAM2VolumeSegLib.scene.evidence import forget_evidence, keep_evidence
 from SAM2VolumeSegLib.scene.nodes import volume_from_node
 from SAM2VolumeSegLib.scene.writing import write_result
 
@@ -32,6 +34,7 @@ class SceneRun:
         state: "running", "done" (``finish`` may be called), "written" or "cancelled".
         request: what the run is for, by segment ID.
         result: the ``Result`` once the state is "done" (segments by the request's names), else None.
+        evidence: what a review needs of it, once it is written.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class SceneRun:
         """
         self.state = "running"
         self.result: Result | None = None
+        self.evidence: Evidence | None = None
         self.request = request
         self._stepping = False
         self._segmentation_node, self._volume_node = segmentation_node, volume_node
@@ -100,8 +104,11 @@ class SceneRun:
         target: str = "new",
         editor_node: slicer.vtkMRMLSegmentEditorNode | None = None,
         intensity_range: tuple[float, float] | None = None,
+        keeps_evidence: bool = True,
     ) -> slicer.vtkMRMLSegmentationNode:
         """Write the result (arguments and return as ``write_result``); once, and only after the last step.
+
+        With ``keeps_evidence``, what a review needs is kept with it, for when the scene is loaded again.
 
         Raises:
             InputError: as ``step``; the CT was changed or moved during the run; or what ``write_result`` refuses.
@@ -120,6 +127,7 @@ class SceneRun:
             )
         names = dict(self.request.names)
         masks = {segment: self.result.segments[name].found for segment, name in names.items()}
+        evidence = Evidence.of(self.request, self.result)
         node = write_result(
             masks,
             self._segmentation_node,
@@ -129,7 +137,11 @@ class SceneRun:
             editor_node=editor_node,
             intensity_range=intensity_range,
         )
-        self.state = "written"
+        self.state, self.evidence = "written", evidence
+        if keeps_evidence:
+            keep_evidence(node, evidence)
+        else:
+            forget_evidence(node)  # of the run before, where the result is in the painted segments
         return node
 
     def cancel(self) -> None:

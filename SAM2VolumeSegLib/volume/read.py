@@ -44,7 +44,7 @@ def read_volume(path: str | Path, series: str | None = None) -> Volume:
     if path.is_dir():
         voxels, ijk_to_ras, name = read_dicom_series(path, series)
         return Volume(voxels, ijk_to_ras, name)
-    check_file(path)
+    check_file(path, or_folder=True)
     if seg_nrrd_header(path):
         raise InputError(_('"{path}" is a segmentation. Give the CT volume in its place.').format(path=path))
     return Volume(*read_image(path), name=_stem(path))

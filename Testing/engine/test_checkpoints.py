@@ -449,16 +449,16 @@ def test_own_checkpoint_with_an_own_configuration(tmp_path):
 )
 def test_own_configuration_that_is_none(tmp_path, text, message):
     file, config = tmp_path / "mine.pt", tmp_path / "mine.yaml"
-    file.touch()
+    file.write_bytes(b"weights")
     config.write_text(text)
     with pytest.raises(InputError, match=message):
         checkpoints.config_image_size(checkpoints.user_model(file, config))
 
 
 def test_own_checkpoint_or_configuration_that_is_missing(tmp_path):
-    with pytest.raises(InputError, match=r"no checkpoint file .*gone\.pt"):
+    with pytest.raises(InputError, match=r"no file .*gone\.pt"):
         checkpoints.user_model(tmp_path / "gone.pt", "tiny")
     file = tmp_path / "mine.pt"
-    file.touch()
+    file.write_bytes(b"weights")
     with pytest.raises(InputError, match="'tiniest' is neither a known model"):
         checkpoints.user_model(file, "tiniest")

@@ -117,7 +117,7 @@ CT, SEEDS, OUT = "ct.nrrd", "seeds.nii.gz", "results/out.seg.nrrd"
         (CT, SEEDS, OUT, ["--checkpoint", "{}/other.pt"], "needs --config"),
         (CT, SEEDS, OUT, ["--checkpoint", "{}/other.pt", "--config", "huge"], "'huge' is neither a known model"),
         (CT, SEEDS, OUT, ["--checkpoint", "{}/other.pt", "--config", "{}/wrong.yaml"], r"wrong\.yaml"),
-        (CT, SEEDS, OUT, ["--checkpoint", "{}/none.pt", "--config", "demo"], r"no checkpoint file .*none\.pt"),
+        (CT, SEEDS, OUT, ["--checkpoint", "{}/none.pt", "--config", "demo"], r"no file .*none\.pt"),
         (CT, SEEDS, "results/out.png", [], r"out\.png"),
         (CT, SEEDS, "nowhere/out.nii.gz", [], "no folder .*nowhere"),
         (CT, SEEDS, "results", [], "results"),

@@ -167,7 +167,7 @@ def test_a_segmentation_of_any_origin_is_audited(files, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["ct.nrrd"], "Give a CT and a segmentation"),
-        (["ct.nrrd", "nothing.seg.nrrd"], "no file or folder .*nothing.seg.nrrd"),
+        (["ct.nrrd", "nothing.seg.nrrd"], "no file .*nothing.seg.nrrd"),
         (["ct.nrrd", "labels.nii.gz"], "does not say which slices were painted"),
         (["ct.nrrd", "labels.nii.gz", "--seeds", "seeds.seg.nrrd"], "None of the segments .*is painted"),
         (["ct.nrrd", "result.seg.nrrd", "--segments", "L5"], 'no segment "L5"'),

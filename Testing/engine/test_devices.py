@@ -38,7 +38,7 @@ def no_gpu(monkeypatch):
 @pytest.fixture
 def an_own_model(tmp_path):
     file = tmp_path / "mine.pt"
-    file.touch()
+    file.write_bytes(b"weights")
     return checkpoints.user_model(file, "tiny", image_size=320)
 
 

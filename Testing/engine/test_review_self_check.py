@@ -7,7 +7,7 @@ import pytest
 from propagation_runs import AXIAL, finish
 
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Request, Segmenter
-from SAM2VolumeSegLib.review import LeftOut, SelfCheck, self_check
+from SAM2VolumeSegLib.review import Evidence, LeftOut, SelfCheck, self_check
 from SAM2VolumeSegLib.review.features import NAMES
 from SAM2VolumeSegLib.seeds import SeedSlice, add_absent
 from SAM2VolumeSegLib.volume import Plane
@@ -21,7 +21,7 @@ def checked(a_fast_tracker, a_phantom):
         request = Request.of(a_phantom.volume, seeds, settings)
         segmenter = Segmenter(a_fast_tracker)
         result = segmenter.segment(request)
-        steps, check = finish(self_check(request, result, segmenter.run_alike))
+        steps, check = finish(self_check(request, Evidence.of(request, result), segmenter.run_alike))
         return request, result, steps, check
 
     return run
@@ -105,7 +105,7 @@ def test_closing_it_ends_the_run_that_it_is_in(a_fast_tracker, a_phantom):
         finally:
             closed.append(alike)
 
-    running = self_check(request, result, run)
+    running = self_check(request, Evidence.of(request, result), run)
     for _ in range(3):
         next(running)
     running.close()
@@ -115,7 +115,8 @@ def test_closing_it_ends_the_run_that_it_is_in(a_fast_tracker, a_phantom):
 def test_only_wanted_segments_are_checked(a_fast_tracker, a_phantom):
     request = Request.of(a_phantom.volume, a_phantom.seeds("middle", names=("middle", "below")))
     segmenter = Segmenter(a_fast_tracker)
-    _steps, check = finish(self_check(request, segmenter.segment(request), segmenter.run_alike, ["below"]))
+    evidence = Evidence.of(request, segmenter.segment(request))
+    _steps, check = finish(self_check(request, evidence, segmenter.run_alike, ["below"]))
     assert {one.segment for one in check.slices} == {"below"}
 
 

@@ -1,5 +1,7 @@
 """Regions that are likely wrong, the slice on which to correct them, and why they are suspect."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from review_evidence import a_ball, a_volume, evidence_of, kept, logits_of
@@ -94,6 +96,28 @@ def test_a_slice_is_suggested_where_votes_disagree_and_far_from_paint():
     assert gains(volume, single.box, single.to_gain, evidence.places)[0].mm3 > 0, (
         "one axis in one direction has no spread"
     )
+
+
+@pytest.mark.parametrize(
+    ("inside", "sign"), [(1.0, "too much"), (0.8, "too much"), (0.5, "both"), (0.2, "missing"), (0.0, "missing")]
+)
+def test_a_suspect_says_whether_it_is_too_much_or_missing(inside, sign):
+    """It is erased, or painted: who looks has to know which before the picture is understood."""
+    volume, errors = errors_at((20, 22, 24), size=4)
+    held = errors.chance > 0
+    held &= np.cumsum(held, axis=None).reshape(SHAPE) <= inside * held.sum()
+    (suspect,) = suspects_of("a", volume, replace(errors, found=BoxMask.of(held)))
+    assert suspect.sign == sign
+
+
+def test_a_result_that_was_corrected_has_the_other_sign_where_too_much_was_erased():
+    """What is judged counts, and not what the run found."""
+    volume, large, small = a_volume(), a_ball(12), a_ball(8)
+    errors = LikelyErrors(BoxMask.of(small), Box.whole(volume), np.zeros(SHAPE, dtype=np.float32))
+    signs = {suspect.sign for suspect in suspects_of("a", volume, errors.judging(BoxMask.of(large)))}
+    errors = LikelyErrors(BoxMask.of(large), Box.whole(volume), np.zeros(SHAPE, dtype=np.float32))
+    assert signs == {"too much"}
+    assert {one.sign for one in suspects_of("a", volume, errors.judging(BoxMask.of(small)))} == {"missing"}
 
 
 def test_where_nothing_is_likely_wrong_nothing_is_suspect():

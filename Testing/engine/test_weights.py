@@ -32,7 +32,7 @@ def test_damaged_checkpoints_are_refused(tmp_path):
     }.items():
         broken = tmp_path / f"{name}.pt"
         broken.write_bytes(damaged)
-        with pytest.raises(InputError, match=rf"{name}\.pt cannot be read"):
+        with pytest.raises(InputError, match=rf"{name}\.pt.*(cannot be read|is empty)"):
             read_weights(broken)
 
 
@@ -66,7 +66,7 @@ def test_damaged_or_unreadable_safetensors_ends_in_a_message(tmp_path):
 
 
 def test_missing_checkpoint_file(tmp_path):
-    with pytest.raises(InputError, match=r"no checkpoint file .*gone\.pt"):
+    with pytest.raises(InputError, match=r"no file .*gone\.pt"):
         read_weights(tmp_path / "gone.pt")
 
 

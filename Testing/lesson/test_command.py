@@ -75,7 +75,7 @@ def test_a_lesson_of_the_phantom_needs_no_files(tmp_path):
         (["--phantom", "--against='"], "--against: No closing quotation"),
         (["--phantom", "--against=--preset paper --embeddings sam2 --recent 9"], "asks for 9 recent slices"),
         (["--phantom", "--show", "Bone 9"], 'no painted segment "Bone 9". Painted are: Bone 1, Bone 2'),
-        (["--phantom", "--words", "nowhere.json"], "cannot be read"),
+        (["--phantom", "--words", "nowhere.json"], 'no file "nowhere.json"'),
     ],
 )
 def test_what_cannot_be_is_said_in_words(arguments, said, tmp_path, monkeypatch, capsys):

@@ -63,6 +63,23 @@ def test_a_file_that_is_no_translation_is_refused(tmp_path, text):
         read_words(path)
 
 
+def test_where_a_translation_cannot_be_read_is_told(tmp_path):
+    """A comma is lost quickly, and the file has more than a hundred lines."""
+    path = tmp_path / "words.json"
+    lines = (FOLDER / "words.json").read_text(encoding="utf-8").split("\n")
+    at = next(n for n, line in enumerate(lines) if n > 20 and line.endswith('",'))
+    path.write_text("\n".join([*lines[:at], lines[at][:-1], *lines[at + 1 :]]), encoding="utf-8")
+    with pytest.raises(InputError, match=f"cannot be read from line {at + 2}, column .* comma that is missing"):
+        read_words(path)
+
+
+def test_a_translation_that_was_saved_with_a_mark_of_its_encoding_is_read(tmp_path):
+    """As some editors of Windows do."""
+    path = tmp_path / "words.json"
+    path.write_text((FOLDER / "words.json").read_text(encoding="utf-8"), encoding="utf-8-sig")
+    assert read_words(path) == read_words()
+
+
 def test_a_page_is_in_the_words_that_it_is_given(embedded):
     words = read_words() | {"lang": "de", "play": "Abspielen", "view.questions": "Fragen <i>&"}
     html = page_of(embedded, words)

@@ -142,7 +142,7 @@ def a_state(the_package):
         remember=lambda: None,
         remembered=SimpleNamespace(timings=estimate.Timings, plan=lambda choices: None),
     )
-    own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False}
+    own = {"scope": ch.Scope.ALL, "target": ch.Target.NEW, "show3D": False, "limitToRange": False, "keepEvidence": True}
     own |= {
         "suspectsSeen": [],
         "suspectsDone": [],

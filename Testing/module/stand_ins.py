@@ -196,6 +196,9 @@ class TableItem:
     def setData(self, role, value):
         self.data[role] = value
 
+    def setText(self, text):
+        self.text = lambda: text
+
     def setToolTip(self, text):
         self.toolTip = text
 
@@ -216,7 +219,7 @@ class TableItem:
 
 class Table(Widget):
     def __init__(self, kind, name):
-        super().__init__(kind, name, cells={}, rows=0, current=-1)
+        super().__init__(kind, name, cells={}, rows=0, current=-1, titles={})
 
     rowCount = property(lambda self: self.values["rows"])
 
@@ -260,6 +263,9 @@ class Table(Widget):
     def horizontalHeader(self):
         resize = lambda column, mode: None  # noqa: E731
         return SimpleNamespace(setStretchLastSection=lambda stretch: None, setSectionResizeMode=resize)
+
+    def horizontalHeaderItem(self, column):
+        return self.values["titles"].setdefault(column, TableItem()) if column < self.columnCount else None
 
     def texts(self):
         """For tests: the cells as text, row by row."""

@@ -287,6 +287,7 @@ def test_a_segment_without_paint_is_seen_with_the_others_or_on_the_whole_ct(a_ba
 
 def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fast_tracker):
     """Who is told five minutes and waits for ten presses Cancel."""
+    from SAM2VolumeSegLib.review import Evidence
     from SAM2VolumeSegLib.review.self_check import SLAB_MM, self_check
 
     volume = a_ball.volume
@@ -294,7 +295,7 @@ def test_a_self_check_is_not_estimated_to_be_less_than_it_computes(a_ball, a_fas
     segmenter, request = Segmenter(a_fast_tracker), Request.of(volume, seeds, RECOMMENDED)
     _steps, result = run_to_end(segmenter.run(request))
     before = a_fast_tracker.tracked, a_fast_tracker.encoded
-    run_to_end(self_check(request, result, segmenter.run_alike))
+    run_to_end(self_check(request, Evidence.of(request, result), segmenter.run_alike))
     computed = a_fast_tracker.tracked - before[0]
     sight = Sight(volume, request.seeds, request.settings, a_fast_tracker.plan.image_size)
     work = work_again(sight, SLAB_MM)

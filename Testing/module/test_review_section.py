@@ -55,6 +55,10 @@ def test_after_a_run_the_section_opens_and_says_how_good_each_segment_is_expecte
     ((name, dice, count, _verdict),) = ui.reviewTable.texts()
     expected = a_reviewed_panel.reviewing.review.segments["Bone"].expected
     assert name == "Bone" and dice.startswith(f"{expected.dice:.2f} (") and int(count) > 1
+    assert (
+        ui.reviewTable.horizontalHeaderItem(1).text() == "Expected Dice"
+        and "nine of ten" in ui.reviewTable.item(0, 1).toolTip
+    )
     ground, interval, mark = ui.reviewTable.item(0, 1).data[1].rectangles
     assert ground[2] == 80 and interval[0] <= mark[0] <= interval[0] + interval[2]
     assert "not from this patient" in ui.reviewLabel.text and "It takes up to" in ui.reviewLabel.text
@@ -346,7 +350,7 @@ def test_beside_a_reference_there_are_figures_and_where_they_differ_are_the_susp
     to_end(a_reviewed_panel)
     agreement = reviewing.comparison.segments["Bone"].agreement
     assert f"Dice {agreement.dice:.3f}" in ui.reviewLabel.text and 0.7 < agreement.dice < 0.95
-    assert "too much here" in ui.suspectsTable.texts()[0][3]
+    assert "Too much: the reference" in ui.suspectsTable.texts()[0][3]
     suspect = a_reviewed_panel.suspects.suspects[0]
     assert suspect.region.box.lower[2] >= 14  # where the piece is missing
     p.reference = None
@@ -435,6 +439,10 @@ def test_a_finished_segmentation_is_audited_by_what_its_own_slices_lead_to(
     assert p.result is a_finished_one and p.segmentation is not a_finished_one  # it is corrected, not painted on
     assert np.array_equal(mask_of(a_finished_one), before)
     assert "with what was propagated from its own slices" in a_panel.ui.reviewLabel.text
+    table, agreement = a_panel.ui.reviewTable, reviewing.propagated.segments["Bone"].agreement.dice
+    assert table.texts()[0][1] == f"{agreement:.3f}"  # and no range, which was found on results of this program
+    assert table.horizontalHeaderItem(1).text() == "Dice with what was propagated"
+    assert "no estimate of how good" in table.item(0, 1).toolTip and "xpected Dice" not in a_panel.ui.reviewLabel.text
     assert "does not say: that it is right" in a_panel.ui.reviewLabel.text
     assert reviewing.propagated.segments["Bone"].agreement.dice > 0.7 and a_panel.suspects.lines
     a_panel.suspects.onNext()
@@ -501,3 +509,116 @@ def test_a_click_into_the_plot_goes_to_its_slice_and_the_layout_comes_back(
     stand_in.process_events(2)
     assert a_plot_view.manager.layout == 3 and slicer.mrmlScene.GetNumberOfNodes() == count
     assert a_desktop.errors == a_desktop.told == []
+
+
+# ------------------------------------------------------------------------------------------------- the scene keeps it
+
+
+@pytest.fixture
+def kept_count(a_desktop):
+    """How many nodes there are that keep what a run knew."""
+    from SAM2VolumeSegLib.scene.evidence import EVIDENCE
+
+    scene, kind = a_desktop.slicer.mrmlScene, "vtkMRMLScriptedModuleNode"
+
+    def count():
+        nodes = [scene.GetNthNodeByClass(n, kind) for n in range(scene.GetNumberOfNodesByClass(kind))]
+        return sum(node.GetAttribute(EVIDENCE) is not None for node in nodes)
+
+    return count
+
+
+def test_when_the_scene_is_loaded_again_the_review_goes_on_where_it_was(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end
+):
+    """The next day: the same suspects, those that were ticked off still are, and a self-check can follow."""
+    panel, ui = a_reviewed_panel, a_reviewed_panel.ui
+    panel.suspects.onNext()
+    panel.suspects.onTick()
+    segments, suspects = ui.reviewTable.texts(), ui.suspectsTable.texts()
+    seeds = panel.state.finished.request.seeds["bone"]
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(panel)
+    assert panel.state.parameters.result is not None and panel.state.parameters.result.GetScene() is not None
+    assert ui.reviewTable.texts() == segments and segments[0][2].endswith("1 done")
+    assert ui.suspectsTable.texts() == suspects
+    for now, before in zip(panel.state.finished.request.seeds["bone"], seeds, strict=True):
+        assert (now.plane, now.index) == (before.plane, before.index) and np.array_equal(now.mask, before.mask)
+    ui.selfCheckButton.click()
+    to_end(panel)
+    assert len(panel.reviewing.check.slices) == 3 and a_desktop.errors == a_desktop.told == []
+
+
+def test_a_segment_that_was_deleted_from_the_result_is_not_reviewed_again(
+    a_panel, a_painted_scene, a_desktop, run_to_end, to_end, save_and_load_mrb, stand_in
+):
+    """The others are: who throws one away still wants to know where the rest is wrong."""
+    painted, volume = a_painted_scene.painted, a_painted_scene.volume
+    painted.GetSegmentation().AddEmptySegment("disc", "Disc")
+    mask = np.zeros(a_painted_scene.bone.shape, np.uint8)
+    mask[7, 1:4, 1:5] = 1
+    a_desktop.slicer.util.updateSegmentBinaryLabelmapFromArray(mask, painted, "disc", volume)
+    stand_in.process_events(3)
+    run_to_end()
+    to_end(a_panel)
+    assert [row[0] for row in a_panel.ui.reviewTable.texts()] == ["Bone", "Disc"]
+    a_panel.state.parameters.result.GetSegmentation().RemoveSegment("disc")
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_panel)
+    assert [row[0] for row in a_panel.ui.reviewTable.texts()] == ["Bone"]
+    assert a_desktop.errors == a_desktop.told == []
+
+
+def test_what_a_review_needs_goes_in_and_out_of_the_scene_with_its_box(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end, kept_count
+):
+    """A scene that is to stay small does not hold it; the review of this session goes on."""
+    ui, p = a_reviewed_panel.ui, a_reviewed_panel.state.parameters
+    lines = ui.suspectsTable.texts()
+    for wanted in (False, True, False):
+        ui.keepEvidenceCheckBox.click()
+        stand_in.process_events(2)
+        assert (p.keepEvidence, kept_count()) == (wanted, wanted) and ui.suspectsTable.texts() == lines
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    assert a_reviewed_panel.state.finished is None and ui.reviewLabel.text.startswith("After a run")
+    assert a_desktop.errors == a_desktop.told == []
+
+
+def test_what_was_kept_of_another_run_is_said_in_place_of_a_review(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end
+):
+    from SAM2VolumeSegLib.scene.writing import PROVENANCE
+
+    node = a_reviewed_panel.state.parameters.result
+    node.SetAttribute(PROVENANCE, node.GetAttribute(PROVENANCE).replace('"seconds": ', '"seconds": 9'))
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_reviewed_panel)
+    assert a_reviewed_panel.ui.suspectsTable.texts() == []
+    assert "was not used" in a_reviewed_panel.ui.reviewLabel.text
+    assert "Propagate again" in a_reviewed_panel.ui.reviewLabel.text and a_desktop.errors == a_desktop.told == []
+
+
+def test_what_was_kept_goes_with_its_result_whoever_deletes_that(
+    a_reviewed_panel, a_module, a_desktop, stand_in, kept_count, run_to_end, to_end
+):
+    scene, p = a_desktop.slicer.mrmlScene, a_reviewed_panel.state.parameters
+    tag = a_module.followScene()
+    first = p.result
+    p.target = a_module.ch.Target.REPLACE
+    run_to_end()
+    to_end(a_reviewed_panel)
+    assert first.GetScene() is None and kept_count() == 1
+    p.target = a_module.ch.Target.NEW
+    run_to_end()
+    to_end(a_reviewed_panel)
+    assert kept_count() == 2  # the one before is there to compare with, and can be reviewed again
+    for left in (1, 0):
+        scene.RemoveNode(p.result or p.compared)
+        stand_in.process_events(2)
+        assert kept_count() == left
+    scene.RemoveObserver(tag)
+    assert a_desktop.errors == []

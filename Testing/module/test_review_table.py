@@ -7,7 +7,10 @@ import pytest
 
 from SAM2VolumeSegLib.panel.review_table import segment_lines, sentences, still_there, suspect_key, suspect_lines
 from SAM2VolumeSegLib.review import (
+    Agreement,
     Bridge,
+    Compared,
+    Comparison,
     Contact,
     ExpectedDice,
     LeftOut,
@@ -23,7 +26,9 @@ from SAM2VolumeSegLib.volume import Box, BoxMask, Plane, Volume
 
 VOLUME = Volume(np.zeros((8, 8, 8), np.int16), np.diag([-1.0, -1.0, 2.0, 1.0]), "CT")
 REGION = BoxMask.of(np.ones((8, 8, 8), bool))
-FIRST = Suspect("L3", REGION, (1.0, 2.0, 3.04), 312.4, Plane.AXIAL, 5, 20.0, ("the axes disagree", "far"))
+FIRST = Suspect(
+    "L3", REGION, (1.0, 2.0, 3.04), 312.4, Plane.AXIAL, 5, 20.0, "missing", ("the axes disagree", "far", "dim")
+)
 SECOND = replace(FIRST, centre=(4.0, 5.0, 6.0), wrong_mm3=20.0)
 LISTED = {"L3": (FIRST, SECOND)}
 EXPECTED = ExpectedDice(0.93, 0.88, 0.96, False)
@@ -48,10 +53,26 @@ def test_a_bar_ends_where_there_is_nothing_to_tell_apart():
     assert line.bar == pytest.approx((0.0, 0.2, 1.0))
 
 
-def test_a_suspect_names_its_slice_as_the_view_does_its_size_and_the_weightiest_reason():
+def test_a_line_of_an_audit_says_how_far_it_agrees_and_has_no_range():
+    """The range was found on results of this program: perfect masks of others lay outside it."""
+    agreement = Agreement(0.8765, 0.78, 3.0, 0.5, 0.1)
+    propagated = Comparison({"L3": Compared("L3", "L3", REGION, agreement, ())})
+    (line,) = segment_lines(a_review(), LISTED, [], {}, propagated)
+    assert line.dice == "0.876" and line.bar == pytest.approx((0.753, 0.753, 0.753))
+    (line,) = segment_lines(a_review(), LISTED, [], {}, Comparison({}))
+    assert (line.dice, line.bar) == ("-", None)
+    for check in (None, SelfCheck((), 3.0)):
+        said = " ".join(sentences(a_review(check=check), "L3", audited=True))
+        assert "Expected Dice" not in said and "where to look first" in said
+
+
+def test_a_suspect_names_its_slice_as_the_view_does_its_size_its_kind_and_the_weightiest_reason():
     line, other = suspect_lines([FIRST, SECOND], VOLUME, [suspect_key(FIRST)], [suspect_key(SECOND)])
-    assert (line.slice, line.size, line.why) == ("axial S: 10.00mm", "312 mm³", "the axes disagree")
-    assert "the axes disagree; far." in line.tip and "axial S: 10.00mm" in line.tip
+    assert (line.slice, line.size, line.why) == ("axial S: 10.00mm", "312 mm³", "Missing: the axes disagree")
+    assert line.tip.startswith("Missing: the axes disagree. Also: far; dim. About 312 mm³")
+    assert "axial S: 10.00mm" in line.tip
+    (only,) = suspect_lines([replace(FIRST, sign="both", reasons=("far",))], VOLUME, [], [])
+    assert only.why == "Surface elsewhere: far" and only.tip.startswith("Surface elsewhere: far. About")
     assert (line.seen, line.ticked, other.seen, other.ticked) == (True, False, False, True)
 
 

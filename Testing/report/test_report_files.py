@@ -10,7 +10,7 @@ from report_cases import NAMES, SAID, a_report_of
 
 from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.report import FILES, write_report
-from SAM2VolumeSegLib.review import AGREEMENT_MEANS, Review, Verdict
+from SAM2VolumeSegLib.review import AGREEMENT_MEANS, SIGNS, Review, Verdict
 from SAM2VolumeSegLib.seeds import point_text
 
 FIRST, SECOND = NAMES.values()
@@ -77,7 +77,7 @@ def test_somebody_who_was_not_there_finds_all(page):
         "by A. Reader, 2026-01-02T03:04:05+00:00, with Slicer",
         "2 of 5",
         "not given",  # the other one's verdict
-        "The axes disagree.",
+        "Surface elsewhere: the axes disagree.",
         "Names are mixed up?",
         "1 painted slice between others, left out, was found again with Dice 0.87",
         "9 painted slices were propagated again.",
@@ -171,6 +171,7 @@ def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report, pag
         assert row["centre"] == point_text(suspect.centre) and f"Centre at {row['centre']}." in page.text
         assert (row["plane"], int(row["slice_index"])) == (suspect.plane.value, suspect.index)
     assert {row["kind"] for row in rows} == {"likely wrong", "differs from the reference"}
+    assert [row["error"] for row in likely] == [SIGNS[suspect.sign] for suspect in suspects]
 
 
 def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_report, tmp_path):
@@ -183,6 +184,47 @@ def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_re
     text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
     assert "Likely wrong here: 27 mm³." in text and "expected to save 389 mm³ in the whole structure." in text
     assert read_table(tmp_path / "suspects.csv")[0]["saved_in_the_whole_structure_mm3"] == "389"
+
+
+def test_of_many_reasons_the_weightiest_stands_out_and_the_least_are_unfolded(a_phantom, a_report, tmp_path):
+    """Six in bold are read by nobody. Up to three are read at once, and none is lost."""
+    segment = a_report.review.segments[FIRST]
+    for reasons, bold, beside, folded in (
+        ("abcdef", "Missing: a.", "Also: b; c.", ["3 more reasons", "D.", "E.", "F."]),
+        ("abcd", "Missing: a.", "Also: b; c.", ["1 more reason", "D."]),
+        ("ab", "Missing: a.", "Also: b.", []),
+        ("a", "Missing: a.", "Likely wrong", []),
+    ):
+        one = replace(segment.suspects[0], sign="missing", reasons=tuple(reasons))
+        review = replace(a_report.review, segments={FIRST: replace(segment, suspects=(one,))})
+        write_report(tmp_path, a_report_of(a_phantom, review=review, reference=None))
+        text = (tmp_path / "review.html").read_text(encoding="utf-8")
+        card = re.search(r'<article class="suspect".*?</article>', text, re.DOTALL)[0]
+        assert f"<strong>{bold}</strong> {beside}" in card and card.count("<strong>") == 1
+        assert re.findall(r"<(?:summary|li)>(.*?)</", card) == folded
+        assert read_table(tmp_path / "suspects.csv")[0]["why"] == "; ".join(reasons)
+
+
+def test_a_reference_is_drawn_on_every_suspect_and_named_in_the_legend(a_phantom, a_report, tmp_path):
+    """Who looks where it may be wrong sees at once whether it is; in an audit beside what was propagated."""
+
+    def lines(**others):
+        """Kinds of the lines in the legend; of the suspects, and of where it differs from the reference."""
+        write_report(tmp_path, a_report_of(a_phantom, before={}, **others))
+        text = (tmp_path / "review.html").read_text(encoding="utf-8")
+        legend = re.search(r'<ul class="legend">.*?</ul>', text, re.DOTALL)[0]
+        kinds = {"legend": set(re.findall(r'<path class="(\w+)" d', legend)) - {"frame"}}
+        for what in ("suspect", "difference"):
+            cards = re.findall(rf'<article class="suspect" id="{what}-.*?</article>', text, re.DOTALL)
+            each = {frozenset(re.findall(r'<path class="(judged|other|reference)" d', card)) for card in cards}
+            kinds[what] = set(*each) if each else None
+        return kinds
+
+    both = {"judged", "reference"}
+    assert lines() == {"legend": both, "suspect": both, "difference": both}
+    audited = lines(propagated=a_report.reference)
+    assert audited == {"legend": both | {"other"}, "suspect": both | {"other"}, "difference": both}
+    assert lines(reference=None) == {"legend": {"judged"}, "suspect": {"judged"}, "difference": None}
 
 
 def test_a_self_check_that_could_not_change_the_estimate_stands_beside_it(a_phantom, a_report, tmp_path):

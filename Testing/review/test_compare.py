@@ -38,7 +38,9 @@ def test_equal_masks_have_no_suspect(masks, a_phantom):
     assert compared.agreement.dice == 1 and compared.agreement.surface_mm == 0 and compared.suspects == ()
 
 
-@pytest.mark.parametrize(("lacks", "words"), [(True, "missing here"), (False, "too much here")])
+@pytest.mark.parametrize(
+    ("lacks", "words"), [(True, "missing: the reference has it"), (False, "too much: the reference does")]
+)
 def test_where_they_differ_most_is_the_first_suspect(masks, a_phantom, lacks, words):
     """With the slice on which most of it can be seen, and whether something is missing or too much."""
     whole = a_phantom.references["middle"]
@@ -50,7 +52,7 @@ def test_where_they_differ_most_is_the_first_suspect(masks, a_phantom, lacks, wo
     found, references = ({"middle": BoxMask.of(mask)} for mask in (result, reference))
     compared = finish(compare_steps(a_phantom.volume, found, references))[1].segments["middle"]
     first = compared.suspects[0]
-    assert first.reasons[0].startswith(words)
+    assert first.headline.startswith(words)
     differs = whole & ~part
     assert sum(suspect.wrong_mm3 for suspect in compared.suspects) == pytest.approx(
         differs.sum() * 8, abs=10
@@ -70,5 +72,5 @@ def test_a_leak_is_called_so_whatever_single_voxels_beside_it_do(a_phantom, leak
     result, reference = (changed, whole) if leaks else (whole, changed)
     found, references = ({"middle": BoxMask.of(mask)} for mask in (result, reference))
     (suspect,) = finish(compare_steps(a_phantom.volume, found, references))[1].segments["middle"].suspects
-    kind = "too much here" if leaks else "missing here"
-    assert suspect.reasons[0].startswith(kind if is_one_kind else "the reference's surface lies elsewhere")
+    kind = "too much" if leaks else "missing"
+    assert suspect.headline.startswith(kind if is_one_kind else "surface elsewhere: some is missing, and some too much")

@@ -662,7 +662,7 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
     # ----------------------------------------------------------------------------------------------------------- scene
 
     def test_a_saved_scene_restores_everything(self):
-        """Choices, marks, nodes and where a result came from."""
+        """Choices, marks, nodes, where a result came from, and its review."""
         self.needEngine()
         self.loadPhantom()
         self.propagate()
@@ -672,6 +672,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.waitUntil(lambda: list(p.skipped), "the box is kept", 30)
         names = (p.volume.GetName(), p.segmentation.GetName(), p.result.GetName())
         made, skipped = p.result.GetAttribute(PROVENANCE), list(p.skipped)
+        self.waitUntil(lambda: self.panel.reviewing.review is not None, "the review", 120)
+        suspects = [line.key for line in self.panel.suspects.lines]
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "scene.mrb")
             self.assertTrue(slicer.util.saveScene(path))
@@ -685,6 +687,8 @@ class SAM2VolumeSegSlicerTest(unittest.TestCase):
         self.assertEqual(p.result.GetAttribute(PROVENANCE), made)
         self.assertEqual(list(p.skipped), skipped)
         self.assertEqual(sum(len(slices) for slices in self.panel.state.marks.skipped.values()), 1)
+        self.waitUntil(lambda: self.panel.reviewing.review is not None, "the review goes on", 120)
+        self.assertEqual([line.key for line in self.panel.suspects.lines], suspects)
 
     def test_closing_the_scene_while_a_run_goes_on(self):
         """The run is cancelled, and the panel can be used again."""

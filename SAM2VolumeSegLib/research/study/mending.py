@@ -73,7 +73,7 @@ class Mending:
 
         self._references, self._tracker = references, tracker
         result, predictions = propagate(request, tracker)
-        check = _finished(self_check(request, result, Segmenter(tracker).run_alike))
+        check = _finished(self_check(request, Evidence.of(request, result), Segmenter(tracker).run_alike))
         self._first = State(request, result, check, predictions)
         self._states: dict[str, list[State]] = {}
 

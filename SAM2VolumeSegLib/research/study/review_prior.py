@@ -84,13 +84,12 @@ def structures(tracker: SliceTracker, say: Callable[[str], None], count: int = C
                 seeds = {name: simulate_seeds(mask, volume, painted, tuple(Plane)) for name, mask in references.items()}
                 request = Request.of(volume, seeds, Settings(crop="each"))
                 result = segmenter.segment(request)
-                check = None
+                evidence, check = Evidence.of(request, result), None
                 if painted == PAINTED[0]:
-                    steps = Steps(self_check(request, result, segmenter.run_alike, largest[:1]))
+                    steps = Steps(self_check(request, evidence, segmenter.run_alike, largest[:1]))
                     for _step in steps:
                         pass
                     check = steps.result
-                evidence = Evidence.of(request, result)
                 for name, reference in references.items():
                     found = features_of(volume, evidence.segments[name])
                     wrong = (reference[found.box.slices] != found.mask)[found.where]
