@@ -198,10 +198,11 @@ def fill(find):
         "S 12.0 mm, 0.88."
     )
     suspects = [
-        ("", "sagittal L: 33.75mm", "312 mm\u00b3", "the axes disagree"),
-        ("new", "axial S: 14.25mm", "85 mm\u00b3", "far from any known slice (11 mm)"),
+        ("", "sagittal L: 33.75mm", "312 mm\u00b3", "Too much: the axes disagree"),
+        ("new", "axial S: 14.25mm", "85 mm\u00b3", "Surface elsewhere: far from any known slice (11 mm)"),
     ]
     table(find("suspectsTable"), suspects, check=True)
+    find("keepEvidenceCheckBox").setChecked(True)
     find("verdictComboBox").addItems(["not given", "Accept", "Fix", "Reject"])
     find("verdictComboBox").setCurrentIndex(2)
     find("starsComboBox").addItems(["-", *("\u2605" * n for n in range(1, 6))])
