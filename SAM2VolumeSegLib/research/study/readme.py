@@ -73,6 +73,7 @@ class Quotes:
     | painting | what a user gets for what is painted, beside the best method without a model |
     | order | the same for each order of the first slices, with the difference from the advised one |
     | review | what was asked of a review, what was wanted and what was measured on all data |
+    | answer PAINTED QUESTION | one of these answers, by the beginning of its question |
     | demo | the table of the demonstration |
     | demo-model FACT | sha256 or megabytes of the bundled checkpoint |
     """
@@ -99,6 +100,7 @@ class Quotes:
             "painting": self._painting,
             "order": self._order,
             "review": self._review,
+            "answer": self._answer,
             "demo": self._demo,
             "demo-model": self._model,
         }
@@ -164,21 +166,23 @@ class Quotes:
         )
 
     def _review(self) -> str:
-        lines = _read(self.results / FOLDERS["review"] / "demo-160-review-answers.csv")
-        lines = [line for line in lines if line["data"] == "all data"]
-        painted = list(dict.fromkeys(line["painted"] for line in lines))
-        cells = {
-            (line["question"], line["painted"]): said(
-                *(float(line[name]) if line[name] else None for name in ("answer", "lower", "upper")),
-                int(line["digits"]),
-            )
-            for line in lines
-        }
+        painted = list(dict.fromkeys(line["painted"] for line in self._answers))
+        cells = {(line["question"], line["painted"]): _said(line) for line in self._answers}
         body = [
             [text, wanted, *(cells.get((text, one), NONE) for one in painted)]
-            for text, wanted in dict.fromkeys((line["question"], line["wanted"]) for line in lines)
+            for text, wanted in dict.fromkeys((line["question"], line["wanted"]) for line in self._answers)
         ]
         return _block(grid(["", "wanted", *(f"from {one}" for one in painted)], body))
+
+    def _answer(self, painted: str, question: str) -> str:
+        return _said(
+            next(one for one in self._answers if one["painted"] == painted and one["question"].startswith(question))
+        )
+
+    @cached_property
+    def _answers(self) -> list[dict[str, str]]:
+        lines = _read(self.results / FOLDERS["review"] / "demo-160-review-answers.csv")
+        return [line for line in lines if line["data"] == "all data"]
 
     def _demo(self) -> str:
         lines = _read(self.results / DEMO)
@@ -234,6 +238,11 @@ class Quotes:
 def _read(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _said(line: dict[str, str]) -> str:
+    figures = (float(line[name]) if line[name] else None for name in ("answer", "lower", "upper"))
+    return said(*figures, int(line["digits"]))
 
 
 def _state(cell: str) -> tuple[str, str]:

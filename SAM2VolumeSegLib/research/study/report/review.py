@@ -190,7 +190,7 @@ def reliability(results: StudyResults, model: StudyModel) -> Figure | None:
     """How often voxels are wrong of which a review says how likely that is; every structure counts as much."""
     rows = _rows(results, model)
     figure, axes = new_figure(1, 1, width=5.2, height=4.4)
-    least = 1e-4
+    least = 5e-4
     axes.plot([least, 1], [least, 1], color=GREY, linewidth=1, label="as it should be")
     for painted, color, marker in zip(REVIEWED, (OURS, SECOND), "os", strict=True):
         bins = [np.array(one["reviewed"]["reliability"]) for one in rows[reviewed_row(painted)].values()]
