@@ -81,7 +81,7 @@ class Mending:
         """Return what the structures are after some slices.
 
         Args:
-            by: one of `ORDERS`, or `BEST`.
+            by: one of `ORDERS`.
             slices: mended; with 0, the predictions hold what the review said, and how it was.
         """
         if not slices:
@@ -132,7 +132,7 @@ class Mending:
         for name, evidence in state.evidence.segments.items():
             wrong = self._references[name] != evidence.found.on(Box.whole(volume))
             box = Box.of(wrong)
-            ranked = gains(volume, box, wrong[box.slices].astype(np.float32), evidence.places)
+            ranked = [] if box.is_empty else gains(volume, box, wrong[box.slices].astype(np.float32), evidence.places)
             found[name] = next(((gain.plane, gain.index) for gain in ranked), None)
         return found
 
