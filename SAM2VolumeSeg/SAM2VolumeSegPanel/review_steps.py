@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from slicer.i18n import tr as _
 
+from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegLib.propagation import Request, Settings, Sight
@@ -54,10 +55,21 @@ def compared(logic, of, reference):
 
 
 def checked(logic, of):
-    """A self-check, with the model of the run."""
+    """A self-check, with the model of the run.
+
+    Raises:
+        InputError: the model is another one: the run was in another session, with a file that is not chosen now.
+    """
     from SAM2VolumeSegLib.review import self_check
 
-    segmenter = logic.segmenter(of.choices)
+    segmenter, made = logic.segmenter(of.choices), of.provenance["model"]
+    if segmenter.tracker.checkpoint_sha256 != made["sha256"]:
+        raise InputError(
+            _(
+                "The result was made by another model, \u201c{name}\u201d, and a self-check needs that one. Choose it, and "
+                "load the scene again; or propagate again with the model that is chosen now."
+            ).format(name=made["name"])
+        )
     return (yield from self_check(of.request, of.evidence, segmenter.run_alike))
 
 

@@ -224,6 +224,7 @@ class Reviewing:
         self.work.stop()
         self._letGo()
         self.kept.forget()
+        self.state.finished = None
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing

@@ -220,6 +220,7 @@ def test_a_closed_scene_leaves_nothing_of_a_review(a_reviewed_panel, a_desktop, 
     stand_in.process_events(3)
     assert a_reviewed_panel.state.checking is None and a_reviewed_panel.state.finished is None
     assert a_reviewed_panel.ui.suspectsTable.texts() == [] and a_desktop.errors == []
+    assert a_reviewed_panel.ui.reviewLabel.text.startswith("After a run")  # and not how long a self-check takes
 
 
 # ------------------------------------------------------------------------------------------------------ the next slice
@@ -662,6 +663,16 @@ def test_after_loading_a_self_check_is_made_with_the_model_and_the_size_of_the_r
     to_end(a_reviewed_panel)
     choices = a_reviewed_panel.state.finished.choices
     assert (choices.model, choices.inputSize) == (ch.ModelChoice.DEMO, ch.InputSize.PIXELS_192)
+
+
+def test_no_self_check_is_made_with_another_model(a_reviewed_panel, a_desktop, to_end):
+    """A file of the user's own may not be the one that is chosen when the scene is loaded again."""
+    review = a_reviewed_panel.reviewing.review
+    a_reviewed_panel.state.finished.provenance["model"].update(name="mine", sha256=64 * "0")
+    a_reviewed_panel.ui.selfCheckButton.click()
+    to_end(a_reviewed_panel)
+    assert "another model, \u201cmine\u201d" in a_desktop.told[0] and a_desktop.errors == []
+    assert a_reviewed_panel.reviewing.review is review and a_reviewed_panel.reviewing.check is None
 
 
 def test_a_segment_that_was_deleted_from_the_result_is_not_reviewed_again(
