@@ -66,8 +66,8 @@ def checked(logic, of):
     if segmenter.tracker.checkpoint_sha256 != made["sha256"]:
         raise InputError(
             _(
-                "The result was made by another model, \u201c{name}\u201d, and a self-check needs that one. Choose it, and "
-                "load the scene again; or propagate again with the model that is chosen now."
+                "The result was made by another model, \u201c{name}\u201d, and a self-check needs that one. Choose it, "
+                "and load the scene again; or propagate again with the model that is chosen now."
             ).format(name=made["name"])
         )
     return (yield from self_check(of.request, of.evidence, segmenter.run_alike))
