@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from slicer.i18n import tr as _
 
+from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.panel import choices as ch
 from SAM2VolumeSegLib.panel import review_table as table
 from SAM2VolumeSegLib.propagation import Request, Settings, Sight
@@ -29,11 +30,13 @@ def masks(node, names, volumeNode):
 
 def reviewed(logic, of, check):
     """(Review of what is in the result's segments now, of an audit its comparison with what was propagated or None)."""
-    from SAM2VolumeSegLib.review import compare_steps, review_steps
+    from SAM2VolumeSegLib.review import Review, compare_steps, review_steps
 
     volume = logic.volume(of.volumeNode)
     yield ""
     judged = yield from masks(of.node, of.request.names, of.volumeNode)
+    if not judged:  # all were deleted: without masks, those of the run would be judged
+        return Review({}, check), None
     review = yield from review_steps(volume, of.evidence, check, judged)
     if not of.isAudit:
         return review, None
@@ -52,10 +55,21 @@ def compared(logic, of, reference):
 
 
 def checked(logic, of):
-    """A self-check, with the model of the run."""
+    """A self-check, with the model of the run.
+
+    Raises:
+        InputError: the model is another one: the run was in another session, with a file that is not chosen now.
+    """
     from SAM2VolumeSegLib.review import self_check
 
-    segmenter = logic.segmenter(of.choices)
+    segmenter, made = logic.segmenter(of.choices), of.provenance["model"]
+    if segmenter.tracker.checkpoint_sha256 != made["sha256"]:
+        raise InputError(
+            _(
+                "The result was made by another model, \u201c{name}\u201d, and a self-check needs that one. Choose it, "
+                "and load the scene again; or propagate again with the model that is chosen now."
+            ).format(name=made["name"])
+        )
     return (yield from self_check(of.request, of.evidence, segmenter.run_alike))
 
 
@@ -77,7 +91,7 @@ def restored(logic, node, volumeNode, choices):
     """The run that made a result, as far as the scene kept it, a `Finished`; None: it did not.
 
     Args:
-        choices: those of now; the model is that of the run, where this program knows it.
+        choices: those of now; model and input size are those of the run, where this program knows the model.
 
     Raises:
         InputError: what was kept cannot be used, or is about another CT.
@@ -92,8 +106,10 @@ def restored(logic, node, volumeNode, choices):
     names = made["segment_ids"]
     seeds = {ID: evidence.segments[name].seeds(volume) for ID, name in names.items()}
     request = Request.of(volume, seeds, Settings.from_dict(made["settings"]), names=names)
-    known = {choice.value: choice for choice in ch.ModelChoice}
-    choices = replace(ch.copy_of(choices), model=known.get(made["model"]["name"], choices.model))
+    models, sizes = ({choice.value: choice for choice in kind} for kind in (ch.ModelChoice, ch.InputSize))
+    model = models.get(made["model"]["name"], choices.model)
+    size = sizes.get(made["model"]["image_size"], ch.InputSize.AUTO)  # another one is a model's own
+    choices = replace(ch.copy_of(choices), model=model, inputSize=size)
     return Finished(node, volumeNode, request, evidence, made, choices)
 
 

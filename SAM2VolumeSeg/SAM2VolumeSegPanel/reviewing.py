@@ -81,13 +81,29 @@ class Reviewing:
         return verdicts_of(self.node, self.segmentIDs)
 
     def toMend(self, segmentID):
-        """Slices of what is painted under an ID on which correcting the result saves most, the best first."""
+        """Slices of what is painted under an ID on which correcting the result saves most, the best first.
+
+        None where the review is about something else than what is worked on: another CT or one that was changed since,
+        or another structure, which may have the same ID in another segmentation, or after one was deleted.
+        """
         from SAM2VolumeSegLib.review.suspects import LEAST_MM3
 
-        if self.review is None or self._of.isAudit:  # of an audit, nothing was painted
+        if self.review is None or self._of.isAudit or not self._isOf(segmentID):  # of an audit, nothing was painted
             return []
-        segment = self.review.segments.get(self._of.request.names.get(segmentID))
+        segment = self.review.segments.get(self._of.request.names[segmentID])
         return [] if segment is None else [(one.plane, one.index) for one in segment.to_mend if one.mm3 >= LEAST_MM3]
+
+    def _isOf(self, segmentID):
+        """Whether some of what the reviewed run had of a segment is still painted, and on the same CT."""
+        found, request = self.state.found, self._of.request
+        if segmentID not in request.seeds or found.volume is None or not request.is_about(found.volume):
+            return False
+        now = {(seed.plane, seed.index): seed.mask for seed in found.seeds.get(segmentID, ())}
+        return any(
+            (seed.mask & now[seed.plane, seed.index]).any()
+            for seed in request.seeds[segmentID]
+            if (seed.plane, seed.index) in now
+        )
 
     def along(self, plane):
         """Numbers of the chosen segment's slices, a `review.Along`."""
@@ -208,6 +224,7 @@ class Reviewing:
         self.work.stop()
         self._letGo()
         self.kept.forget()
+        self.state.finished = None
         self.changed.emit()
 
     # --------------------------------------------------------------------------------------------------------- choosing

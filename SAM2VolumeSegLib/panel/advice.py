@@ -77,6 +77,8 @@ def advise(
     place = next((one for one in suggested if one not in known and one[0] in planes), None)
     if place is not None and all(counts[plane] for plane in planes):
         then = _("Next: {place}, likely wrong there")
+        if quality is Quality.BEST:  # as far as the paint tells: the result can still become better
+            sentence = _("Well painted: {each}.").format(each=_counts_text(counts))
     else:
         place = next_slice(seeds, volume, planes, preferred)
         then = _("Paint first: {place}") if len(painted) == 1 else _("Next: {place}")

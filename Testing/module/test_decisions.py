@@ -270,7 +270,8 @@ def test_where_the_last_result_is_likely_wrong_comes_next_once_each_axis_is_pain
     assert advise(no_coronal, volume, [Plane.AXIAL, Plane.SAGITTAL], suggested=suggested).next == (Plane.AXIAL, 27)
     nine = [seed(volume, mask, plane, n) for plane in Plane for n in (15, 20, 25)]
     assert advise(nine, volume).next is None
-    assert advise(nine, volume, suggested=suggested).next == (Plane.CORONAL, 13)
+    advice = advise(nine, volume, suggested=suggested)
+    assert advice.next == (Plane.CORONAL, 13) and advice.sentence == "Well painted: 3 axial, 3 coronal, 3 sagittal."
 
 
 def test_a_slice_between_others_that_is_marked_absent_is_not_asked_for_again():

@@ -220,6 +220,94 @@ def test_a_closed_scene_leaves_nothing_of_a_review(a_reviewed_panel, a_desktop, 
     stand_in.process_events(3)
     assert a_reviewed_panel.state.checking is None and a_reviewed_panel.state.finished is None
     assert a_reviewed_panel.ui.suspectsTable.texts() == [] and a_desktop.errors == []
+    assert a_reviewed_panel.ui.reviewLabel.text.startswith("After a run")  # and not how long a self-check takes
+
+
+# ------------------------------------------------------------------------------------------------------ the next slice
+
+
+def paint_crosses(scene, node, mask, places):
+    """Paint a structure on a slice of each axis, and nothing else.
+
+    Args:
+        places: index of the axial, the coronal and the sagittal slice.
+    """
+    import slicer
+
+    (k, j, i), voxels = places, np.zeros(mask.shape, np.uint8)
+    voxels[k], voxels[:, j], voxels[:, :, i] = mask[k], mask[:, j], mask[:, :, i]
+    slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, "bone", scene.volume)
+
+
+@pytest.fixture
+def sent(a_panel, a_painted_scene, run_to_end, to_end, unsure, stand_in):
+    """Each axis is painted, and "Next" goes where the review says."""
+    paint_crosses(a_painted_scene, a_painted_scene.painted, a_painted_scene.bone, (7, 9, 11))
+    stand_in.process_events(3)
+    run_to_end()
+    to_end(a_panel)
+    stand_in.process_events(3)
+    assert "likely wrong there" in a_panel.ui.adviceLabel.text
+    return a_panel
+
+
+@pytest.fixture
+def a_small_structure(a_painted_scene):
+    mask = np.zeros(a_painted_scene.bone.shape, bool)
+    mask[1:6, 1:6, 1:6] = True
+    return mask
+
+
+def test_next_does_not_go_where_the_result_of_another_segmentation_is_wrong(
+    sent, a_painted_scene, a_small_structure, a_desktop, stand_in
+):
+    """Slicer numbers segments in each segmentation anew: both have the same ID."""
+    other = a_desktop.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Other")
+    other.CreateDefaultDisplayNodes()
+    other.SetReferenceImageGeometryParameterFromVolumeNode(a_painted_scene.volume)
+    other.GetSegmentation().AddEmptySegment("bone", "Liver")
+    paint_crosses(a_painted_scene, other, a_small_structure, (3, 3, 3))
+    sent.editor.widget.setSegmentationNode(other)
+    stand_in.process_events(5)
+    assert sent.state.segment.name == "Liver" and "likely wrong" not in sent.ui.adviceLabel.text
+    sent.editor.widget.setSegmentationNode(a_painted_scene.painted)
+    stand_in.process_events(5)
+    assert "likely wrong there" in sent.ui.adviceLabel.text and a_desktop.errors == []
+
+
+@pytest.mark.parametrize("places", [(3, 3, 3), (7, 9, 11)])
+def test_next_does_not_go_where_the_result_of_a_deleted_segment_is_wrong(
+    sent, a_painted_scene, a_small_structure, a_desktop, stand_in, places
+):
+    """The ID of a deleted segment is given to the next one that is added; it may be painted on the same slices."""
+    segmentation, mask = a_painted_scene.painted.GetSegmentation(), a_small_structure
+    segmentation.RemoveSegment("bone")
+    segmentation.AddEmptySegment("bone", "Rib")
+    if places == (7, 9, 11):
+        mask = np.zeros_like(mask)
+        mask[:3, 9:12, 11:14] = mask[7:10, :3, 11:14] = mask[7:10, 9:12, :3] = True
+        mask &= ~a_painted_scene.bone
+    paint_crosses(a_painted_scene, a_painted_scene.painted, mask, places)
+    stand_in.process_events(5)
+    assert sent.seeds.rows and "likely wrong" not in sent.ui.adviceLabel.text and a_desktop.errors == []
+
+
+def test_next_goes_where_it_did_after_a_painted_slice_was_erased_or_the_segment_renamed(
+    sent, a_painted_scene, stand_in
+):
+    a_painted_scene.painted.GetSegmentation().GetSegment("bone").SetName("L3")
+    paint_crosses(a_painted_scene, a_painted_scene.painted, a_painted_scene.bone, (8, 9, 11))
+    stand_in.process_events(5)
+    assert "likely wrong there" in sent.ui.adviceLabel.text
+
+
+def test_next_does_not_go_where_a_ct_was_wrong_that_is_another_one_now(sent, a_painted_scene, a_desktop, stand_in):
+    """Crop Volume can write into the volume that it crops: then all slices have other numbers."""
+    slicer, volume = a_desktop.slicer, a_painted_scene.volume
+    slicer.util.updateVolumeFromArray(volume, slicer.util.arrayFromVolume(volume)[4:14, 4:16, 6:20].copy())
+    volume.SetOrigin(12, 8, 8)
+    stand_in.process_events(5)
+    assert sent.seeds.rows and "likely wrong" not in sent.ui.adviceLabel.text and a_desktop.errors == []
 
 
 # ---------------------------------------------------------------------------------------------------- likely errors
@@ -548,6 +636,43 @@ def test_when_the_scene_is_loaded_again_the_review_goes_on_where_it_was(
     ui.selfCheckButton.click()
     to_end(panel)
     assert len(panel.reviewing.check.slices) == 3 and a_desktop.errors == a_desktop.told == []
+
+
+def test_where_all_segments_were_deleted_nothing_is_reviewed(
+    a_reviewed_panel, a_desktop, save_and_load_mrb, stand_in, to_end
+):
+    """What the run found is not judged in the place of a result that is not there any more."""
+    ui = a_reviewed_panel.ui
+    a_reviewed_panel.state.parameters.result.GetSegmentation().RemoveSegment("bone")
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_reviewed_panel)
+    ui.showErrorsCheckBox.click()
+    stand_in.process_events(3)
+    assert ui.reviewTable.texts() == ui.suspectsTable.texts() == [] and not ui.fixButton.enabled
+    assert a_desktop.errors == a_desktop.told == []
+
+
+def test_after_loading_a_self_check_is_made_with_the_model_and_the_size_of_the_run(
+    a_reviewed_panel, a_module, save_and_load_mrb, stand_in, to_end
+):
+    p, ch = a_reviewed_panel.state.parameters, a_module.ch
+    p.model, p.inputSize = ch.ModelChoice.SMALL, ch.InputSize.PIXELS_1024  # chosen after the run, for the next one
+    save_and_load_mrb()
+    stand_in.process_events(5)
+    to_end(a_reviewed_panel)
+    choices = a_reviewed_panel.state.finished.choices
+    assert (choices.model, choices.inputSize) == (ch.ModelChoice.DEMO, ch.InputSize.PIXELS_192)
+
+
+def test_no_self_check_is_made_with_another_model(a_reviewed_panel, a_desktop, to_end):
+    """A file of the user's own may not be the one that is chosen when the scene is loaded again."""
+    review = a_reviewed_panel.reviewing.review
+    a_reviewed_panel.state.finished.provenance["model"].update(name="mine", sha256=64 * "0")
+    a_reviewed_panel.ui.selfCheckButton.click()
+    to_end(a_reviewed_panel)
+    assert "another model, \u201cmine\u201d" in a_desktop.told[0] and a_desktop.errors == []
+    assert a_reviewed_panel.reviewing.review is review and a_reviewed_panel.reviewing.check is None
 
 
 def test_a_segment_that_was_deleted_from_the_result_is_not_reviewed_again(
