@@ -57,14 +57,17 @@ class LikelyErrors:
         """What the same evidence says of another mask of the structure.
 
         Where both agree, a voxel is as likely wrong as it was; where they do not, as likely as this mask is right
-        there. For a segmentation that somebody else made, and for a result that was corrected by hand.
+        there; and painting near it says which of the two it is. For a segmentation that somebody else made, and for a
+        result that was corrected by hand.
         """
         box = Box.around_boxes([self.box, other.trimmed().box]) if other.inside.any() else self.box
-        chance = np.zeros(box.shape, dtype=np.float32)
-        chance[box.index_of(self.box)] = self.chance
+        chance = self.box.carried(self.chance, box, 0)
         differs = self.found.on(box) != other.on(box)
         chance[differs] = 1 - chance[differs]
-        return replace(self, found=other, box=box, chance=chance, curable=None)
+        curable = (
+            None if self.curable is None else np.where(differs, np.float32(1), self.box.carried(self.curable, box, 1))
+        )
+        return replace(self, found=other, box=box, chance=chance, curable=curable)
 
 
 def highest_chance(errors: Sequence[LikelyErrors]) -> tuple[Box, np.ndarray]:

@@ -16,10 +16,15 @@ from SAM2VolumeSegLib.review.names import mix_ups
 from SAM2VolumeSegLib.review.reasons import reasons_of
 from SAM2VolumeSegLib.review.self_check import SelfCheck
 from SAM2VolumeSegLib.review.shape import Shape, shape_of
-from SAM2VolumeSegLib.review.suspects import Gain, Suspect, suspects_of
+from SAM2VolumeSegLib.review.suspects import Gain, Sign, Suspect, sign_of, suspects_of
 from SAM2VolumeSegLib.review.to_mend import to_mend
 from SAM2VolumeSegLib.volume import BoxMask, Volume
 
+FOUND: dict[Sign, str] = {
+    "too much": _("the propagation finds less here"),
+    "missing": _("the propagation finds more here"),
+    "both": _("the propagation finds another one"),
+}
 DIFFERS = 0.25
 """Share of a region, from which on its words begin with what the propagation says of it."""
 
@@ -92,7 +97,7 @@ def review_steps(
     """
     evidence.check_about(volume)
     model = PRIOR if check is None else calibrated(check.for_calibration())
-    masks = masks or {name: own.found for name, own in evidence.segments.items()}
+    masks = {name: own.found for name, own in evidence.segments.items()} if masks is None else masks
     remarks = mix_ups(volume, masks)
     reviews = {}
     for name, own in evidence.segments.items():
@@ -107,8 +112,7 @@ def review_steps(
         suspects = []
         for suspect in suspects_of(name, volume, errors, own.places):
             reasons = reasons_of(volume, evidence, name, suspect.region, shape)
-            said = _beside_the_run(suspect, found, own.found)
-            suspects.append(replace(suspect, reasons=(*said, *reasons)))
+            suspects.append(_beside_the_run(replace(suspect, reasons=reasons), found, own.found))
             yield name
         expected = expected_dice(errors, model)
         best = to_mend(volume, errors, own.places)
@@ -117,15 +121,12 @@ def review_steps(
     return Review(reviews, check)
 
 
-def _beside_the_run(suspect: Suspect, judged: BoxMask, found: BoxMask) -> tuple[str, ...]:
-    """What the propagation says of a region, where it says something else than the mask."""
+def _beside_the_run(suspect: Suspect, judged: BoxMask, found: BoxMask) -> Suspect:
+    """A suspect with what the propagation says of it first, where it says something else than the mask."""
     region, box = suspect.region.inside, suspect.region.box
     mine, theirs = judged.on(box)[region], found.on(box)[region]
     surplus, missed = float(np.mean(mine & ~theirs)), float(np.mean(theirs & ~mine))
     if surplus + missed < DIFFERS:
-        return ()
-    if surplus >= 3 * missed:
-        return (_("the propagation finds less here"),)
-    if missed >= 3 * surplus:
-        return (_("the propagation finds more here"),)
-    return (_("the propagation finds the surface elsewhere"),)
+        return suspect
+    sign = sign_of(surplus, missed)
+    return replace(suspect, sign=sign, reasons=(FOUND[sign], *suspect.reasons))

@@ -182,7 +182,7 @@ def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_re
     review = replace(review, segments={FIRST: replace(segment, suspects=suspects)})
     write_report(tmp_path, a_report_of(a_phantom, review=review))
     text = Page((tmp_path / "review.html").read_text(encoding="utf-8")).text
-    assert "Likely wrong here: 27 mm³." in text and "expected to save 389 mm³ in the whole structure." in text
+    assert "Likely wrong here: 27 mm³." in text and "expected to save 389 mm³, here and elsewhere." in text
     assert read_table(tmp_path / "suspects.csv")[0]["saved_in_the_whole_structure_mm3"] == "389"
 
 

@@ -30,7 +30,7 @@ from SAM2VolumeSegLib.errors import InputError
 from SAM2VolumeSegLib.model.volume_memory import STOCK, VolumeMemory
 from SAM2VolumeSegLib.propagation import PAPER, RECOMMENDED, STOCK_SAM2, Settings
 from SAM2VolumeSegLib.research.study.configuration import Configuration, Mended
-from SAM2VolumeSegLib.research.study.mending import ADVISED, ORDERS, SUGGESTED
+from SAM2VolumeSegLib.research.study.mending import ADVISED, ORDERS, SUGGESTED, TITLES
 from SAM2VolumeSegLib.research.study.paper import TABLES
 from SAM2VolumeSegLib.volume import Plane
 
@@ -414,15 +414,12 @@ def reviewed_row(painted: str, by: str = SUGGESTED, slices: int = 0) -> str:
         by: one of `ORDERS`.
         slices: mended.
     """
-    return f"{painted} + {slices} by {by}" if slices else f"{painted}, reviewed"
+    return f"{painted} + {slices}: {TITLES[by]}" if slices else f"{painted}, reviewed"
 
 
-def _mended_rows() -> Iterator[tuple[str, str, int]]:
-    """What was painted first, the order, and how many slices were mended, of each row that mends."""
-    for painted in REVIEWED:
-        for by in ORDERS:
-            for slices in MENDED:
-                yield painted, by, slices
+def _mended_rows() -> Iterator[tuple[str, int]]:
+    """The order, and how many slices were mended, of each row that mends."""
+    return ((by, slices) for by in ORDERS for slices in MENDED)
 
 
 REVIEW = Experiment(
@@ -432,21 +429,17 @@ REVIEW = Experiment(
     "becomes of it when one, two and three slices more are painted: where the review says, in the largest gap of the "
     "paint, by chance, and as somebody would who knows the truth and tries three slices.",
     reviewed_row("9 slices"),
-    (
-        *(
-            Configuration(reviewed_row(painted), _BY_A_USER, *prompts, together=True, mended=Mended(SUGGESTED, 0))
-            for painted, prompts in REVIEWED.items()
-        ),
-        *(
-            Configuration(reviewed_row(*row), _BY_A_USER, *REVIEWED[row[0]], together=True, mended=Mended(*row[1:]))
-            for row in _mended_rows()
-        ),
+    tuple(  # what mends one result follows it: the result is made once
+        Configuration(reviewed_row(painted, by, slices), _BY_A_USER, *prompts, together=True, mended=Mended(by, slices))
+        for painted, prompts in REVIEWED.items()
+        for by, slices in ((SUGGESTED, 0), *_mended_rows())
     ),
     against={
         reviewed_row(painted, by, slices): reviewed_row(painted)
         if by == ADVISED
         else reviewed_row(painted, ADVISED, slices)
-        for painted, by, slices in _mended_rows()
+        for painted in REVIEWED
+        for by, slices in _mended_rows()
     }
     | {reviewed_row("3 slices"): reviewed_row("3 slices")},
 )

@@ -114,7 +114,10 @@ class Mending:
         return State(mended, result, state.check, predictions)
 
     def _best(self, state: State) -> State:
-        """The result with the slice of each structure, of some that promise much, after which its Dice is best."""
+        """Of each structure, the result with that slice of three that promise much after which its Dice is best.
+
+        They are from up to three runs: a neighbour may have got another slice in the one that a segment is from.
+        """
         promising = [_picks(state, SUGGESTED), _picks(state, ADVISED), self._most_wrong(state)]
         tried = [self._mended(state, places) for places in promising]
         best = {
@@ -152,7 +155,8 @@ def _random(state: State, name: str) -> SlicePlace | None:
     places = least_confident(state.request.volume, evidence)
     if not places:
         return None
-    generator = np.random.default_rng([len(evidence.places), *name.encode()])
+    # Another slice on each CT, or vertebrae of one name would be mended at one place everywhere.
+    generator = np.random.default_rng([*state.request.fingerprint.encode(), len(evidence.places), *name.encode()])
     planes = [plane for plane in Plane if any(own is plane for own, _index in places)]
     plane = planes[generator.integers(len(planes))]
     own = sorted(index for other, index in places if other is plane)
@@ -161,7 +165,13 @@ def _random(state: State, name: str) -> SlicePlace | None:
 
 SUGGESTED, ADVISED, CHANCE, BEST = "review", "largest gap", "chance", "best possible"
 _PICK = {SUGGESTED: _suggested, ADVISED: _advised, CHANCE: _random}
-ORDERS = (*_PICK, BEST)
+TITLES = {
+    SUGGESTED: "the review",
+    ADVISED: "largest gap in the paint",
+    CHANCE: "by chance",
+    BEST: "best of three, step by step",
+}
+ORDERS = tuple(TITLES)
 """What can say which slice is mended next."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from SAM2VolumeSegLib.research.measures.metrics import DICE, NONE
 from SAM2VolumeSegLib.research.measures.reviewed import FIRST
 from SAM2VolumeSegLib.research.study.experiments import MENDED, REVIEW, REVIEWED, reviewed_row
-from SAM2VolumeSegLib.research.study.mending import ADVISED, BEST, CHANCE, ORDERS, SUGGESTED
+from SAM2VolumeSegLib.research.study.mending import BEST, ORDERS, SUGGESTED, TITLES
 from SAM2VolumeSegLib.research.study.record import Record
 from SAM2VolumeSegLib.research.study.report.plotting import GREY, OURS, SECOND, THIRD, new_figure
 from SAM2VolumeSegLib.research.study.report.rows import Sample, StudyModel, StudyResults
@@ -21,7 +21,6 @@ from SAM2VolumeSegLib.research.study.report.tables import count, grid
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LABELS = {SUGGESTED: "the review", ADVISED: "largest gap in the paint", CHANCE: "by chance"}
 Rows = Mapping[str, Mapping[Sample, Record]]
 """The records of each row of the experiment."""
 
@@ -117,7 +116,7 @@ QUESTIONS = (
     Question("... and of what these hold with all that is within 6 mm of them", "", _ratio("suspects", "slabs"), 1),
     *(
         Question(
-            f"Gain in Dice as a share of the best possible: {LABELS.get(by, by)}, {count(slices, 'slice')} mended",
+            f"Gain in Dice as a share of the best of three: {TITLES[by]}, {count(slices, 'slice')} mended",
             ">= 0.8" if by == SUGGESTED else "",
             _of_the_best(by, slices),
         )
@@ -171,9 +170,10 @@ def section(lines: Sequence[Sequence]) -> str:
         head = [f"from {painted}", "wanted", *(f"{data} (n = {number})" for data, number in counts.items())]
         parts.append(grid(head, body))
     parts.append(
-        "Means over structures; intervals resample whole CTs. The best possible slice is the one of three after which "
-        "the Dice was highest: the review's, the one in the largest gap, and the one through most of what was wrong. "
-        "Wrong volume beyond 10 mm of a result, which no suspect can hold, counts as well."
+        "Means over structures; intervals resample whole CTs. The best of three is, step by step, the slice after which "
+        "the Dice was highest: the review's, the one in the largest gap, or the one through most of what was wrong. So a "
+        "share can be above 1 where another order was lucky. Times of mended results are of what no earlier row had "
+        "computed, and no user's. Wrong volume beyond 10 mm of a result, which no suspect can hold, counts as well."
     )
     return "\n\n".join(parts)
 
@@ -227,7 +227,7 @@ def gains(results: StudyResults, model: StudyModel) -> Figure | None:
             common = set.intersection(*(set(rows[name]) for name in names))
             if common:
                 dice = [np.mean([rows[name][one][DICE.name] for one in common]) for name in names]
-                axes.plot(range(len(names)), dice, marker + "-", color=color, label=LABELS.get(by, by))
+                axes.plot(range(len(names)), dice, marker + "-", color=color, label=TITLES[by])
     both[0].legend()
     return figure
 
