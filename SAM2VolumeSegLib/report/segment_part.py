@@ -131,8 +131,8 @@ def _suspect(
         said = _("{volume:.0f} mm³ differ. Most can be seen here.").format(volume=suspect.wrong_mm3)
     else:
         said = _(
-            "Likely wrong here: {volume:.0f} mm³. Correcting the whole slice is expected to save {gain:.0f} mm³, here and "
-            "elsewhere."
+            "Likely wrong here: {volume:.0f} mm³. Correcting the whole slice is expected to save {gain:.0f} mm³, here "
+            "and elsewhere."
         ).format(volume=suspect.wrong_mm3, gain=suspect.gain_mm3)
     centre = _("Centre at {place}.").format(place=point_text(suspect.centre))
     return (

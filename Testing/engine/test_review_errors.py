@@ -14,6 +14,7 @@ from SAM2VolumeSegLib.review import Evidence, LikelyErrors, highest_chance, revi
 from SAM2VolumeSegLib.review.error_model import PRIOR, ErrorModel, calibrated
 from SAM2VolumeSegLib.review.expected import expected_dice
 from SAM2VolumeSegLib.review.features import NAMES, features_of
+from SAM2VolumeSegLib.review.to_mend import to_mend
 from SAM2VolumeSegLib.volume import Box, BoxMask, Plane
 
 
@@ -128,6 +129,19 @@ def test_another_mask_is_judged_by_the_same_evidence():
     np.testing.assert_array_equal(judged.chance, np.where(differs, 1 - there, there))
     assert judged.chance[differs].mean() > 0.7
     assert errors.judging(errors.found).chance.sum() == pytest.approx(errors.chance.sum())
+
+
+def test_one_corrected_voxel_leaves_the_slice_that_is_suggested():
+    """Else who has erased a single voxel is sent somewhere else, by a rule that is worth less."""
+    volume, ball, painted = a_volume(), a_ball(8), [(Plane.AXIAL, 20)]
+    doubtful = np.zeros(volume.voxels.shape)
+    doubtful[26:] = 4.0  # the votes disagree at one end alone, and errors are likely all around
+    errors = LikelyErrors.of(volume, kept(ball, fused=logits_of(ball) / 3, spread=doubtful, painted=painted), PRIOR)
+    corrected = ball.copy()
+    corrected[tuple(np.argwhere(ball)[0])] = False
+    first, second = (to_mend(volume, one, painted)[0] for one in (errors, errors.judging(BoxMask.of(corrected))))
+    assert (first.plane, first.index) == (second.plane, second.index) and first.plane is Plane.AXIAL
+    assert second.mm3 == pytest.approx(first.mm3, abs=1.0)  # the voxel
 
 
 def test_evidence_of_another_volume_is_refused():

@@ -170,10 +170,11 @@ def section(lines: Sequence[Sequence]) -> str:
         head = [f"from {painted}", "wanted", *(f"{data} (n = {number})" for data, number in counts.items())]
         parts.append(grid(head, body))
     parts.append(
-        "Means over structures; intervals resample whole CTs. The best of three is, step by step, the slice after which "
-        "the Dice was highest: the review's, the one in the largest gap, or the one through most of what was wrong. So a "
-        "share can be above 1 where another order was lucky. Times of mended results are of what no earlier row had "
-        "computed, and no user's. Wrong volume beyond 10 mm of a result, which no suspect can hold, counts as well."
+        "Means over structures; intervals resample whole CTs. The best of three is, step by step, the slice after "
+        "which the Dice was highest: the review's, the one in the largest gap, or the one through most of what was "
+        "wrong. So a share can be above 1 where another order was lucky. Times of mended results are of what no "
+        "earlier row had computed, and no user's. Wrong volume beyond 10 mm of a result, which no suspect can hold, "
+        "counts as well."
     )
     return "\n\n".join(parts)
 
