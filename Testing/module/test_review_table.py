@@ -37,7 +37,7 @@ WHOLE = Shape(10.0, (), (), (), (), (), ())
 
 def a_review(check=None, shape=WHOLE, expected=EXPECTED, remarks=()):
     errors = LikelyErrors(REGION, Box.whole(VOLUME), np.zeros((8, 8, 8), np.float32))
-    return Review({"L3": SegmentReview("L3", expected, errors, (FIRST, SECOND), None, shape, remarks)}, check)
+    return Review({"L3": SegmentReview("L3", expected, errors, (FIRST, SECOND), (), shape, remarks)}, check)
 
 
 def test_a_line_says_the_expected_dice_with_its_interval_and_what_is_left_to_look_at():

@@ -39,7 +39,7 @@ def a_report_of(phantom, **others) -> Report:
         suspects = [replace(one, reasons=("the axes disagree",)) for one in suspects_of(name, volume, errors)]
         shape = shape_of(volume, mask, {other: moved[other] for other in moved if other != name})
         expected = ExpectedDice(0.91 if name == first else 0.85, 0.8, 0.96, measured=name == first)
-        segments[name] = SegmentReview(name, expected, errors, tuple(suspects), None, shape, ("Names are mixed up?",))
+        segments[name] = SegmentReview(name, expected, errors, tuple(suspects), (), shape, ("Names are mixed up?",))
     nothing = np.zeros((0, 5), dtype=np.float32)
     position = position_text(volume, Plane.AXIAL, 14)
     left_out = LeftOut(first, Plane.AXIAL, 14, position, "between", 0.87, 44.0, nothing, nothing[:, 0] > 0)

@@ -174,7 +174,7 @@ def test_a_suspect_in_the_table_is_where_slicer_shows_it(a_folder, a_report, pag
     assert [row["error"] for row in likely] == [SIGNS[suspect.sign] for suspect in suspects]
 
 
-def test_what_a_slice_saves_is_said_to_be_of_the_whole_structure(a_phantom, a_report, tmp_path):
+def test_what_a_slice_saves_is_said_to_be_of_the_whole_slice(a_phantom, a_report, tmp_path):
     """Beside the volume of one region it would save more than is wrong there."""
     review = a_report.review
     segment = review.segments[FIRST]
