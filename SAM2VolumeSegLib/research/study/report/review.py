@@ -229,7 +229,7 @@ def gains(results: StudyResults, model: StudyModel) -> Figure | None:
             if common:
                 dice = [np.mean([rows[name][one][DICE.name] for one in common]) for name in names]
                 axes.plot(range(len(names)), dice, marker + "-", color=color, label=TITLES[by])
-    both[0].legend()
+    figure.legend(*both[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(TITLES))
     return figure
 
 
