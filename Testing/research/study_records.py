@@ -9,6 +9,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.model import checkpoints
 from SAM2VolumeSegLib.research.data.structure import Structure
+from SAM2VolumeSegLib.research.measures.reviewed import BINS
 from SAM2VolumeSegLib.research.study.configuration import Configuration, task_key
 from SAM2VolumeSegLib.research.study.experiments import find_experiment
 from SAM2VolumeSegLib.research.study.split import SPLIT, Split, write_split
@@ -69,7 +70,17 @@ def a_record(structure: Structure, configuration: Configuration, model: dict | N
         "track_ms": [ms - 2, ms - 1, ms, ms + 1, ms + 30],
         "program": "SAM2VolumeSeg 0.1.0",
         "date": "2026-01-02T03:04:05+00:00",
+        **({"reviewed": a_review(dice)} if configuration.mended and not configuration.mended.slices else {}),
     } | more
+
+
+def a_review(dice: float) -> dict:
+    """What a review said of a structure with this Dice, and how it was."""
+    return {
+        **{"auc": 0.9, "expected": round(0.98 * dice, 6), "lower": round(0.9 * dice, 6), "upper": round(dice, 6)},
+        **{"suspects": 0.6, "slices": 0.1, "slabs": 0.4, "checked": 9, "check_seconds": 2.0},
+        "reliability": [[100, 10 * n, 10.0 * n] for n in range(len(BINS) - 1)],
+    }
 
 
 def write_results(

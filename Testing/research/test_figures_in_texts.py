@@ -54,6 +54,7 @@ def test_another_result_is_another_text_and_nothing_else_changes(a_checkout):
 
 def test_a_finding_that_no_longer_holds_moves_to_the_others(a_checkout):
     report = a_checkout / RESULTS / "report.md"
+    (held,) = [one for one in Quotes(a_checkout).of("findings holds").splitlines() if "IS + SPS beats the base" in one]
     text = report.read_text(encoding="utf-8")
     report.write_text(
         text.replace(
@@ -64,7 +65,7 @@ def test_a_finding_that_no_longer_holds_moves_to_the_others(a_checkout):
     )
     quotes = Quotes(a_checkout)
     assert "IS + SPS beats the baseline" not in quotes.of("findings holds")
-    assert "- IS + SPS beats the baseline: +0.078 [+0.046, +0.100]" in quotes.of('findings "does not hold"')
+    assert held in quotes.of('findings "does not hold"').splitlines()
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from study_records import a_record, some_structures, the_demo_model
+from study_records import a_record, a_review, some_structures, the_demo_model
 
 from SAM2VolumeSegLib.propagation import RECOMMENDED, Request
-from SAM2VolumeSegLib.research.measures.reviewed import BINS, FIRST, area_under_roc, least_confident, reviewed
+from SAM2VolumeSegLib.research.measures.reviewed import FIRST, area_under_roc, least_confident, reviewed
 from SAM2VolumeSegLib.research.study.configuration import Configuration, Mended
 from SAM2VolumeSegLib.research.study.mending import ADVISED, BEST, CHANCE, SUGGESTED, Mending
 from SAM2VolumeSegLib.research.study.record import is_record
@@ -92,10 +92,7 @@ def test_what_a_review_said_is_in_a_record(three, sample_ct_folder, a_fast_track
 @pytest.mark.parametrize("broken", [{"auc": 1.5}, {"expected": None}, {"reliability": []}, {"checked": -1}])
 def test_a_damaged_record_of_a_review_is_none(broken):
     (structure,) = some_structures(1, 1)
-    facts = {
-        **dict.fromkeys(("expected", "lower", "upper", "auc", "suspects", "slices", "slabs"), 0.5),
-        **{"reliability": [[3, 1, 0.5]] * (len(BINS) - 1), "checked": 9, "check_seconds": 1.5},
-    }
+    facts = a_review(0.9)
     record = a_record(structure, Configuration("reviewed"), the_demo_model(), 0.9, reviewed=facts)
     assert is_record(record) and is_record(record | {"reviewed": facts | {"auc": None, "suspects": None}})
     assert not is_record(record | {"reviewed": facts | broken})
