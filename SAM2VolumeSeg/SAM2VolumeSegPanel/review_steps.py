@@ -144,6 +144,24 @@ def along(of, segment, plane):
     return Along.of(of.request.volume, of.evidence.segments[segment.name], segment.errors.found, plane)
 
 
+def isStillPainted(segmentID, found, request):
+    """Whether some of what a run had of a segment is still painted, and on the same CT.
+
+    Args:
+        segmentID: of what is painted.
+        found: what is painted now, a `state.Found`.
+        request: of the run.
+    """
+    if segmentID not in request.seeds or found.volume is None or not request.is_about(found.volume):
+        return False
+    now = {(seed.plane, seed.index): seed.mask for seed in found.seeds.get(segmentID, ())}
+    return any(
+        (seed.mask & now[seed.plane, seed.index]).any()
+        for seed in request.seeds[segmentID]
+        if (seed.plane, seed.index) in now
+    )
+
+
 def seconds(logic, of, plan):
     """How long a self-check takes at most; None where that was not measured. Raises InputError."""
     from SAM2VolumeSegLib.review.self_check import SLAB_MM

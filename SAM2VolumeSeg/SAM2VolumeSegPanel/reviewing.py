@@ -88,22 +88,12 @@ class Reviewing:
         """
         from SAM2VolumeSegLib.review.suspects import LEAST_MM3
 
-        if self.review is None or self._of.isAudit or not self._isOf(segmentID):  # of an audit, nothing was painted
+        if self.review is None or self._of.isAudit:  # of an audit, nothing was painted
+            return []
+        if not steps.isStillPainted(segmentID, self.state.found, self._of.request):
             return []
         segment = self.review.segments.get(self._of.request.names[segmentID])
         return [] if segment is None else [(one.plane, one.index) for one in segment.to_mend if one.mm3 >= LEAST_MM3]
-
-    def _isOf(self, segmentID):
-        """Whether some of what the reviewed run had of a segment is still painted, and on the same CT."""
-        found, request = self.state.found, self._of.request
-        if segmentID not in request.seeds or found.volume is None or not request.is_about(found.volume):
-            return False
-        now = {(seed.plane, seed.index): seed.mask for seed in found.seeds.get(segmentID, ())}
-        return any(
-            (seed.mask & now[seed.plane, seed.index]).any()
-            for seed in request.seeds[segmentID]
-            if (seed.plane, seed.index) in now
-        )
 
     def along(self, plane):
         """Numbers of the chosen segment's slices, a `review.Along`."""
