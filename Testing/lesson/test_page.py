@@ -78,6 +78,16 @@ def test_the_slider_shows_what_each_slice_looked_at(a_lesson, opened):
     assert len(found) == 12 and compared >= 10
 
 
+@pytest.mark.parametrize("view", ["slices", "attention"])
+def test_it_opens_where_something_was_predicted(opened, view):
+    """The slice in the middle is a painted one: nothing happens there, and a class would look at just that."""
+    page = opened(f"#view={view}")
+    walked = page.evaluate("walkOf(current.way, current.plane, current.step)")
+    (here,) = [one for one in walked["seen"] if one["index"] == page.evaluate("current.index")]
+    assert here["confidence"] is not None and here["pictures"]
+    assert page.inner_text("#sentence") != read_words()["slices.given"]
+
+
 def test_the_picture_on_the_screen_is_the_one_that_the_model_saw(a_lesson, opened):
     """Pixel by pixel, away from the outline that is drawn over it."""
     page = opened("#view=slices&way=0&plane=sagittal&step=1&index=20")

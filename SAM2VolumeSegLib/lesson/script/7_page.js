@@ -46,7 +46,15 @@ function settle(state) {
   const indices = indicesOf(state), middle = indices[indices.length >> 1];
   const wanted = positionOf(state.plane, state.index ?? middle);
   const from = (index) => Math.abs(positionOf(state.plane, index) - (wanted < 0 ? indices.length >> 1 : wanted));
-  state.index = indices.reduce((best, index) => (from(index) < from(best) ? index : best), indices[0]);
+  const nearest = (some) => some.reduce((best, index) => (from(index) < from(best) ? index : best), some[0]);
+  state.index = nearest(state.index === null ? answered(state, indices) : indices);
+}
+
+/** The slices on which something was predicted: the page opens on one of them, and not on the painted one in the middle. */
+function answered(state, indices) {
+  const walk = WALKING.includes(state.view) ? walkOf(state.way, state.plane, state.step) : null;
+  const found = walk ? walk.seen.filter((one) => one.confidence !== null).map((one) => one.index) : [];
+  return found.length ? found : indices;
 }
 
 function change(asked) {
