@@ -25,7 +25,7 @@ RUN_AGAIN = (
     "python -m SAM2VolumeSegLib.research.training.table SAM2VolumeSegLib/model/demo/demo.pt --data FOLDER --workers 2"
     "   # into SAM2VolumeSegLib/model/demo/README.md; column tptbox also into Testing/research/test_demo_model.py",
     "sam2-volume-seg study review-prior    # where its results are likely wrong",
-    "sam2-volume-seg study run ...    # as Resources/results/report.md says under 'Again', and those in painting/, review/",
+    "sam2-volume-seg study run ...    # as Resources/results/report.md says under 'Again', and those in its folders",
     "sam2-volume-seg study report ... --out Resources/results    # and the other two",
     "python Testing/report/take_picture.py    # of a review",
     "python Resources/Tutorial/draw_tutorial.py    # pictures, and the numbers that it prints into the tutorial",
