@@ -16,7 +16,7 @@ import numpy as np
 
 from SAM2VolumeSegLib.panel.next_slice import next_slice
 from SAM2VolumeSegLib.progress import Steps
-from SAM2VolumeSegLib.propagation import Request, Result
+from SAM2VolumeSegLib.propagation import Request
 from SAM2VolumeSegLib.research.measures.reviewed import least_confident, reviewed
 from SAM2VolumeSegLib.research.study.prediction import Prediction, propagate
 from SAM2VolumeSegLib.review import Evidence, Review, SelfCheck, review_steps, self_check
@@ -38,20 +38,15 @@ class State:
 
     Attributes:
         request: what it was made from.
-        result: of the run.
+        evidence: what the run kept.
         check: the self-check of the first result.
         predictions: by name of the structure, what it is and took.
     """
 
     request: Request
-    result: Result
+    evidence: Evidence
     check: SelfCheck
     predictions: Mapping[str, Prediction]
-
-    @cached_property
-    def evidence(self) -> Evidence:
-        """What the run kept."""
-        return Evidence.of(self.request, self.result)
 
     @cached_property
     def review(self) -> Review:
@@ -73,8 +68,9 @@ class Mending:
 
         self._references, self._tracker = references, tracker
         result, predictions = propagate(request, tracker)
-        check = _finished(self_check(request, Evidence.of(request, result), Segmenter(tracker).run_alike))
-        self._first = State(request, result, check, predictions)
+        evidence = Evidence.of(request, result)
+        check = _finished(self_check(request, evidence, Segmenter(tracker).run_alike))
+        self._first = State(request, evidence, check, predictions)
         self._states: dict[str, list[State]] = {}
 
     def after(self, by: str, slices: int) -> dict[str, Prediction]:
@@ -111,7 +107,7 @@ class Mending:
             seeds[name] = own if place is None else (*own, _painted(self._references[name], volume, place))
         mended = Request.of(volume, seeds, request.settings)
         result, predictions = propagate(mended, self._tracker)
-        return State(mended, result, state.check, predictions)
+        return State(mended, Evidence.of(mended, result), state.check, predictions)
 
     def _best(self, state: State) -> State:
         """Of each structure, the result with that slice of three that promise much after which its Dice is best.
@@ -126,8 +122,9 @@ class Mending:
         }
         seeds = {name: one.request.named_seeds[name] for name, one in best.items()}
         request = Request.of(state.request.volume, seeds, state.request.settings)
-        result = replace(state.result, segments={name: one.result.segments[name] for name, one in best.items()})
-        return State(request, result, state.check, {name: one.predictions[name] for name, one in best.items()})
+        segments = {name: one.evidence.segments[name] for name, one in best.items()}
+        evidence = replace(state.evidence, segments=segments)
+        return State(request, evidence, state.check, {name: one.predictions[name] for name, one in best.items()})
 
     def _most_wrong(self, state: State) -> dict[str, SlicePlace | None]:
         """The slice that goes through most of what is wrong, and of what is wrong beside it."""
