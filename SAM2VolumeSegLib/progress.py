@@ -42,6 +42,14 @@ class Steps(Generic[Step, Answer]):
         self.result = yield from self._run
 
 
+def finished(run: Generator[Step, None, Answer]) -> Answer:
+    """Exhaust a generator whose steps nobody is shown, and return what it returns."""
+    steps = Steps(run)
+    for _step in steps:
+        pass
+    return steps.result
+
+
 def follow(
     run: Generator[Step, None, Answer], show: Callable[[Step], ProgressLine], unit: str, quiet: bool = False
 ) -> Answer:

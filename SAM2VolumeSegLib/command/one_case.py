@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from SAM2VolumeSegLib.command.case_files import Case, CaseFiles, masks_of
 from SAM2VolumeSegLib.command.options import model_of, settings_of
 from SAM2VolumeSegLib.command.segment import run_line
 from SAM2VolumeSegLib.errors import InputError
-from SAM2VolumeSegLib.progress import ProgressLine, Steps, duration, follow
+from SAM2VolumeSegLib.progress import ProgressLine, duration, finished, follow
 from SAM2VolumeSegLib.propagation import Progress, Request, Settings
 from SAM2VolumeSegLib.propagation.choices import CHOICES, DEFAULT_MODEL, PRESETS
 from SAM2VolumeSegLib.report import Report, SegmentRow, check_folder, segment_rows, write_report
@@ -33,8 +33,6 @@ from SAM2VolumeSegLib.volume.target import no_empty_folder
 
 if TYPE_CHECKING:
     from SAM2VolumeSegLib.propagation import Segmenter
-
-Answer = TypeVar("Answer")
 
 
 class _Known(NamedTuple):
@@ -101,7 +99,7 @@ class Reviewer:
         beside = masks_of(case.reference, files.volume) if case.reference else None
         known = self._stored(files) or self._found_again(files)
         evidence = known.evidence
-        review = _finished(review_steps(files.volume, evidence, known.check, files.masks))
+        review = finished(review_steps(files.volume, evidence, known.check, files.masks))
         if not review.segments:
             raise InputError(
                 f"What is known of {case.segmentation} is of other segments ({', '.join(evidence.segments)}). Make the "
@@ -117,8 +115,8 @@ class Reviewer:
             review=review,
             verdicts={name: Verdict.from_text(segment.tags) for name, segment in files.segments.items()},
             before=before,
-            propagated=_finished(compare_steps(files.volume, judged, found)) if self.options.audit else None,
-            reference=_finished(compare_steps(files.volume, judged, beside)) if beside else None,
+            propagated=finished(compare_steps(files.volume, judged, found)) if self.options.audit else None,
+            reference=finished(compare_steps(files.volume, judged, beside)) if beside else None,
             done=[*known.done, *_not_judged(files, judged), *(() if self.options.audit else _changed(judged, found))],
             sources=case.sources,
             provenance={what: value for what, value in made.items() if value},
@@ -233,10 +231,3 @@ def _check_line(step: Progress) -> ProgressLine:
     assert step.plane is not None
     left = "" if step.seconds_left is None else duration(step.seconds_left)
     return ProgressLine(step.done, step.total, f"{step.segment}, without {step.plane.value} {step.index}", left)
-
-
-def _finished(run: Generator[str, None, Answer]) -> Answer:
-    steps = Steps(run)
-    for _name in steps:
-        pass
-    return steps.result

@@ -15,7 +15,7 @@ from SAM2VolumeSegLib import __version__
 from SAM2VolumeSegLib.model.pace import Speed
 from SAM2VolumeSegLib.model.policy import check_fits
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.progress import Steps, finished
 from SAM2VolumeSegLib.propagation.axis_job import AxisJob
 from SAM2VolumeSegLib.propagation.claims import Claim, claim_of
 from SAM2VolumeSegLib.propagation.clock import TELL_AFTER, Clock
@@ -169,10 +169,7 @@ class Segmenter:
 
     def segment(self, request: Request) -> Result:
         """`run` to its end, for a script that shows no progress."""
-        steps = Steps(self.run(request))
-        for _ in steps:
-            pass
-        return steps.result
+        return finished(self.run(request))
 
     def _sight(self, request: Request) -> Sight:
         size, stride = self.tracker.plan.image_size, self.tracker.network.logit_stride

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.progress import finished
 from SAM2VolumeSegLib.propagation.edges import at_edges
 from SAM2VolumeSegLib.research.measures.markers import INSIDE, OUTSIDE, markers_of
 from SAM2VolumeSegLib.seeds import SeedSlice
@@ -30,8 +30,6 @@ def random_walk(seeds: Mapping[str, Sequence[SeedSlice]], volume: Volume) -> dic
         image = to_unit(volume.voxels[markers.box.slices], Window.named("bone"))
         inside, outside = markers.labels == INSIDE, markers.labels == OUTSIDE
         nothing = np.zeros(image.shape, np.float32)
-        walk = Steps(at_edges(image, volume.spacing[::-1], nothing, inside, outside, np.inf))
-        for _step in walk:
-            pass
-        masks[name] = markers.mask(np.where(walk.result > 0, INSIDE, OUTSIDE), volume)
+        walk = finished(at_edges(image, volume.spacing[::-1], nothing, inside, outside, np.inf))
+        masks[name] = markers.mask(np.where(walk > 0, INSIDE, OUTSIDE), volume)
     return masks

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from SAM2VolumeSegLib.panel.next_slice import next_slice
-from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.progress import finished
 from SAM2VolumeSegLib.propagation import Request
 from SAM2VolumeSegLib.research.measures.reviewed import least_confident, reviewed
 from SAM2VolumeSegLib.research.study.prediction import Prediction, propagate
@@ -51,7 +51,7 @@ class State:
     @cached_property
     def review(self) -> Review:
         """What a review says of it."""
-        return _finished(review_steps(self.request.volume, self.evidence, self.check))
+        return finished(review_steps(self.request.volume, self.evidence, self.check))
 
 
 class Mending:
@@ -69,7 +69,7 @@ class Mending:
         self._references, self._tracker = references, tracker
         result, predictions = propagate(request, tracker)
         evidence = Evidence.of(request, result)
-        check = _finished(self_check(request, evidence, Segmenter(tracker).run_alike))
+        check = finished(self_check(request, evidence, Segmenter(tracker).run_alike))
         self._first = State(request, evidence, check, predictions)
         self._states: dict[str, list[State]] = {}
 
@@ -180,10 +180,3 @@ def _painted(reference: np.ndarray, volume: Volume, place: SlicePlace) -> SeedSl
     """What somebody paints there who knows the truth; where nothing is, the slice is marked absent."""
     plane, index = place
     return SeedSlice(plane, index, volume.view(plane).slice(reference, index).copy())
-
-
-def _finished(steps):
-    steps = Steps(steps)
-    for _step in steps:
-        pass
-    return steps.result

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from SAM2VolumeSegLib.model.tracker import SliceTracker
-from SAM2VolumeSegLib.progress import Steps
+from SAM2VolumeSegLib.progress import finished
 from SAM2VolumeSegLib.propagation import Request, Segmenter, Settings
 from SAM2VolumeSegLib.research.data.cases import cases_below
 from SAM2VolumeSegLib.research.data.phantoms import write_phantoms
@@ -86,10 +86,7 @@ def structures(tracker: SliceTracker, say: Callable[[str], None], count: int = C
                 result = segmenter.segment(request)
                 evidence, check = Evidence.of(request, result), None
                 if painted == PAINTED[0]:
-                    steps = Steps(self_check(request, evidence, segmenter.run_alike, largest[:1]))
-                    for _step in steps:
-                        pass
-                    check = steps.result
+                    check = finished(self_check(request, evidence, segmenter.run_alike, largest[:1]))
                 for name, reference in references.items():
                     found = features_of(volume, evidence.segments[name])
                     wrong = (reference[found.box.slices] != found.mask)[found.where]
